@@ -1,0 +1,93 @@
+/* arena.c - chunks of memory that are only ever freed together.
+ *
+ * It never gives single objects back and never moves one. Invariant: every chunk starts on a 64-byte boundary and its
+ * header fills one such line, so that offsets that are multiples of 64 are aligned addresses.
+ */
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define ALIGN       ((size_t)64)
+#define CHUNK_BYTES ((size_t)1 << 16)
+
+typedef struct chunk {
+    struct chunk *next;
+    size_t used, cap; /* bytes, the header's line included */
+} chunk;
+
+struct mnas_arena {
+    chunk *chunks; /* the first one is being filled */
+};
+
+mnas_arena *mnas_arena_create(void) {
+    mnas_arena *arena = calloc(1, sizeof *arena);
+    if (!arena) mnas_error_set(MNAS_ERR_MEMORY, "out of memory: no arena");
+    return arena;
+}
+
+void mnas_arena_destroy(mnas_arena *arena) {
+    if (!arena) return;
+    for (chunk *c = arena->chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(arena);
+}
+
+/* A new chunk with room for `bytes` (a multiple of ALIGN) as the arena's first. */
+static chunk *grow(mnas_arena *arena, size_t bytes) {
+#ifdef MNAS_DEBUG_ARENA
+    size_t cap = ALIGN + bytes;
+#else
+    size_t cap = ALIGN + (bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES);
+#endif
+    chunk *c = aligned_alloc(ALIGN, cap);
+    if (!c) return NULL;
+    *c = (chunk){arena->chunks, ALIGN, cap};
+    arena->chunks = c;
+    return c;
+}
+
+void *mnas_arena_alloc(mnas_arena *arena, size_t bytes) {
+    size_t padded = (bytes + ALIGN - 1) & ~(ALIGN - 1);
+    chunk *c = arena->chunks;
+    if (bytes <= SIZE_MAX - CHUNK_BYTES && (!c || c->cap - c->used < padded || !padded)) {
+        c = grow(arena, padded ? padded : ALIGN);
+    } else if (bytes > SIZE_MAX - CHUNK_BYTES) {
+        c = NULL;
+    }
+    if (!c) {
+        mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu bytes wanted", bytes);
+        return NULL;
+    }
+    void *memory = (char *)c + c->used;
+    c->used += padded;
+#ifdef MNAS_DEBUG_ARENA
+    padded = bytes;
+#endif
+    return memset(memory, 0, padded);
+}
+
+char *mnas_arena_strdup(mnas_arena *arena, const char *text) {
+    size_t n = strlen(text);
+    char *copy = mnas_arena_alloc(arena, n + 1);
+    if (copy) memcpy(copy, text, n);
+    return copy;
+}
+
+char *mnas_arena_printf(mnas_arena *arena, const char *fmt, ...) {
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    char *text = n < 0 ? NULL : mnas_arena_alloc(arena, (size_t)n + 1);
+    if (text) vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
+    va_end(args);
+    return text;
+}

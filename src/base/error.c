@@ -1,0 +1,92 @@
+/* error.c - the thread-local message behind every status, and the names of the statuses.
+ *
+ * It allocates nothing, so it works when memory has run out. It does not print: whoever handles the failure does.
+ * Invariant: a status passed in is never MNAS_OK; the message is always NUL-terminated.
+ */
+#include "base/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define MESSAGE_BYTES 1024
+
+static _Thread_local char message[MESSAGE_BYTES];
+
+const char *mnas_error_message(void) { return message; }
+
+static int put_message(int status, const char *fmt, va_list args) {
+    char text[MESSAGE_BYTES]; /* the arguments may include the present message */
+    vsnprintf(text, sizeof text, fmt, args);
+    memcpy(message, text, sizeof text);
+    return status;
+}
+
+int mnas_error_set(int status, const char *fmt, ...) {
+    assert(status < 0);
+    va_list args;
+    va_start(args, fmt);
+    put_message(status, fmt, args);
+    va_end(args);
+    return status;
+}
+
+int mnas_error_context(int status, const char *fmt, ...) {
+    assert(status < 0);
+    char old[MESSAGE_BYTES];
+    memcpy(old, message, sizeof old);
+    va_list args;
+    va_start(args, fmt);
+    put_message(status, fmt, args);
+    va_end(args);
+    size_t used = strlen(message);
+    snprintf(message + used, sizeof message - used, ": %s", old);
+    return status;
+}
+
+int mnas_error_errno(const char *fmt, ...) {
+    int code = errno;
+    va_list args;
+    va_start(args, fmt);
+    put_message(0, fmt, args);
+    va_end(args);
+    size_t used = strlen(message);
+    snprintf(message + used, sizeof message - used, ": %s", strerror(code));
+    if (code == ENOSPC || code == EDQUOT) return MNAS_ERR_FULL;
+    return code == ENOMEM ? MNAS_ERR_MEMORY : MNAS_ERR_IO;
+}
+
+const char *mnas_status_text(int status) {
+    switch (status) {
+    case MNAS_OK: return "ok";
+#define MNAS_X(name, value, text)                                                                            \
+    case MNAS_ERR_##name: return text;
+        MNAS_STATUS_LIST(MNAS_X)
+#undef MNAS_X
+    default: return "unknown status";
+    }
+}
+
+/* The names are those of the list in small letters; made once per thread, because C cannot spell them so. */
+const char *mnas_status_name(int status) {
+    static _Thread_local char lower[16];
+    const char *upper = "UNKNOWN";
+    switch (status) {
+    case MNAS_OK: upper = "OK"; break;
+#define MNAS_X(name, value, text)                                                                            \
+    case MNAS_ERR_##name: upper = #name; break;
+        MNAS_STATUS_LIST(MNAS_X)
+#undef MNAS_X
+    default: break;
+    }
+    size_t i = 0;
+    for (; upper[i] && i + 1 < sizeof lower; i++) {
+        char c = upper[i];
+        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    lower[i] = '\0';
+    return lower;
+}
+
+const char *mnas_version(void) { return MNAS_VERSION; }

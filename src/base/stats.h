@@ -1,0 +1,23 @@
+/* stats.h - the few statistics of the measuring protocol and the reports. None modifies its input; n >= 1 unless said. */
+#ifndef MNAS_BASE_STATS_H
+#define MNAS_BASE_STATS_H
+
+#include <stddef.h>
+
+double mnas_stats_mean(const double *x, size_t n);
+double mnas_stats_sd(const double *x, size_t n); /* sample (n - 1); 0 for n = 1 */
+double mnas_stats_median(const double *x, size_t n);
+double mnas_stats_quantile(const double *x, size_t n, double q); /* linear interpolation (R type 7) */
+double mnas_stats_mad(const double *x, size_t n);                /* median absolute deviation, not scaled */
+
+/* Two-sided interval of the median from order statistics (binomial; level e.g. 0.95). With too few values for the level
+ * the extremes are given: *level_got then says which confidence that is. */
+void mnas_stats_median_ci(const double *x, size_t n, double level, double *low, double *high, double *level_got);
+
+/* Slope of the least-squares line y = a + b x; n >= 2; 0 when x does not vary. */
+double mnas_stats_slope(const double *x, const double *y, size_t n);
+
+/* Two-sided p of Welch's t test and the difference of means; n >= 2 each. */
+double mnas_stats_welch_p(const double *a, size_t na, const double *b, size_t nb);
+
+#endif

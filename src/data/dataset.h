@@ -1,0 +1,67 @@
+/* dataset.h - labelled images as one mapped, shared, read-only block of bytes.
+ *
+ * A dataset plug-in decodes its files once into a cache file (8-bit pixels, NHWC; 16-bit labels; header with a hash of the
+ * sources' names, sizes and times), which every trial maps. What is held out for validation is a fixed random part of the
+ * training set (seed and size are options of the dataset, so they are part of its spec).
+ *
+ * The test split opens only through mnas_dataset_open(..., MNAS_ALLOW_TEST): the search never passes that flag, and
+ * without it the test images are not even mapped.
+ */
+#ifndef MNAS_DATA_DATASET_H
+#define MNAS_DATA_DATASET_H
+
+#include "base/registry.h"
+#include "mnas.h"
+
+typedef enum { MNAS_SPLIT_TRAIN, MNAS_SPLIT_VAL, MNAS_SPLIT_TEST } mnas_split_kind;
+enum { MNAS_ALLOW_TEST = 1 };
+
+/* Images of one split. `index` selects from pixels (train and val share one block); NULL: identity. */
+typedef struct mnas_split {
+    int n;
+    const uint8_t *pixels;  /* [*, height, width, channels] */
+    const uint16_t *labels; /* [*] */
+    const uint32_t *index;  /* [n] or NULL */
+} mnas_split;
+
+typedef struct mnas_dataset {
+    mnas_dataset_info info; /* sizes, classes, spec, cache path */
+    mnas_split split[3];    /* test: n = 0 and NULL unless allowed */
+    const void *map;        /* the cache file */
+    size_t map_bytes;
+    const void *test_map;
+    size_t test_map_bytes;
+    uint32_t *order;        /* owns the index arrays */
+} mnas_dataset;
+
+/* What a plug-in hands over while decoding: it calls `emit` once per image. */
+typedef struct mnas_decode_sink {
+    /* pixels: height*width*channels bytes */
+    int (*emit)(void *user, const uint8_t *pixels, int label);
+    void *user;
+} mnas_decode_sink;
+
+typedef struct mnas_dataset_shape {
+    int height, width, channels, classes;
+    int n_train, n_test;
+    char class_names[64][32];
+} mnas_dataset_shape;
+
+/* One implementation: a const record in dataset_NAME.c and a line in datasets.def. */
+typedef struct mnas_dataset_class {
+    mnas_plugin plugin; /* first: registry.h */
+    /* Names the source files (for the cache key): append one path a line. */
+    int (*sources)(const void *opts, mnas_str *paths);
+    /* Reads headers only. */
+    int (*shape)(const void *opts, mnas_dataset_shape *out);
+    /* Decodes the training files (test = false) or the test files, every image in file order. */
+    int (*decode)(const void *opts, bool test, const mnas_decode_sink *sink);
+    /* Held out for validation and its seed, from opts. */
+    void (*holdout)(const void *opts, int64_t *n_val, uint64_t *seed);
+} mnas_dataset_class;
+
+int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags);
+void mnas_dataset_close(mnas_dataset *dataset);
+const mnas_plugin *const *mnas_dataset_plugins(size_t *n);
+
+#endif

@@ -1,0 +1,76 @@
+/* strategy.h - search strategies see decisions, not networks.
+ *
+ * What a strategy knows: per decision its number of choices and whether they are ordinal, on demand a vector of cheap
+ * descriptors of a proposal, and the outcome of earlier proposals. It knows nothing of images, phones or files, so a table
+ * of finished networks drives the very same code as a real search.
+ *
+ * The clock is the proposal index p = 0, 1, 2, ... The caller keeps one rule: before propose(p), feedback has been given
+ * for exactly the proposals 0 .. p - delay, in order, each once. (`delay` >= number of workers, fixed per study.) So the
+ * proposals are a function of (problem, options, seed, outcomes) alone, whatever the number of workers or restarts.
+ *
+ * save() after feedback(p) and load() into a fresh instance of the same spec, problem and seed give bit-identical
+ * further proposals: recovery equals replay (tests/conform).
+ */
+#ifndef MNAS_STRATEGY_STRATEGY_H
+#define MNAS_STRATEGY_STRATEGY_H
+
+#include "base/registry.h"
+#include "mnas.h"
+
+typedef struct mnas_problem {
+    int n_decisions;
+    const mnas_decision *decisions; /* outlives the strategy */
+    int n_trials;                   /* planned; presets adapt to it */
+    int delay;                      /* >= 1 */
+    /* Descriptors of a proposal (log MACs, log parameters, predicted log latency): fills out[n_descriptors]. NULL and 0 for
+     * plain tables. Returns a status. */
+    int n_descriptors;
+    int (*describe)(void *user, const int *tokens, double *out);
+    void *user;
+} mnas_problem;
+
+typedef struct mnas_outcome {
+    double reward;     /* 0 for a failed trial */
+    bool failed;       /* out of memory, diverged, ...: the reward is no observation of quality */
+    bool repeat;       /* a network already known: its stored reward, nothing was spent */
+} mnas_outcome;
+
+/* Numbers for the report; NaN where a strategy has none. */
+typedef struct mnas_strategy_status {
+    int n_updates;
+    double entropy;    /* mean over decisions, in nats */
+    double entropy_max;/* of uniform choices */
+    double baseline;
+} mnas_strategy_status;
+
+typedef struct mnas_strategy mnas_strategy;
+
+/* One implementation: a const record in strategy_NAME.c and a line in strategies.def. */
+typedef struct mnas_strategy_class {
+    mnas_plugin plugin; /* first: registry.h */
+    size_t self_bytes;  /* of the instance, zeroed before create */
+    int (*create)(void *self, const mnas_problem *problem, const void *opts, uint64_t seed);
+    int (*propose)(void *self, int *tokens);
+    int (*feedback)(void *self, const int *tokens, const mnas_outcome *outcome);
+    void (*status)(const void *self, mnas_strategy_status *out);
+    /* probs[n_decisions] rows of n_choices each, concatenated: the policy's marginal for the report; NULL: uniform */
+    void (*probabilities)(const void *self, double *probs);
+    int (*save)(const void *self, mnas_str *out); /* bytes, endian- and version-tagged */
+    int (*load)(void *self, const char *bytes, size_t n); /* MNAS_ERR_FORMAT on anything it did not write */
+    void (*destroy)(void *self);
+} mnas_strategy_class;
+
+/* spec: "ppo", "ppo:preset=paper,clip=0.1", "random". */
+int mnas_strategy_open(mnas_strategy **out, const char *spec, const mnas_problem *problem, uint64_t seed);
+void mnas_strategy_close(mnas_strategy *strategy);
+int mnas_strategy_propose(mnas_strategy *strategy, int *tokens);
+int mnas_strategy_feedback(mnas_strategy *strategy, const int *tokens, const mnas_outcome *outcome);
+void mnas_strategy_get_status(const mnas_strategy *strategy, mnas_strategy_status *out);
+void mnas_strategy_probabilities(const mnas_strategy *strategy, double *probs);
+int mnas_strategy_save(const mnas_strategy *strategy, mnas_str *out);
+int mnas_strategy_load(mnas_strategy *strategy, const char *bytes, size_t n);
+
+/* All classes, in the order of strategies.def. */
+const mnas_plugin *const *mnas_strategy_plugins(size_t *n);
+
+#endif
