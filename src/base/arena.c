@@ -1,7 +1,7 @@
 /* arena.c - chunks of memory that are only ever freed together.
  *
- * It never gives single objects back and never moves one. Invariant: every chunk starts on a 64-byte boundary and its
- * header fills one such line, so that offsets that are multiples of 64 are aligned addresses.
+ * It never gives single objects back and never moves one. Invariant: every chunk starts on a 64-byte boundary
+ * and its header fills one such line, so that offsets that are multiples of 64 are aligned addresses.
  */
 #include "base/arena.h"
 
@@ -39,38 +39,39 @@ void mnas_arena_destroy(mnas_arena *arena) {
     free(arena);
 }
 
-/* A new chunk with room for `bytes` (a multiple of ALIGN) as the arena's first. */
-static chunk *grow(mnas_arena *arena, size_t bytes) {
-#ifdef MNAS_DEBUG_ARENA
-    size_t cap = ALIGN + bytes;
-#else
-    size_t cap = ALIGN + (bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES);
-#endif
-    chunk *c = aligned_alloc(ALIGN, cap);
-    if (!c) return NULL;
+/* A new chunk of `cap` bytes as the arena's first. */
+static chunk *grow(mnas_arena *arena, size_t cap) {
+    void *memory;
+    if (posix_memalign(&memory, ALIGN, cap) != 0) return NULL;
+    chunk *c = memory;
     *c = (chunk){arena->chunks, ALIGN, cap};
     arena->chunks = c;
     return c;
 }
 
-void *mnas_arena_alloc(mnas_arena *arena, size_t bytes) {
-    size_t padded = (bytes + ALIGN - 1) & ~(ALIGN - 1);
+/* A chunk with `padded` free bytes, `exact` of which are wanted. */
+static chunk *find_room(mnas_arena *arena, size_t exact, size_t padded) {
+#ifdef MNAS_DEBUG_ARENA
+    (void)padded;
+    return grow(arena, ALIGN + exact); /* to the byte: a write past the end is seen */
+#else
+    (void)exact;
     chunk *c = arena->chunks;
-    if (bytes <= SIZE_MAX - CHUNK_BYTES && (!c || c->cap - c->used < padded || !padded)) {
-        c = grow(arena, padded ? padded : ALIGN);
-    } else if (bytes > SIZE_MAX - CHUNK_BYTES) {
-        c = NULL;
-    }
+    if (c && c->cap - c->used >= padded) return c;
+    return grow(arena, ALIGN + (padded > CHUNK_BYTES ? padded : CHUNK_BYTES));
+#endif
+}
+
+void *mnas_arena_alloc(mnas_arena *arena, size_t bytes) {
+    size_t padded = (bytes + !bytes + ALIGN - 1) & ~(ALIGN - 1); /* at least 1: addresses are distinct */
+    chunk *c = bytes < SIZE_MAX / 2 ? find_room(arena, bytes, padded) : NULL;
     if (!c) {
         mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu bytes wanted", bytes);
         return NULL;
     }
     void *memory = (char *)c + c->used;
     c->used += padded;
-#ifdef MNAS_DEBUG_ARENA
-    padded = bytes;
-#endif
-    return memset(memory, 0, padded);
+    return memset(memory, 0, bytes);
 }
 
 char *mnas_arena_strdup(mnas_arena *arena, const char *text) {

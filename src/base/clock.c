@@ -12,7 +12,9 @@ int64_t mnas_clock_now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-double mnas_clock_now_s(void) { return (double)mnas_clock_now_ns() * 1e-9; }
+double mnas_clock_now_s(void) {
+    return (double)mnas_clock_now_ns() * 1e-9;
+}
 
 int64_t mnas_clock_unix_ms(void) {
     struct timespec t;

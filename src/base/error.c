@@ -1,7 +1,7 @@
 /* error.c - the thread-local message behind every status, and the names of the statuses.
  *
- * It allocates nothing, so it works when memory has run out. It does not print: whoever handles the failure does.
- * Invariant: a status passed in is never MNAS_OK; the message is always NUL-terminated.
+ * It allocates nothing, so it works when memory has run out. It does not print: whoever handles the failure
+ * does. Invariant: a status passed in is never MNAS_OK; the message is always NUL-terminated.
  */
 #include "base/error.h"
 
@@ -14,7 +14,9 @@
 
 static _Thread_local char message[MESSAGE_BYTES];
 
-const char *mnas_error_message(void) { return message; }
+const char *mnas_error_message(void) {
+    return message;
+}
 
 static int put_message(int status, const char *fmt, va_list args) {
     char text[MESSAGE_BYTES]; /* the arguments may include the present message */
@@ -59,34 +61,46 @@ int mnas_error_errno(const char *fmt, ...) {
 
 const char *mnas_status_text(int status) {
     switch (status) {
-    case MNAS_OK: return "ok";
+    case MNAS_OK:
+        return "ok";
 #define MNAS_X(name, value, text)                                                                            \
-    case MNAS_ERR_##name: return text;
+    case MNAS_ERR_##name:                                                                                    \
+        return text;
         MNAS_STATUS_LIST(MNAS_X)
 #undef MNAS_X
-    default: return "unknown status";
+    default:
+        return "unknown status";
     }
 }
 
-/* The names are those of the list in small letters; made once per thread, because C cannot spell them so. */
+/* The list's names in small letters, which the preprocessor cannot write. A row per status, so that two
+ * results may stand in one message. */
 const char *mnas_status_name(int status) {
-    static _Thread_local char lower[16];
+    static _Thread_local char rows[32][16];
     const char *upper = "UNKNOWN";
     switch (status) {
-    case MNAS_OK: upper = "OK"; break;
+    case MNAS_OK:
+        upper = "OK";
+        break;
 #define MNAS_X(name, value, text)                                                                            \
-    case MNAS_ERR_##name: upper = #name; break;
+    case MNAS_ERR_##name:                                                                                    \
+        upper = #name;                                                                                       \
+        break;
         MNAS_STATUS_LIST(MNAS_X)
 #undef MNAS_X
-    default: break;
+    default:
+        break;
     }
+    char *row = rows[(0u - (unsigned)status) % 32];
     size_t i = 0;
-    for (; upper[i] && i + 1 < sizeof lower; i++) {
+    for (; upper[i] && i + 1 < sizeof rows[0]; i++) {
         char c = upper[i];
-        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        row[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     }
-    lower[i] = '\0';
-    return lower;
+    row[i] = '\0';
+    return row;
 }
 
-const char *mnas_version(void) { return MNAS_VERSION; }
+const char *mnas_version(void) {
+    return MNAS_VERSION;
+}

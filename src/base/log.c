@@ -1,7 +1,7 @@
 /* log.c - lines on stderr, each in one write.
  *
- * No files, no timestamps: a line is for the person at the terminal. Safe from several threads as far as write(2) is; the
- * live line belongs to the main thread.
+ * No files, no timestamps: a line is for the person at the terminal. Safe from several threads as far as
+ * write(2) is; the live line belongs to the main thread.
  */
 #include "base/log.h"
 
@@ -25,7 +25,9 @@ static mnas_log_level threshold(void) {
     return MNAS_LOG_INFO;
 }
 
-bool mnas_log_is_terminal(void) { return isatty(STDERR_FILENO) == 1; }
+bool mnas_log_is_terminal(void) {
+    return isatty(STDERR_FILENO) == 1;
+}
 
 static void put(const char *line, size_t n) {
     ssize_t done = write(STDERR_FILENO, line, n);

@@ -1,7 +1,7 @@
 /* rng.c - xoshiro256** and the distributions the project draws from.
  *
- * Not for secrets. Same bits on every machine: only mnas_rng_normal goes through libm, whose last bit may differ between
- * C libraries.
+ * Not for secrets. Same bits on every machine: only mnas_rng_normal goes through libm, whose last bit may
+ * differ between C libraries.
  */
 #include "base/rng.h"
 
@@ -11,7 +11,9 @@
 
 #include "base/hash.h"
 
-static uint64_t rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+static uint64_t rotl(uint64_t x, int k) {
+    return (x << k) | (x >> (64 - k));
+}
 
 /* splitmix64 (Steele, Lea, Flood 2014): the seeding that xoshiro's authors recommend. */
 static uint64_t splitmix64(uint64_t *state) {
@@ -42,7 +44,9 @@ uint64_t mnas_rng_u64(mnas_rng *rng) {
     return result;
 }
 
-double mnas_rng_uniform(mnas_rng *rng) { return (double)(mnas_rng_u64(rng) >> 11) * 0x1p-53; }
+double mnas_rng_uniform(mnas_rng *rng) {
+    return (double)(mnas_rng_u64(rng) >> 11) * 0x1p-53;
+}
 
 uint32_t mnas_rng_below(mnas_rng *rng, uint32_t n) {
     assert(n >= 1);

@@ -47,7 +47,9 @@ double mnas_stats_quantile(const double *x, size_t n, double q) {
     return value;
 }
 
-double mnas_stats_median(const double *x, size_t n) { return mnas_stats_quantile(x, n, 0.5); }
+double mnas_stats_median(const double *x, size_t n) {
+    return mnas_stats_quantile(x, n, 0.5);
+}
 
 double mnas_stats_mad(const double *x, size_t n) {
     double *d = malloc(n * sizeof *d), median = mnas_stats_median(x, n);
@@ -56,6 +58,12 @@ double mnas_stats_mad(const double *x, size_t n) {
     double mad = mnas_stats_median(d, n);
     free(d);
     return mad;
+}
+
+/* lgamma() writes a global sign. */
+static double log_gamma(double x) {
+    int sign;
+    return lgamma_r(x, &sign);
 }
 
 void mnas_stats_median_ci(const double *x, size_t n, double level, double *low, double *high,
@@ -69,7 +77,7 @@ void mnas_stats_median_ci(const double *x, size_t n, double level, double *low, 
     size_t k = 0;
     for (size_t i = 0; 2 * i + 1 <= n; i++) {
         double m = (double)n, j = (double)i;
-        below += exp(lgamma(m + 1) - lgamma(j + 1) - lgamma(m - j + 1) - m * log(2.0));
+        below += exp(log_gamma(m + 1) - log_gamma(j + 1) - log_gamma(m - j + 1) - m * log(2.0));
         if (i > 0 && 1 - 2 * below < level) break;
         k = i;
         got = 1 - 2 * below;
@@ -90,10 +98,12 @@ double mnas_stats_slope(const double *x, const double *y, size_t n) {
     return sxx > 0 ? sxy / sxx : 0;
 }
 
-static double away_from_zero(double v) { return fabs(v) < 1e-300 ? 1e-300 : v; }
+static double away_from_zero(double v) {
+    return fabs(v) < 1e-300 ? 1e-300 : v;
+}
 
-/* Continued fraction of the incomplete beta function, Abramowitz & Stegun 26.5.8, by Lentz's method (Lentz 1976, with
- * Thompson & Barnett's 1986 guard against zeros). Converges fast for x < (a + 1) / (a + b + 2). */
+/* Continued fraction of the incomplete beta function, Abramowitz & Stegun 26.5.8, by Lentz's method (Lentz
+ * 1976, with Thompson & Barnett's 1986 guard against zeros). Converges fast for x < (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x) {
     double c = 1, d = 1 / away_from_zero(1 - (a + b) * x / (a + 1)), f = d;
     for (int m = 1; m <= 1000; m++) {
@@ -114,7 +124,7 @@ static double beta_fraction(double a, double b, double x) {
 static double beta_regularised(double a, double b, double x) {
     if (x <= 0) return 0;
     if (x >= 1) return 1;
-    double front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+    double front = exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * log(x) + b * log1p(-x));
     if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
     return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }

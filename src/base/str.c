@@ -1,6 +1,7 @@
 /* str.c - the growing string, edit distance, and strict conversion of numbers.
  *
- * Text is bytes: UTF-8 passes through unseen. Invariant of mnas_str: data == NULL or data[len] == '\0' and len < cap.
+ * Text is bytes: UTF-8 passes through unseen. Invariant of mnas_str: data == NULL or data[len] == '\0' and
+ * len < cap.
  */
 #include "base/str.h"
 
@@ -39,7 +40,9 @@ void mnas_str_append_n(mnas_str *s, const char *bytes, size_t n) {
     s->data[s->len] = '\0';
 }
 
-void mnas_str_append(mnas_str *s, const char *text) { mnas_str_append_n(s, text, strlen(text)); }
+void mnas_str_append(mnas_str *s, const char *text) {
+    mnas_str_append_n(s, text, strlen(text));
+}
 
 void mnas_str_appendf(mnas_str *s, const char *fmt, ...) {
     va_list args, again;
@@ -55,7 +58,9 @@ void mnas_str_appendf(mnas_str *s, const char *fmt, ...) {
     va_end(args);
 }
 
-bool mnas_str_ok(const mnas_str *s) { return !s->failed; }
+bool mnas_str_ok(const mnas_str *s) {
+    return !s->failed;
+}
 
 void mnas_str_free(mnas_str *s) {
     free(s->data);
