@@ -4,9 +4,11 @@
  * descriptors of a proposal, and the outcome of earlier proposals. It knows nothing of images, phones or files, so a table
  * of finished networks drives the very same code as a real search.
  *
- * The clock is the proposal index p = 0, 1, 2, ... The caller keeps one rule: before propose(p), feedback has been given
- * for exactly the proposals 0 .. p - delay, in order, each once. (`delay` >= number of workers, fixed per study.) So the
- * proposals are a function of (problem, options, seed, outcomes) alone, whatever the number of workers or restarts.
+ * The clock is the proposal index p = 0, 1, 2, ... The caller keeps one rule: feedback comes in the order of proposals, each
+ * once, and which proposals have been fed before propose(p) is a function of p and the outcomes alone: normally exactly
+ * 0 .. p - delay (`delay` >= number of workers, fixed per study), none while the reward is being calibrated, after
+ * which the backlog is fed at once. A strategy keeps its pending proposals in a queue of any length. So the proposals are
+ * a function of (problem, options, seed, outcomes) alone, whatever the number of workers or restarts.
  *
  * save() after feedback(p) and load() into a fresh instance of the same spec, problem and seed give bit-identical
  * further proposals: recovery equals replay (tests/conform).

@@ -1,0 +1,46 @@
+# For people; the build itself is CMake (CMakePresets.json). `make` alone prints this help.
+.PHONY: help deps build demo check check-asan check-tsan check-all bench format clean
+
+help:
+	@echo "mnas: platform-aware neural architecture search"
+	@echo
+	@echo "  make demo        install what is missing, build, search on Fashion-MNIST, write report.html (under 10 minutes)"
+	@echo "  make check       build and run all tests (under 15 minutes)"
+	@echo
+	@echo "  make deps        install what is missing (apt), nothing else"
+	@echo "  make build       release build at build/mnas"
+	@echo "  make check-asan  all tests under the address and undefined-behaviour sanitizers"
+	@echo "  make check-tsan  the tests of our own threads under the thread sanitizer"
+	@echo "  make bench       training speed beside PyTorch (needs python3-torch)"
+	@echo "  make format      clang-format the tree"
+	@echo "  make clean       remove the build folders"
+
+deps:
+	@scripts/install-deps
+
+build: deps
+	@cmake --preset release >/dev/null && ninja -C build
+
+demo: build
+	@scripts/demo
+
+check: build
+	@ctest --test-dir build --output-on-failure
+
+check-asan: deps
+	@cmake --preset asan >/dev/null && ninja -C build-asan
+	@scripts/with-sanitizers ctest --test-dir build-asan --output-on-failure
+
+# libgomp is not instrumented: with one OpenMP thread, what remains are the threads we start ourselves.
+check-tsan: deps
+	@cmake --preset tsan >/dev/null && ninja -C build-tsan
+	@OMP_NUM_THREADS=1 scripts/with-sanitizers ctest --test-dir build-tsan --output-on-failure -R 'loader|proc|train|search'
+
+bench: build
+	@bench/run_train.sh
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	@rm -rf build build-debug build-asan build-tsan
