@@ -66,7 +66,7 @@ typedef struct mnas_graph {
 
 int mnas_graph_create(mnas_graph **out, const mnas_model *model);
 void mnas_graph_destroy(mnas_graph *graph);
-/* Append a copy; returns its index or a negative status. */
+/* Append a copy, without its parameters (n_params becomes 0); returns its index or a negative status. */
 int mnas_graph_add_node(mnas_graph *graph, const mnas_node *node);
 /* Append a parameter to the last node; name is "<node name>.<suffix>". dims[n_dims]. Returns 0 or a status. */
 int mnas_graph_add_param(mnas_graph *graph, mnas_param_role role, const char *suffix, int n_dims, const int *dims);

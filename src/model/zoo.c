@@ -1,0 +1,173 @@
+/* zoo.c - published networks, exact to the parameter, at any width multiplier; and MODEL arguments that name
+ * them or a file.
+ *
+ * Holds only networks whose layers were published (MNASNET.md section 4). Widths are scaled as their authors'
+ * code does it.
+ */
+#include "model/model.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+typedef struct zoo_net {
+    mnas_zoo_entry entry;
+    int stem_filters, head_filters;
+    bool head_grows; /* with multipliers over 1 */
+    bool centred;    /* pixels -1..1 instead of ImageNet's mean and deviation */
+    mnas_act act;
+    double bn_momentum, dropout;
+    const char *arch;
+} zoo_net;
+
+#define TPU "tensorflow/tpu, models/official/mnasnet; Tan et al., CVPR 2019"
+
+static const zoo_net nets[] = {
+    {{"mnasnet-a1", "MnasNet-A1: the search's main result, with squeeze-and-excitation (75.2 % top-1)", TPU},
+     32,
+     1280,
+     false,
+     false,
+     MNAS_ACT_RELU,
+     0.99,
+     0.2,
+     "r1_k3_s11_e1_i32_o16_noskip r2_k3_s22_e6_i16_o24 r3_k5_s22_e3_i24_o40_se0.25 r4_k3_s22_e6_i40_o80 "
+     "r2_k3_s11_e6_i80_o112_se0.25 r3_k5_s22_e6_i112_o160_se0.25 r1_k3_s11_e6_i160_o320"},
+    {{"mnasnet-b1", "MnasNet-B1: found without squeeze-and-excitation (74.5 % top-1)", TPU},
+     32,
+     1280,
+     false,
+     false,
+     MNAS_ACT_RELU,
+     0.99,
+     0.2,
+     "r1_k3_s11_e1_i32_o16_noskip r3_k3_s22_e3_i16_o24 r3_k5_s22_e3_i24_o40 r3_k5_s22_e6_i40_o80 "
+     "r2_k3_s11_e6_i80_o96 r4_k5_s22_e6_i96_o192 r1_k3_s11_e6_i192_o320_noskip"},
+    /* The first block declares 16 input filters behind a stem of 8: that is why it has no residual. */
+    {{"mnasnet-small", "MnasNet-small: found by a separate search for 22 ms (66.0 % top-1)", TPU},
+     8,
+     1280,
+     false,
+     false,
+     MNAS_ACT_RELU,
+     0.99,
+     0,
+     "r1_k3_s11_e1_i16_o8 r1_k3_s22_e3_i8_o16 r2_k3_s22_e6_i16_o16 r4_k5_s22_e6_i16_o32_se0.25 "
+     "r3_k3_s11_e6_i32_o32_se0.25 r3_k5_s22_e6_i32_o88_se0.25 r1_k3_s11_e6_i88_o144"},
+    {{"mobilenet-v1", "MobileNetV1: depthwise separable convolutions, no residual (70.6 % top-1)",
+      "tensorflow/models, slim mobilenet_v1; Howard et al., 2017"},
+     32,
+     0,
+     false,
+     true,
+     MNAS_ACT_RELU6,
+     0.9997,
+     0.001,
+     "r1_k3_s11_e1_i32_o64_opsep_noskip r2_k3_s22_e1_i64_o128_opsep_noskip "
+     "r2_k3_s22_e1_i128_o256_opsep_noskip "
+     "r6_k3_s22_e1_i256_o512_opsep_noskip r2_k3_s22_e1_i512_o1024_opsep_noskip"},
+    {{"mobilenet-v2", "MobileNetV2: the reference of the search space (72.0 % top-1; @1.4 74.7 %)",
+      "tensorflow/models, slim mobilenet_v2; Sandler et al., CVPR 2018"},
+     32,
+     1280,
+     true,
+     true,
+     MNAS_ACT_RELU6,
+     0.997,
+     0.2,
+     "r1_k3_s11_e1_i32_o16 r2_k3_s22_e6_i16_o24 r3_k3_s22_e6_i24_o32 r4_k3_s22_e6_i32_o64 "
+     "r3_k3_s11_e6_i64_o96 r3_k3_s22_e6_i96_o160 r1_k3_s11_e6_i160_o320"},
+};
+enum { N_NETS = sizeof nets / sizeof nets[0] };
+
+const mnas_zoo_entry *mnas_zoo_list(size_t *n) {
+    static mnas_zoo_entry list[N_NETS];
+    for (size_t i = 0; i < N_NETS; i++) list[i] = nets[i].entry;
+    *n = N_NETS;
+    return list;
+}
+
+const char *mnas_zoo_note(void) {
+    return "MnasNet-A2 and MnasNet-A3 are not here: the paper gives their accuracy and latency, but their "
+           "layers were\n"
+           "never published, neither in the paper nor in its authors' code. The same holds for MnasNet-65 "
+           "and -92 of\n"
+           "the first version of the paper.";
+}
+
+int mnas_model_round_filters(int filters, double multiplier) {
+    double scaled = filters * multiplier;
+    int rounded = (int)(scaled + 4) / 8 * 8;
+    if (rounded < 8) rounded = 8;
+    return rounded < 0.9 * scaled ? rounded + 8 : rounded;
+}
+
+static void scale(mnas_model *model, const zoo_net *net, double multiplier) {
+    model->stem_filters = mnas_model_round_filters(model->stem_filters, multiplier);
+    for (int i = 0; i < model->n_blocks; i++) {
+        model->blocks[i].in = mnas_model_round_filters(model->blocks[i].in, multiplier);
+        model->blocks[i].out = mnas_model_round_filters(model->blocks[i].out, multiplier);
+    }
+    if (net->head_grows && multiplier > 1)
+        model->head_filters = mnas_model_round_filters(model->head_filters, multiplier);
+}
+
+static void build(mnas_model *model, const zoo_net *net, double multiplier) {
+    mnas_model_defaults(model);
+    model->stem_filters = net->stem_filters;
+    model->head_filters = net->head_filters;
+    model->act = net->act;
+    model->bn_momentum = net->bn_momentum;
+    model->dropout = net->dropout;
+    for (int c = 0; c < 3 && net->centred; c++) model->mean[c] = model->std[c] = 0.5;
+    int rc = mnas_model_set_arch(model, net->arch);
+    assert(rc == 0);
+    (void)rc;
+    snprintf(model->name, sizeof model->name, "%s", net->entry.name);
+    if (multiplier == 1) return;
+    char number[32];
+    mnas_model_print_number(multiplier, number, sizeof number);
+    snprintf(model->name, sizeof model->name, "%s@%s", net->entry.name, number);
+    scale(model, net, multiplier);
+}
+
+static int unknown_name(const char *name) {
+    const char *names[N_NETS];
+    mnas_str list = {0};
+    for (size_t i = 0; i < N_NETS; i++) {
+        names[i] = nets[i].entry.name;
+        mnas_str_appendf(&list, "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *nearest = mnas_str_nearest(name, names, N_NETS);
+    int rc = mnas_error_set(
+        MNAS_ERR_ARG,
+        "unknown model '%.80s'%s%s%s; allowed: %s, each with @MULTIPLIER, or a model file (with "
+        "a '/' or ending in .yaml)",
+        name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
+        mnas_str_ok(&list) ? list.data : "");
+    mnas_str_free(&list);
+    return rc;
+}
+
+int mnas_zoo_open(mnas_model *out, const char *name) {
+    const char *at = strchr(name, '@');
+    size_t n = at ? (size_t)(at - name) : strlen(name);
+    double multiplier = 1;
+    const zoo_net *net = NULL;
+    for (size_t i = 0; i < N_NETS; i++)
+        if (strlen(nets[i].entry.name) == n && strncmp(nets[i].entry.name, name, n) == 0) net = &nets[i];
+    if (!net) {
+        char base[96];
+        snprintf(base, sizeof base, "%.*s", n < 90 ? (int)n : 90, name);
+        return unknown_name(base);
+    }
+    if (at &&
+        (!mnas_str_to_f64(at + 1, &multiplier) || !(multiplier > 0 && multiplier <= MNAS_MAX_MULTIPLIER)))
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "%s: width multiplier is '%.40s'; allowed: above 0 to %g, e.g. %s@0.5",
+                              net->entry.name, at + 1, MNAS_MAX_MULTIPLIER, net->entry.name);
+    build(out, net, multiplier);
+    return 0;
+}
