@@ -1,7 +1,8 @@
-/* xnn.h - the one wrapper of XNNPACK: from an inference graph to something that runs on a CPU, one thread, batch 1.
+/* xnn.h - the one wrapper of XNNPACK: from an inference graph to something that runs on a CPU, one thread,
+ * batch 1.
  *
- * Each operator's lowering (op_NAME_xnn.c, listed in xnn.def) adds its XNNPACK nodes to the subgraph. Only inference graphs
- * (blocks/fold.h) are taken: no batch-norm.
+ * Each operator's lowering (op_NAME_xnn.c, listed in xnn.def) adds its XNNPACK nodes to the subgraph. Only
+ * inference graphs (blocks/fold.h) are taken: no batch-norm.
  */
 #ifndef MNAS_OPS_XNN_H
 #define MNAS_OPS_XNN_H
@@ -16,17 +17,46 @@ typedef struct mnas_xnn_builder {
     xnn_subgraph_t subgraph;
     const mnas_graph *graph;
     const mnas_weights *weights;
-    uint32_t *value;      /* [n_nodes] XNNPACK value id of each node's output; a lowering sets its own */
-    mnas_arena *arena;    /* repacked weights; lives as long as the runtime */
+    uint32_t *value;   /* [n_nodes] XNNPACK value id of each node's output; a lowering sets its own */
+    mnas_arena *arena; /* repacked weights; lives as long as the runtime */
 } mnas_xnn_builder;
 
 typedef int (*mnas_xnn_lower)(mnas_xnn_builder *b, int node);
 
+#define MNAS_XNN(name) int mnas_xnn_lower_##name(mnas_xnn_builder *b, int node);
+#include "ops/xnn.def"
+#undef MNAS_XNN
+
+/* What lowerings share. All return 0 or a status. */
+/* 0, or MNAS_ERR_LIBRARY naming the node and the library's status. */
+int mnas_xnn_check(enum xnn_status status, const mnas_node *node);
+/* An inner value of shape [1, h, w, c]. */
+int mnas_xnn_inner(mnas_xnn_builder *b, int node, mnas_shape shape, uint32_t *value);
+/* The value of the node's output, kept in b->value[node]: the graph's last node is the network's result. */
+int mnas_xnn_output(mnas_xnn_builder *b, int node);
+/* A constant of dims[n_dims]; `data` must come from b->arena. */
+int mnas_xnn_constant(mnas_xnn_builder *b, int node, size_t n_dims, const size_t *dims, const float *data,
+                      uint32_t *value);
+/* Parameter i of the node as a constant: [O,C,k,k] becomes [O,k,k,C], XNNPACK's order ([C,1,k,k]: [1,k,k,C]).
+ */
+int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value);
+/* Bias: parameter i, or zeros[n] when the node has none. */
+int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value);
+/* The bounds that are the activation; MNAS_ERR_INVALID for one that is no clipping (sigmoid). */
+int mnas_xnn_bounds(const mnas_node *node, float *min, float *max);
+
 typedef struct mnas_xnn mnas_xnn;
 
+/* Copies what it needs of graph and weights. */
 int mnas_xnn_create(mnas_xnn **out, const mnas_graph *inference_graph, const mnas_weights *weights);
+/* The same on a pool of n_threads (1: no pool). */
+int mnas_xnn_create_threads(mnas_xnn **out, const mnas_graph *inference_graph, const mnas_weights *weights,
+                            int n_threads);
 /* image [h, w, c] -> logits [classes]. */
 int mnas_xnn_run(mnas_xnn *net, const float *image, float *logits);
+/* Once more on the image of the last run (zeros before any), nothing copied: what a latency is the time of.
+ */
+int mnas_xnn_invoke(mnas_xnn *net);
 void mnas_xnn_destroy(mnas_xnn *net);
 
 #endif

@@ -1,0 +1,18 @@
+/* op_maxpool_xnn.c - max pooling; a 1x1 window, which XNNPACK refuses, only subsamples and is not built by
+ * any network. */
+#include <math.h>
+
+#include "ops/op.h"
+#include "ops/xnn.h"
+
+int mnas_xnn_lower_maxpool(mnas_xnn_builder *b, int node) {
+    const mnas_node *n = &b->graph->nodes[node];
+    const uint32_t k = (uint32_t)n->kernel, s = (uint32_t)n->stride;
+    const int rc = mnas_xnn_output(b, node);
+    if (rc < 0) return rc;
+    return mnas_xnn_check(xnn_define_max_pooling_2d(b->subgraph, (uint32_t)n->pad_top, (uint32_t)n->pad_right,
+                                                    (uint32_t)n->pad_bottom, (uint32_t)n->pad_left, k, k, s,
+                                                    s, 1, 1, -INFINITY, INFINITY, b->value[n->in[0]],
+                                                    b->value[node], 0),
+                          n);
+}
