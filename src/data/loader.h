@@ -1,8 +1,9 @@
 /* loader.h - batches of a split as normalised floats, prepared one ahead in a thread of its own.
  *
- * What a batch holds is a function of (split, options, seed, epoch, batch number) alone, never of timing. Images are
- * NHWC f32, (pixel / 255 - mean) / std per channel; labels are int32. Training order is a new shuffle each epoch; the last,
- * smaller batch of an epoch is dropped in training (carry on with the next epoch's shuffle) and kept in evaluation.
+ * What a batch holds is a function of (split, options, seed, epoch, batch number) alone, never of timing.
+ * Images are NHWC f32, (pixel / 255 - mean) / std per channel; labels are int32. Training order is a new
+ * shuffle each epoch; the last, smaller batch of an epoch is dropped in training (carry on with the next
+ * epoch's shuffle) and kept in evaluation.
  */
 #ifndef MNAS_DATA_LOADER_H
 #define MNAS_DATA_LOADER_H
@@ -10,24 +11,25 @@
 #include "data/dataset.h"
 
 typedef struct mnas_augment {
-    int pad;         /* random crop from an image padded with `pad` zeros (of the raw pixels) on every side; 0: none */
-    bool flip;       /* horizontal, with probability 1/2 */
+    int pad;   /* random crop from an image padded with `pad` zeros (of the raw pixels) on every side; 0: none
+                */
+    bool flip; /* horizontal, with probability 1/2 */
 } mnas_augment;
 
 typedef struct mnas_loader_options {
     int batch;
-    bool shuffle;           /* training; false: in order, each image once an epoch, no augmentation */
-    int64_t max_images;     /* use only the first so many of the split (of a seed-fixed shuffle of it); 0: all */
+    bool shuffle;       /* training; false: in order, each image once an epoch, no augmentation */
+    int64_t max_images; /* use only the first so many of the split (of a seed-fixed shuffle of it); 0: all */
     mnas_augment augment;
     double mean[4], std[4]; /* per channel */
     uint64_t seed;
 } mnas_loader_options;
 
 typedef struct mnas_batch {
-    const float *images;    /* [n, H, W, C]; valid until the next call */
-    const int32_t *labels;  /* [n] */
-    int n;                  /* == batch except for an evaluation's last */
-    int epoch;              /* 0.. */
+    const float *images;   /* [n, H, W, C]; valid until the next call */
+    const int32_t *labels; /* [n] */
+    int n;                 /* == batch except for an evaluation's last */
+    int epoch;             /* 0.. */
 } mnas_batch;
 
 typedef struct mnas_loader mnas_loader;
@@ -37,7 +39,8 @@ int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_spli
                        const mnas_loader_options *options);
 void mnas_loader_destroy(mnas_loader *loader);
 int mnas_loader_n_batches(const mnas_loader *loader); /* an epoch */
-/* The next batch; never fails after create. Evaluation: after the last batch n is 0 once, then it starts again. */
+/* The next batch; never fails after create. Evaluation: after the last batch n is 0 once, then it starts
+ * again. */
 void mnas_loader_next(mnas_loader *loader, mnas_batch *out);
 
 #endif

@@ -1,0 +1,156 @@
+/* dataset.c - from a spec to splits: the list of dataset plug-ins, what is held out for validation, and the
+ * lock on the test images. Decoding and caching are cache.c's.
+ *
+ * Invariant: train and val are disjoint, together the whole training set, and the same for the same spec
+ * everywhere.
+ */
+#include "data/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/rng.h"
+#include "data/cache.h"
+
+#define X(name) extern const mnas_dataset_class mnas_dataset_class_##name;
+#include "data/datasets.def"
+#undef X
+
+static const mnas_plugin *const plugins[] = {
+#define X(name) &mnas_dataset_class_##name.plugin,
+#include "data/datasets.def"
+#undef X
+};
+
+const mnas_plugin *const *mnas_dataset_plugins(size_t *n) {
+    *n = sizeof plugins / sizeof plugins[0];
+    return plugins;
+}
+
+static int canonical_spec(mnas_dataset_info *info, const mnas_plugin *plugin, const void *opts) {
+    mnas_str text = {0};
+    mnas_opts_print(plugin->opts, opts, &text);
+    const char *pairs = text.data ? text.data : "";
+    int rc =
+        mnas_str_ok(&text)
+            ? mnas_str_format(info->spec, sizeof info->spec, "%s%s%s", plugin->name, *pairs ? ":" : "", pairs)
+            : mnas_error_set(MNAS_ERR_MEMORY, "no memory for the spec of %s", plugin->name);
+    mnas_str_free(&text);
+    return rc;
+}
+
+static int holdout_size(int *n_val, int64_t wanted, int n_train) {
+    if (n_train < 2)
+        return mnas_error_set(MNAS_ERR_FORMAT, "%d training image; expected 2 or more, to hold one out",
+                              n_train);
+    if (wanted == 0) wanted = n_train >= 50000 ? 5000 : (n_train + 9) / 10;
+    if (wanted >= n_train)
+        return mnas_error_set(MNAS_ERR_ARG, "val is %lld images; allowed: 1 to %d of the %d training images",
+                              (long long)wanted, n_train - 1, n_train);
+    *n_val = (int)wanted;
+    return 0;
+}
+
+/* order = the training indices, then the validation indices, each ascending: the choice is random, reading is
+ * not. */
+static int hold_out(mnas_dataset *d, int n, int n_val, uint64_t seed) {
+    uint32_t *shuffled = malloc((size_t)n * sizeof *shuffled);
+    bool *held = calloc((size_t)n, sizeof *held);
+    d->order = malloc((size_t)n * sizeof *d->order);
+    int rc = 0;
+    if (!shuffled || !held || !d->order) {
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for the order of %d images", n);
+        goto out;
+    }
+    for (int i = 0; i < n; i++) shuffled[i] = (uint32_t)i;
+    mnas_rng rng = mnas_rng_stream(seed, 0, "holdout");
+    mnas_rng_shuffle(&rng, shuffled, (size_t)n);
+    for (int i = 0; i < n_val; i++) held[shuffled[i]] = true;
+    uint32_t *train = d->order, *val = d->order + (n - n_val);
+    for (int i = 0; i < n; i++) *(held[i] ? val++ : train++) = (uint32_t)i;
+out:
+    free(shuffled);
+    free(held);
+    return rc;
+}
+
+static int open_train(mnas_dataset *d, const mnas_dataset_class *cls, const void *opts) {
+    mnas_cache cache;
+    int64_t wanted;
+    uint64_t seed;
+    int n_val = 0, rc = mnas_cache_open(&cache, cls, opts, false);
+    if (rc < 0) return rc;
+    d->map = cache.map;
+    d->map_bytes = cache.map_bytes;
+    cls->holdout(opts, &wanted, &seed);
+    rc = holdout_size(&n_val, wanted, cache.n);
+    if (rc == 0) rc = hold_out(d, cache.n, n_val, seed);
+    if (rc < 0) return rc;
+    int n_train = cache.n - n_val;
+    d->split[MNAS_SPLIT_TRAIN] = (mnas_split){n_train, cache.pixels, cache.labels, d->order};
+    d->split[MNAS_SPLIT_VAL] = (mnas_split){n_val, cache.pixels, cache.labels, d->order + n_train};
+    mnas_dataset_info *info = &d->info;
+    info->height = cache.shape.height, info->width = cache.shape.width, info->channels = cache.shape.channels;
+    info->classes = cache.shape.classes;
+    info->n_train = n_train, info->n_val = n_val, info->n_test = cache.shape.n_test;
+    info->cache_bytes = (int64_t)cache.map_bytes;
+    memcpy(info->cache_path, cache.path, sizeof info->cache_path);
+    memcpy(info->class_names, cache.shape.class_names, sizeof info->class_names);
+    return 0;
+}
+
+static int open_test(mnas_dataset *d, const mnas_dataset_class *cls, const void *opts) {
+    mnas_cache cache;
+    int rc = mnas_cache_open(&cache, cls, opts, true);
+    if (rc < 0) return rc;
+    d->test_map = cache.map;
+    d->test_map_bytes = cache.map_bytes;
+    d->split[MNAS_SPLIT_TEST] = (mnas_split){cache.n, cache.pixels, cache.labels, NULL};
+    d->info.n_test = cache.n;
+    d->info.cache_bytes += (int64_t)cache.map_bytes;
+    return 0;
+}
+
+int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags) {
+    *out = NULL;
+    const mnas_plugin *plugin = NULL;
+    void *opts = NULL;
+    int rc = mnas_registry_open(plugins, sizeof plugins / sizeof plugins[0], "dataset", spec, &plugin, &opts);
+    if (rc < 0) return rc;
+    const mnas_dataset_class *cls = (const mnas_dataset_class *)plugin;
+    mnas_dataset *d = calloc(1, sizeof *d);
+    if (!d) {
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory to open dataset %s", spec);
+        goto out;
+    }
+    rc = canonical_spec(&d->info, plugin, opts);
+    if (rc == 0) rc = open_train(d, cls, opts);
+    if (rc == 0 && (flags & MNAS_ALLOW_TEST)) rc = open_test(d, cls, opts);
+    if (rc < 0) mnas_error_context(rc, "dataset %s", spec);
+out:
+    free(opts);
+    if (rc == 0)
+        *out = d;
+    else
+        mnas_dataset_close(d);
+    return rc;
+}
+
+void mnas_dataset_close(mnas_dataset *dataset) {
+    if (!dataset) return;
+    if (dataset->test_map) mnas_file_unmap(dataset->test_map, dataset->test_map_bytes);
+    if (dataset->map) mnas_file_unmap(dataset->map, dataset->map_bytes);
+    free(dataset->order);
+    free(dataset);
+}
+
+int mnas_dataset_describe(mnas_dataset_info *out, const char *spec) {
+    mnas_dataset *dataset;
+    int rc = mnas_dataset_open(&dataset, spec, 0);
+    if (rc < 0) return rc;
+    *out = dataset->info;
+    mnas_dataset_close(dataset);
+    return 0;
+}
