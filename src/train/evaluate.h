@@ -1,0 +1,20 @@
+/* evaluate.h - accuracy and loss of a network on a split of a dataset, batch by batch, without augmentation.
+ */
+#ifndef MNAS_TRAIN_EVALUATE_H
+#define MNAS_TRAIN_EVALUATE_H
+
+#include "data/loader.h"
+#include "train/engine.h"
+
+/* Set the model's classes, image size and channels to the dataset's; where the channels change, their mean
+ * and standard deviation become the defaults. MNAS_ERR_ARG for images that are not square. */
+int mnas_model_fit_dataset(mnas_model *model, const mnas_dataset_info *info);
+
+/* Options of a loader that evaluates `model`. */
+mnas_loader_options mnas_evaluate_loading(const mnas_model *model, int batch);
+
+/* One pass over an evaluation loader; its batch is at most the engine's. */
+int mnas_evaluate(mnas_eval_result *out, mnas_engine *engine, const mnas_weights *weights,
+                  mnas_loader *loader, int classes);
+
+#endif

@@ -1,0 +1,103 @@
+/* trainer.c - the composition of a training step. The order is the official code's: forward, loss, backward,
+ * decay and update, then the average.
+ */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "blocks/net.h"
+#include "ops/op.h"
+#include "train/init.h"
+
+static int open_parts(mnas_trainer *t, const mnas_model *model, mnas_engine_kind kind) {
+    const mnas_recipe *r = &t->recipe;
+    mnas_model trained = *model;
+    mnas_recipe_apply(r, &trained);
+    mnas_optimizer_options options = {.kind = (mnas_optimizer_kind)r->optimizer,
+                                      .momentum = r->momentum,
+                                      .rms_decay = r->rms_decay,
+                                      .epsilon = r->epsilon,
+                                      .weight_decay = r->weight_decay};
+    int rc = mnas_net_build(&t->graph, &trained);
+    if (rc < 0) return rc;
+    if ((rc = mnas_weights_create(&t->weights, t->graph)) < 0) return rc;
+    if ((rc = mnas_weights_create(&t->gradients, t->graph)) < 0) return rc;
+    if ((rc = mnas_optimizer_create(&t->optimizer, t->graph, &options)) < 0) return rc;
+    if ((rc = mnas_engine_create(&t->engine, t->graph, (int)r->batch, true, kind)) < 0) return rc;
+    mnas_init_weights(t->weights, t->graph, t->seed);
+    return r->ema_decay > 0 ? mnas_ema_init(&t->ema, t->graph, t->weights, r->ema_decay) : 0;
+}
+
+int mnas_trainer_open(mnas_trainer *out, const mnas_model *model, const mnas_recipe *recipe,
+                      double steps_per_epoch, uint64_t seed, mnas_engine_kind kind) {
+    *out = (mnas_trainer){.recipe = *recipe, .seed = seed};
+    out->schedule = (mnas_schedule){.kind = (mnas_schedule_kind)recipe->schedule,
+                                    .lr = recipe->lr,
+                                    .steps_per_epoch = steps_per_epoch,
+                                    .epochs = recipe->epochs,
+                                    .warmup_epochs = recipe->warmup_epochs,
+                                    .decay_rate = recipe->decay_rate,
+                                    .decay_epochs = recipe->decay_epochs};
+    return open_parts(out, model, kind);
+}
+
+void mnas_trainer_close(mnas_trainer *trainer) {
+    mnas_ema_free(&trainer->ema);
+    mnas_engine_destroy(trainer->engine);
+    mnas_optimizer_destroy(trainer->optimizer);
+    mnas_weights_destroy(trainer->gradients);
+    mnas_weights_destroy(trainer->weights);
+    mnas_graph_destroy(trainer->graph);
+    *trainer = (mnas_trainer){0};
+}
+
+int mnas_trainer_load(mnas_trainer *trainer, const char *path) {
+    int rc = mnas_weights_load(trainer->weights, trainer->graph, path);
+    if (rc < 0) return rc;
+    const mnas_weights *w = trainer->weights;
+    if (trainer->ema.average) memcpy(trainer->ema.average->data, w->data, w->n_floats * sizeof(float));
+    return 0;
+}
+
+double mnas_trainer_lr(const mnas_trainer *trainer) {
+    return mnas_schedule_lr(&trainer->schedule, trainer->step);
+}
+
+int mnas_trainer_step(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss) {
+    mnas_trainer *t = trainer;
+    double lr = mnas_trainer_lr(t);
+    mnas_rng rng = mnas_rng_stream(t->seed, (uint64_t)t->step, "dropout");
+    int rc = mnas_engine_step(t->engine, t->weights, t->gradients, images, labels, t->recipe.label_smoothing,
+                              mnas_rng_u64(&rng), loss);
+    if (rc < 0) return rc;
+    if (!isfinite(loss->loss)) {
+        return mnas_error_set(MNAS_ERR_NAN,
+                              "the loss is %g at step %d (learning rate %g); allowed: a finite number",
+                              loss->loss, t->step + 1, lr);
+    }
+    mnas_optimizer_step(t->optimizer, t->weights, t->gradients, lr);
+    if (t->ema.average) mnas_ema_update(&t->ema, t->weights);
+    t->step++;
+    return 0;
+}
+
+mnas_weights *mnas_trainer_result(const mnas_trainer *trainer) {
+    return trainer->ema.average ? trainer->ema.average : trainer->weights;
+}
+
+int mnas_trainer_recalibrate(mnas_trainer *trainer, int i, const float *images) {
+    mnas_graph *graph = trainer->graph;
+    double kept = graph->model.bn_momentum;
+    /* A share i / (i + 1) of the old makes the moving statistics a running mean of the batches. */
+    for (int n = 0; n < graph->n_nodes; n++) {
+        if (graph->nodes[n].op == &mnas_op_bn) graph->nodes[n].momentum = (double)i / (i + 1);
+    }
+    int rc = mnas_engine_observe(trainer->engine, mnas_trainer_result(trainer), images);
+    for (int n = 0; n < graph->n_nodes; n++) {
+        if (graph->nodes[n].op == &mnas_op_bn) graph->nodes[n].momentum = kept;
+    }
+    return rc;
+}

@@ -1,0 +1,48 @@
+/* trainer.h - engine, optimiser, schedule and average put together: what one step of training does to a
+ * network.
+ *
+ * A trainer knows no data: it is fed batches. train/train.c feeds it from a dataset, tests and benchmarks
+ * from memory. Same model, recipe, seed, batches and number of threads give the same bits.
+ */
+#ifndef MNAS_TRAIN_TRAINER_H
+#define MNAS_TRAIN_TRAINER_H
+
+#include "train/ema.h"
+#include "train/engine.h"
+#include "train/optimizer.h"
+#include "train/recipe.h"
+#include "train/schedule.h"
+
+typedef struct mnas_trainer {
+    mnas_recipe recipe;
+    mnas_graph *graph; /* of the model with the recipe's dropout and batch-norm momentum */
+    mnas_weights *weights, *gradients;
+    mnas_engine *engine;
+    mnas_optimizer *optimizer;
+    mnas_schedule schedule;
+    mnas_ema ema; /* average NULL: none */
+    uint64_t seed;
+    int step; /* done so far */
+} mnas_trainer;
+
+/* Freshly initialised weights. steps_per_epoch may be fractional; recipe->batch and recipe->epochs hold.
+ * Release with mnas_trainer_close, also after a failure. */
+int mnas_trainer_open(mnas_trainer *out, const mnas_model *model, const mnas_recipe *recipe,
+                      double steps_per_epoch, uint64_t seed, mnas_engine_kind kind);
+void mnas_trainer_close(mnas_trainer *trainer);
+
+/* Read weights from a file in place of the fresh ones; the average starts from them, too. */
+int mnas_trainer_load(mnas_trainer *trainer, const char *path);
+
+/* One step on recipe.batch images. MNAS_ERR_NAN when the loss is not finite; the weights are then useless. */
+int mnas_trainer_step(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss);
+double mnas_trainer_lr(const mnas_trainer *trainer); /* of the next step */
+
+/* What is evaluated and saved: the average where there is one, else the weights. */
+mnas_weights *mnas_trainer_result(const mnas_trainer *trainer);
+
+/* Recompute the moving statistics of the result as the plain mean over batches: call for i = 0, 1, ... with a
+ * batch each. */
+int mnas_trainer_recalibrate(mnas_trainer *trainer, int i, const float *images);
+
+#endif
