@@ -60,8 +60,6 @@ const char *mnas_proc_self(void) {
     return self_path;
 }
 
-static void feed(mnas_proc *p);
-
 /* ---- starting ---- */
 
 static void close_fd(int *fd) {
@@ -191,6 +189,18 @@ static void ignore_sigpipe(void) {
     if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
 }
 
+/* Write what the pipe takes. A child that closed its stdin has read enough. */
+static void feed(mnas_proc *p) {
+    while (p->in >= 0 && p->n_written < p->n_input) {
+        ssize_t n = write(p->in, p->input + p->n_written, p->n_input - p->n_written);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) return;
+        if (n < 0) break;
+        p->n_written += (size_t)n;
+    }
+    close_fd(&p->in);
+}
+
 int mnas_proc_start(mnas_proc **out, const char *const argv[], const char *input, int64_t memory_bytes) {
     launch l = {.parent = getpid(), .memory_bytes = memory_bytes};
     *out = NULL;
@@ -217,18 +227,6 @@ out:
 }
 
 /* ---- watching ---- */
-
-/* Write what the pipe takes. A child that closed its stdin has read enough. */
-static void feed(mnas_proc *p) {
-    while (p->in >= 0 && p->n_written < p->n_input) {
-        ssize_t n = write(p->in, p->input + p->n_written, p->n_input - p->n_written);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) return;
-        if (n < 0) break;
-        p->n_written += (size_t)n;
-    }
-    close_fd(&p->in);
-}
 
 /* One read: > 0 bytes, 0 when nothing is there now; closes the descriptor at its end. */
 static size_t read_some(int *fd, char *buf, size_t n) {

@@ -26,7 +26,7 @@ typedef struct mnas_proc_result {
     int exit_code;         /* 0..255, or -1 when ended by a signal */
     int signal;            /* or 0 */
     double wall_s, cpu_s;  /* of the child */
-    int64_t peak_rss_bytes;
+    int64_t peak_rss_bytes; /* not below what this process had resident at the start: Linux counts the fork's copy */
     const char *err;       /* the tail of stderr, NUL-terminated; owned by the proc */
 } mnas_proc_result;
 
