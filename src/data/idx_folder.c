@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "base/error.h"
@@ -61,8 +62,13 @@ static int read_whole(idx_file *file) {
     uint64_t expected = file->idx.header_bytes + file->idx.payload_bytes;
     size_t n = 0;
     rc = mnas_file_read_gz(file->path, (size_t)expected + SLACK_BYTES, &file->bytes, &n);
-    if (rc < 0)
-        return mnas_error_context(rc, "%s: expected %" PRIu64 " bytes by its header", file->path, expected);
+    if (rc < 0) {
+        struct stat st;
+        int64_t on_disk = stat(file->path, &st) == 0 ? (int64_t)st.st_size : -1;
+        return mnas_error_context(rc,
+                                  "%s (%" PRId64 " bytes on disk): expected %" PRIu64 " bytes by its header",
+                                  file->path, on_disk, expected);
+    }
     mnas_idx promised = file->idx;
     rc = mnas_idx_parse(&file->idx, file->bytes, n, file->path);
     if (rc < 0) return rc;
