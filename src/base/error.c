@@ -25,6 +25,18 @@ static int put_message(int status, const char *fmt, va_list args) {
     return status;
 }
 
+/* Append ": <text>", as much of it as fits. */
+static void append(const char *text) {
+    const char *parts[] = {": ", text};
+    size_t used = strlen(message);
+    for (int i = 0; i < 2; i++) {
+        size_t n = strnlen(parts[i], MESSAGE_BYTES - 1 - used);
+        memcpy(message + used, parts[i], n);
+        used += n;
+    }
+    message[used] = '\0';
+}
+
 int mnas_error_set(int status, const char *fmt, ...) {
     assert(status < 0);
     va_list args;
@@ -42,8 +54,7 @@ int mnas_error_context(int status, const char *fmt, ...) {
     va_start(args, fmt);
     put_message(status, fmt, args);
     va_end(args);
-    size_t used = strlen(message);
-    snprintf(message + used, sizeof message - used, ": %s", old);
+    append(old);
     return status;
 }
 
@@ -53,8 +64,7 @@ int mnas_error_errno(const char *fmt, ...) {
     va_start(args, fmt);
     put_message(0, fmt, args);
     va_end(args);
-    size_t used = strlen(message);
-    snprintf(message + used, sizeof message - used, ": %s", strerror(code));
+    append(strerror(code));
     if (code == ENOSPC || code == EDQUOT) return MNAS_ERR_FULL;
     return code == ENOMEM ? MNAS_ERR_MEMORY : MNAS_ERR_IO;
 }
