@@ -1,5 +1,4 @@
-/* op_maxpool_xnn.c - max pooling; a 1x1 window, which XNNPACK refuses, only subsamples and is not built by
- * any network. */
+/* op_maxpool_xnn.c - max pooling. */
 #include <math.h>
 
 #include "ops/op.h"
@@ -8,6 +7,7 @@
 int mnas_xnn_lower_maxpool(mnas_xnn_builder *b, int node) {
     const mnas_node *n = &b->graph->nodes[node];
     const uint32_t k = (uint32_t)n->kernel, s = (uint32_t)n->stride;
+    if (n->kernel == 1) return mnas_xnn_subsample(b, node);
     const int rc = mnas_xnn_output(b, node);
     if (rc < 0) return rc;
     return mnas_xnn_check(xnn_define_max_pooling_2d(b->subgraph, (uint32_t)n->pad_top, (uint32_t)n->pad_right,

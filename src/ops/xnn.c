@@ -134,6 +134,24 @@ int mnas_xnn_bounds(const mnas_node *node, float *min, float *max) {
                           node->op->plugin.name, node->name);
 }
 
+int mnas_xnn_subsample(mnas_xnn_builder *b, int node) {
+    const mnas_node *n = &b->graph->nodes[node];
+    const size_t c = (size_t)n->out.c, dims[4] = {1, 1, 1, c};
+    const uint32_t s = (uint32_t)n->stride;
+    uint32_t filter, bias;
+    float *ones = alloc_floats(b->arena, c);
+    int rc;
+    if (!ones) return MNAS_ERR_MEMORY;
+    for (size_t i = 0; i < c; i++) ones[i] = 1;
+    if ((rc = mnas_xnn_constant(b, node, 4, dims, ones, &filter)) < 0) return rc;
+    if ((rc = mnas_xnn_bias(b, node, 1, n->out.c, &bias)) < 0) return rc;
+    if ((rc = mnas_xnn_output(b, node)) < 0) return rc;
+    return mnas_xnn_check(xnn_define_depthwise_convolution_2d(b->subgraph, 0, 0, 0, 0, 1, 1, s, s, 1, 1, 1, c,
+                                                              -INFINITY, INFINITY, b->value[n->in[0]], filter,
+                                                              bias, b->value[node], 0),
+                          n);
+}
+
 static int lower_node(mnas_xnn_builder *b, int i) {
     const mnas_node *node = &b->graph->nodes[i];
     for (size_t k = 0; k < sizeof lowerings / sizeof *lowerings; k++)

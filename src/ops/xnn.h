@@ -45,6 +45,10 @@ int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value);
 /* The bounds that are the activation; MNAS_ERR_INVALID for one that is no clipping (sigmoid). */
 int mnas_xnn_bounds(const mnas_node *node, float *min, float *max);
 
+/* A pool of one pixel, which XNNPACK's pools refuse: a depthwise 1x1 convolution by ones. Defines the output,
+ * too. */
+int mnas_xnn_subsample(mnas_xnn_builder *b, int node);
+
 typedef struct mnas_xnn mnas_xnn;
 
 /* Copies what it needs of graph and weights. */
