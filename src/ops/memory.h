@@ -13,16 +13,20 @@ typedef struct mnas_memory_plan {
     size_t bytes;    /* of the slab; 64-byte aligned pieces */
     size_t *act;     /* [n_nodes] byte offset of each node's output (node 0: the batch of images) */
     size_t *grad;    /* [n_nodes] of the gradient of each node's output, or MNAS_NO_PLACE (inference, node 0) */
-    size_t *saved;   /* [n_nodes] or MNAS_NO_PLACE */
+    size_t *saved;   /* [n_nodes] or MNAS_NO_PLACE; in inference for the node's own forward only (se needs it) */
     size_t *extra;   /* [n_nodes] where a second consumer's gradient of this node goes before it is added, or MNAS_NO_PLACE */
 } mnas_memory_plan;
 
 /* Forward and backward of a batch. Backward runs nodes in reverse. The gradient of an `add` is its inputs' gradient: where
  * the add is the first in backward order to give an input its gradient, that input's grad has the add's offset. Where an
- * operator has inplace_backward and is the only consumer of its input, grad[input] == grad[node]. */
+ * operator has inplace_backward and is the only consumer of its input, grad[input] == grad[node], unless another node's
+ * gradient stands in that place and is still to be read (the shortcut's, beside the last bn of a residual layer). So
+ * compare offsets, and do not conclude from the operators. */
 int mnas_memory_plan_training(mnas_memory_plan *out, const mnas_graph *graph, int batch);
 /* Forward only. */
 int mnas_memory_plan_inference(mnas_memory_plan *out, const mnas_graph *graph, int batch);
+/* Peak of the activations that are live at one time in a forward pass: what any executor needs at least. */
+int mnas_memory_peak_inference(size_t *bytes, const mnas_graph *graph, int batch);
 void mnas_memory_plan_free(mnas_memory_plan *plan);
 
 #endif
