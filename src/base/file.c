@@ -76,7 +76,7 @@ int mnas_file_read(const char *path, size_t max_bytes, char **data, size_t *n) {
 /* Why inflate stopped, in words. */
 static int bad_gzip(const char *path, const z_stream *z, int code) {
     if (code == Z_MEM_ERROR) return out_of_memory(path, 0);
-    if (code == Z_BUF_ERROR || code == Z_OK) {
+    if (code == Z_BUF_ERROR) { /* no progress: nothing is left to read */
         return mnas_error_set(MNAS_ERR_FORMAT, "%s: compressed data ends early", path);
     }
     return mnas_error_set(MNAS_ERR_FORMAT, "%s: damaged gzip data: %s", path, z->msg ? z->msg : zError(code));
@@ -101,7 +101,7 @@ static int inflate_all(const char *path, char *packed, size_t n_packed, size_t m
         *n = (size_t)((char *)z.next_out - *data);
         if (*n > max) {
             rc = too_large(path, max);
-        } else if ((code != Z_OK && code != Z_STREAM_END) || (code == Z_OK && n_in == n_packed && *n < cap)) {
+        } else if (code != Z_OK && code != Z_STREAM_END) {
             rc = bad_gzip(path, &z, code);
         }
     }

@@ -189,6 +189,17 @@ static void several_at_once(void **state) {
     assert_true(mnas_clock_now_s() - start_s < 20);
 }
 
+static void last_words_are_never_lost(void **state) {
+    (void)state;
+    const char *const argv[] = {"echo", "words", NULL}; /* ends right after writing */
+    for (int i = 0; i < 200; i++) {
+        char *out;
+        assert_int_equal(mnas_proc_run(argv, NULL, 20, &out), 0);
+        assert_string_equal(out, "words\n");
+        free(out);
+    }
+}
+
 static void waiting_is_not_spinning(void **state) {
     (void)state;
     mnas_proc *p = start(SH("sleep 0.5"), NULL);
@@ -409,6 +420,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(no_input_is_an_empty_one),
         cmocka_unit_test(the_tail_of_stderr_is_kept),
         cmocka_unit_test(several_at_once),
+        cmocka_unit_test(last_words_are_never_lost),
         cmocka_unit_test(waiting_is_not_spinning),
         cmocka_unit_test(a_missing_program_is_named),
         cmocka_unit_test(exits_and_signals_are_told_apart),
