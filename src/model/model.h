@@ -22,6 +22,9 @@ enum {
  * STUDY:TRIAL, which needs the store and belongs to the search layer. */
 int mnas_model_open_local(mnas_model *out, const char *arg, int input_size);
 
+/* A model file's text[n], as mnas_model_print writes it; `name` stands for the file in messages. */
+int mnas_model_parse(mnas_model *out, const char *text, size_t n, const char *name);
+
 /* A zoo name with optional @MULTIPLIER. */
 int mnas_zoo_open(mnas_model *out, const char *name);
 

@@ -180,17 +180,22 @@ static int read_model(const mnas_yaml_doc *doc, mnas_model *model) {
     return rc;
 }
 
-int mnas_model_load_file(mnas_model *out, const char *path) {
-    char *text = NULL;
-    size_t n;
+int mnas_model_parse(mnas_model *out, const char *text, size_t n, const char *name) {
     mnas_yaml_doc *doc = NULL;
     mnas_model model;
-    int rc = mnas_file_read(path, MNAS_YAML_MAX_BYTES, &text, &n);
-    if (rc < 0) return rc;
-    rc = mnas_yaml_load(&doc, path, text, n);
+    int rc = mnas_yaml_load(&doc, name, text, n);
     if (rc == 0) rc = read_model(doc, &model);
     if (rc == 0) *out = model;
     mnas_yaml_free(doc);
+    return rc;
+}
+
+int mnas_model_load_file(mnas_model *out, const char *path) {
+    char *text = NULL;
+    size_t n;
+    int rc = mnas_file_read(path, MNAS_YAML_MAX_BYTES, &text, &n);
+    if (rc < 0) return rc;
+    rc = mnas_model_parse(out, text, n, path);
     free(text);
     return rc;
 }
