@@ -1,0 +1,89 @@
+/* device.c - from a spec to an open device; the public mnas_measure. It knows no device itself. */
+#include "device/device.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+struct mnas_device {
+    const mnas_device_class *class;
+    void *opts, *state;
+};
+
+static const mnas_plugin *const plugins[] = {
+#define MNAS_DEVICE(name) &mnas_device_class_##name.plugin,
+#include "device/devices.def"
+#undef MNAS_DEVICE
+};
+
+const mnas_plugin *const *mnas_device_plugins(size_t *n) {
+    *n = sizeof plugins / sizeof *plugins;
+    return plugins;
+}
+
+int mnas_device_open(mnas_device **out, const char *spec) {
+    const mnas_plugin *plugin;
+    size_t n;
+    *out = NULL;
+    mnas_device *device = calloc(1, sizeof *device);
+    if (!device) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device");
+    const mnas_plugin *const *list = mnas_device_plugins(&n);
+    int rc = mnas_registry_open(list, n, "device", spec, &plugin, &device->opts);
+    if (rc < 0) goto out;
+    const mnas_device_class *class = (const mnas_device_class *)plugin;
+    if ((rc = class->open(&device->state, device->opts)) < 0) {
+        mnas_error_context(rc, "device %s", spec);
+        goto out;
+    }
+    device->class = class;
+    *out = device;
+    device = NULL;
+out:
+    mnas_device_close(device);
+    return rc;
+}
+
+int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out) {
+    *out = mnas_latency_unknown();
+    return device->class->measure(device->state, model, out);
+}
+
+bool mnas_device_needs_quiet(const mnas_device *device) {
+    return device->class->needs_quiet;
+}
+
+void mnas_device_close(mnas_device *device) {
+    if (!device) return;
+    if (device->class) device->class->close(device->state);
+    free(device->opts);
+    free(device);
+}
+
+mnas_latency mnas_latency_unknown(void) {
+    return (mnas_latency){.median_ms = NAN,
+                          .ci_low_ms = NAN,
+                          .ci_high_ms = NAN,
+                          .ci_level = NAN,
+                          .spread_frac = NAN,
+                          .rounds = -1,
+                          .runs = -1,
+                          .warmup_runs = -1,
+                          .threads = -1,
+                          .core = -1,
+                          .n_disturbed = -1,
+                          .load_before = NAN,
+                          .freq_mhz = NAN,
+                          .temp_c = NAN,
+                          .elapsed_s = NAN};
+}
+
+int mnas_measure(mnas_latency *out, const mnas_model *model, const char *device_spec) {
+    mnas_device *device;
+    *out = mnas_latency_unknown();
+    int rc = mnas_device_open(&device, device_spec);
+    if (rc < 0) return rc;
+    rc = mnas_device_measure(device, model, out);
+    mnas_device_close(device);
+    return rc;
+}

@@ -1,0 +1,45 @@
+/* device.h - whatever can say how long a network takes: this machine, a table of earlier measurements.
+ *
+ * A device is one const record in device_NAME.c and one line in devices.def. Specs read `local:core=1`,
+ * `table:file=F`. Which rounds to take and when to stop is protocol.h's business; what goes to the measuring
+ * process wire.h's.
+ */
+#ifndef MNAS_DEVICE_DEVICE_H
+#define MNAS_DEVICE_DEVICE_H
+
+#include "base/registry.h"
+#include "mnas.h"
+
+typedef struct mnas_device_class {
+    mnas_plugin plugin; /* first: registry.h */
+    /* Times are taken on this machine: nothing heavy (no training) may run meanwhile. */
+    bool needs_quiet;
+    /* `opts` outlives the state. *state is handed to the others; may be NULL. */
+    int (*open)(void **state, const void *opts);
+    /* Fills *out whole. MNAS_ERR_INVALID where the network cannot be built, MNAS_ERR_DEVICE where the device
+     * fails. */
+    int (*measure)(void *state, const mnas_model *model, mnas_latency *out);
+    void (*close)(void *state);
+} mnas_device_class;
+
+typedef struct mnas_device mnas_device;
+
+int mnas_device_open(mnas_device **out, const char *spec);
+int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out);
+bool mnas_device_needs_quiet(const mnas_device *device);
+void mnas_device_close(mnas_device *device); /* NULL is allowed */
+const mnas_plugin *const *mnas_device_plugins(size_t *n);
+
+/* Every field said to be unknown: NaN, -1, "". */
+mnas_latency mnas_latency_unknown(void);
+
+/* Child side of a round (`mnas worker latency`): reads one request (wire.h) to the end of `in`, builds, warms
+ * up, times, and writes one line to `out`. A failure is written too, so that the parent gets status and
+ * message. Returns the exit code. */
+int mnas_device_worker_latency(FILE *in, FILE *out);
+
+#define MNAS_DEVICE(name) extern const mnas_device_class mnas_device_class_##name;
+#include "device/devices.def"
+#undef MNAS_DEVICE
+
+#endif

@@ -1,0 +1,56 @@
+/* protocol.h - the rules of a measurement, as pure functions of the samples: when to go on, when to stop,
+ * what to report.
+ *
+ * A round is one fresh process on the device. Rounds differ more than runs within one (page placement: the
+ * same binary took 6 ms in some processes and 7.5 in others), so the rounds are the sample: the result is the
+ * median of round medians, its interval comes from order statistics over rounds and assumes no distribution.
+ *
+ * Disturbed rounds (pushed off the core too often, or for too long) are set aside and replaced while the
+ * limit of rounds allows. Outlying rounds are counted but kept: dropping what does not fit would make the
+ * interval a lie.
+ */
+#ifndef MNAS_DEVICE_PROTOCOL_H
+#define MNAS_DEVICE_PROTOCOL_H
+
+#include <stdbool.h>
+
+enum { MNAS_PROTOCOL_MAX_ROUNDS = 100 };
+
+typedef struct mnas_round {
+    double median_ms, p10_ms; /* of the timed runs */
+    int runs, warmup_runs;
+    double timed_s;  /* how long the timed runs took together */
+    int n_switches;  /* involuntary context switches meanwhile */
+    double cpu_frac; /* CPU time of the timing thread over timed_s */
+} mnas_round;
+
+typedef struct mnas_protocol {
+    int min_rounds, max_rounds; /* 1 <= min <= max <= MNAS_PROTOCOL_MAX_ROUNDS */
+    double ci_frac;             /* wanted: half the interval over the median */
+    double ci_level;            /* e.g. 0.95 */
+    double max_switches_per_s;  /* a round with more is disturbed ... */
+    double min_cpu_frac;        /* ... and one with less of its core, too */
+} mnas_protocol;
+
+typedef enum {
+    MNAS_VERDICT_MORE,    /* measure another round */
+    MNAS_VERDICT_DONE,    /* the interval is as narrow as wanted */
+    MNAS_VERDICT_GIVE_UP, /* all rounds allowed are spent and it is not; the summary is still the best there
+                             is */
+} mnas_verdict;
+
+typedef struct mnas_protocol_summary {
+    double median_ms, ci_low_ms, ci_high_ms, ci_level; /* NaN while there is no round */
+    double half_width_frac;                            /* half the interval over the median */
+    double spread_frac; /* median absolute deviation of round medians over the median */
+    int n_used;         /* rounds behind these figures */
+    int n_disturbed;    /* of all rounds; used only where too few calm ones came */
+    int n_outliers;     /* among the used: farther than 3.5 robust standard deviations from the median */
+    bool disturbed_used;
+} mnas_protocol_summary;
+
+bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round);
+mnas_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,
+                                 const mnas_round *rounds, int n_rounds);
+
+#endif

@@ -1,0 +1,192 @@
+/* worker.c - one round of a measurement, in a process of its own: build, warm up, time.
+ *
+ * It decides nothing about other rounds (protocol.h) and starts no process. Only the invocations of the
+ * network are timed: no copy of the image, no clock but the one read on either side of a run.
+ */
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/stats.h"
+#include "base/str.h"
+#include "blocks/fold.h"
+#include "blocks/net.h"
+#include "device/device.h"
+#include "device/wire.h"
+#include "model/model.h"
+#include "ops/xnn.h"
+
+#define ENGINE "xnnpack 2022-02 (Debian 12)"
+enum { MAX_REQUEST = 1 << 20, MAX_SAMPLES = 100000, WARMUP_BATCH = 5 };
+/* Warm is when two batches of runs in a row have medians this close; a machine that never settles is timed
+ * all the same after so many times the wanted warm-up, the rounds then show it. */
+static const double warm_frac = 0.02, warmup_limit = 6;
+
+static int read_request(char **text, FILE *in) {
+    mnas_str s = {0};
+    char chunk[4096];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, in)) > 0 && s.len <= MAX_REQUEST)
+        mnas_str_append_n(&s, chunk, n);
+    mnas_str_append(&s, "");
+    *text = NULL;
+    int rc = 0;
+    if (ferror(in))
+        rc = mnas_error_errno("reading the measuring request");
+    else if (s.len > MAX_REQUEST)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "measuring request is over %d bytes", MAX_REQUEST);
+    else if (!mnas_str_ok(&s))
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: measuring request");
+    else if (s.len == 0)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "measuring request is empty");
+    if (rc < 0)
+        mnas_str_free(&s);
+    else
+        *text = s.data;
+    return rc;
+}
+
+static int pin(int core) {
+    cpu_set_t set;
+    if (core < 0) return 0;
+    if (core >= CPU_SETSIZE)
+        return mnas_error_set(MNAS_ERR_ARG, "core is %d; allowed: 0 to %d", core, CPU_SETSIZE - 1);
+    CPU_ZERO(&set);
+    CPU_SET((size_t)core, &set);
+    if (sched_setaffinity(0, sizeof set, &set) == 0) return 0;
+    mnas_error_errno("cannot pin to core %d", core);
+    return MNAS_ERR_DEVICE;
+}
+
+/* Random weights: the time of these operators does not depend on the values. */
+static int build(mnas_xnn **net, mnas_model *model, const char *yaml, int threads) {
+    mnas_graph *graph = NULL, *folded = NULL;
+    mnas_weights *weights = NULL;
+    int rc = mnas_model_parse(model, yaml, strlen(yaml), "request");
+    if (rc < 0) return rc;
+    if ((rc = mnas_net_build(&graph, model)) < 0) goto out;
+    if ((rc = mnas_fold(&folded, &weights, graph, NULL)) < 0) goto out;
+    rc = mnas_xnn_create_threads(net, folded, weights, threads);
+out:
+    mnas_weights_destroy(weights);
+    mnas_graph_destroy(folded);
+    mnas_graph_destroy(graph);
+    return rc;
+}
+
+/* One timed run. */
+static int run_once(mnas_xnn *net, double *ms) {
+    const int64_t start = mnas_clock_now_ns();
+    const int rc = mnas_xnn_invoke(net);
+    *ms = (double)(mnas_clock_now_ns() - start) / 1e6;
+    return rc;
+}
+
+/* A picture of noise: zeros would let activations die out, and subnormal numbers have their own speed. */
+static int first_run(mnas_xnn *net, const mnas_model *model) {
+    const size_t n = (size_t)model->input_size * (size_t)model->input_size * (size_t)model->input_channels;
+    float *image = malloc(n * sizeof *image), *logits = malloc((size_t)model->classes * sizeof *logits);
+    mnas_rng rng = mnas_rng_stream(1, 0, "latency image");
+    int rc = image && logits ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: image of %zu floats", n);
+    for (size_t i = 0; rc == 0 && i < n; i++) image[i] = (float)(2 * mnas_rng_uniform(&rng) - 1);
+    if (rc == 0) rc = mnas_xnn_run(net, image, logits);
+    free(image);
+    free(logits);
+    return rc;
+}
+
+static int warm_up(mnas_xnn *net, double at_least_ms, int *n_runs) {
+    const double start_s = mnas_clock_now_s();
+    double batch[WARMUP_BATCH], before = NAN;
+    for (*n_runs = 0;; *n_runs += WARMUP_BATCH) {
+        for (int i = 0; i < WARMUP_BATCH; i++) {
+            const int rc = run_once(net, &batch[i]);
+            if (rc < 0) return rc;
+        }
+        const double now = mnas_stats_median(batch, WARMUP_BATCH),
+                     spent_ms = (mnas_clock_now_s() - start_s) * 1e3;
+        const bool stable = fabs(now - before) <= warm_frac * now;
+        if ((spent_ms >= at_least_ms && stable) || spent_ms >= warmup_limit * at_least_ms) break;
+        before = now;
+    }
+    *n_runs += WARMUP_BATCH;
+    return 0;
+}
+
+static double thread_cpu_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int count_switches(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (int)usage.ru_nivcsw;
+}
+
+static int take_samples(mnas_xnn *net, const mnas_wire_request *request, double *samples, mnas_round *round) {
+    const int switches = count_switches();
+    const double start_s = mnas_clock_now_s(), cpu_s = thread_cpu_s();
+    int n = 0;
+    while (n < MAX_SAMPLES &&
+           (n < request->runs || (mnas_clock_now_s() - start_s) * 1e3 < request->time_ms)) {
+        const int rc = run_once(net, &samples[n++]);
+        if (rc < 0) return rc;
+    }
+    round->timed_s = mnas_clock_now_s() - start_s;
+    round->cpu_frac = (thread_cpu_s() - cpu_s) / round->timed_s;
+    round->n_switches = count_switches() - switches;
+    round->runs = n;
+    round->median_ms = mnas_stats_median(samples, (size_t)n);
+    round->p10_ms = mnas_stats_quantile(samples, (size_t)n, 0.1);
+    return 0;
+}
+
+static int time_network(mnas_xnn *net, const mnas_wire_request *request, mnas_round *round) {
+    double *samples = malloc(MAX_SAMPLES * sizeof *samples);
+    if (!samples) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: samples");
+    memset(samples, 0, MAX_SAMPLES * sizeof *samples); /* page faults now, not between two runs */
+    int rc = warm_up(net, request->warmup_ms, &round->warmup_runs);
+    if (rc == 0) rc = take_samples(net, request, samples, round);
+    free(samples);
+    return rc;
+}
+
+static int measure_round(char **reply_text, FILE *in) {
+    char *text = NULL, *yaml = NULL;
+    mnas_xnn *net = NULL;
+    mnas_model model;
+    mnas_wire_request request;
+    mnas_wire_reply reply = {.engine = ENGINE};
+    int rc;
+    if ((rc = read_request(&text, in)) < 0) goto out;
+    if ((rc = mnas_wire_parse_request(&request, &yaml, text)) < 0) goto out;
+    /* before any page is touched or thread started: both inherit it */
+    if ((rc = pin(request.threads == 1 ? request.core : -1)) < 0) goto out;
+    if ((rc = build(&net, &model, yaml, request.threads)) < 0) goto out;
+    if ((rc = first_run(net, &model)) < 0) goto out;
+    if ((rc = time_network(net, &request, &reply.round)) < 0) goto out;
+    reply.core = request.threads == 1 ? request.core : -1;
+    rc = mnas_wire_print_reply(reply_text, &reply);
+out:
+    mnas_xnn_destroy(net);
+    free(yaml);
+    free(text);
+    return rc;
+}
+
+int mnas_device_worker_latency(FILE *in, FILE *out) {
+    char *reply = NULL;
+    const int rc = measure_round(&reply, in);
+    if (rc < 0 && mnas_wire_print_failure(&reply, rc, mnas_error_message()) < 0) return 1;
+    const bool written = fprintf(out, "%s\n", reply) > 0 && fflush(out) == 0;
+    free(reply);
+    return written ? 0 : 1;
+}
