@@ -1,0 +1,369 @@
+/* test_xnn.c - what is measured is the network that is trained: XNNPACK's outputs equal the reference loops',
+ * operator by operator and for whole folded networks with batch-norm statistics that are not trivial.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "blocks/fold.h"
+#include "blocks/net.h"
+#include "ops/op.h"
+#include "ops/xnn.h"
+
+static const double tolerance = 1e-4; /* times max(1, the largest value) */
+
+/* ------------------------------------------------------------------------------------------------ reference
+ * walk */
+
+static float *random_floats(mnas_rng *rng, size_t n, double scale) {
+    float *x = malloc(n * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * mnas_rng_normal(rng));
+    return x;
+}
+
+/* One node by its reference loops, inference mode; returns its output, to be freed. */
+static float *reference_node(const mnas_graph *g, const mnas_weights *w, int i, float *const *values) {
+    const mnas_node *node = &g->nodes[i];
+    mnas_call call = {.node = node, .batch = 1};
+    mnas_graph_in_shapes(g, node, call.in);
+    for (int k = 0; k < node->n_in; k++) call.src[k] = values[node->in[k]];
+    for (int k = 0; k < node->n_params; k++) call.param[k] = mnas_weights_of(w, &g->params[node->params[k]]);
+    const size_t saved = node->op->saved_bytes ? node->op->saved_bytes(node, call.in, 1) : 0;
+    call.saved = malloc(saved + 1);
+    call.dst = malloc(mnas_shape_size(node->out) * sizeof *call.dst);
+    assert_true(call.saved && call.dst);
+    node->op->forward(&call);
+    free(call.saved);
+    return call.dst;
+}
+
+static float *reference_run(const mnas_graph *g, const mnas_weights *w, const float *image) {
+    float **values = calloc((size_t)g->n_nodes, sizeof *values);
+    const size_t n = mnas_shape_size(g->nodes[0].out);
+    assert_non_null(values);
+    values[0] = malloc(n * sizeof **values);
+    assert_non_null(values[0]);
+    memcpy(values[0], image, n * sizeof **values);
+    for (int i = 1; i < g->n_nodes; i++) values[i] = reference_node(g, w, i, values);
+    float *result = values[g->n_nodes - 1];
+    for (int i = 0; i < g->n_nodes - 1; i++) free(values[i]);
+    free(values);
+    return result;
+}
+
+/* Largest difference over max(1, largest value of a). A value that is not finite is an infinite difference.
+ */
+static double distance(const float *a, const float *b, size_t n) {
+    double most = 1, worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(a[i]) || !isfinite(b[i])) return INFINITY;
+        most = fmax(most, fabs((double)a[i]));
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    }
+    return worst / most;
+}
+
+/* Runs inference graph gi on XNNPACK and g by reference; returns the distance of their results. */
+static double compare(const mnas_graph *g, const mnas_weights *w, const mnas_graph *gi,
+                      const mnas_weights *wi, mnas_rng *rng) {
+    mnas_xnn *net;
+    const size_t n = mnas_shape_size(g->nodes[g->n_nodes - 1].out);
+    float *image = random_floats(rng, mnas_shape_size(g->nodes[0].out), 1),
+          *logits = malloc(n * sizeof *logits);
+    assert_non_null(logits);
+    if (mnas_xnn_create(&net, gi, wi) < 0) fail_msg("%s", mnas_error_message());
+    if (mnas_xnn_run(net, image, logits) < 0) fail_msg("%s", mnas_error_message());
+    float *expected = reference_run(g, w, image);
+    double d = distance(expected, logits, n);
+    /* a second picture through the same runtime: nothing may be left over from the first */
+    for (size_t i = 0; i < mnas_shape_size(g->nodes[0].out); i++) image[i] = -0.5f * image[i] + 0.1f;
+    if (mnas_xnn_run(net, image, logits) < 0) fail_msg("%s", mnas_error_message());
+    free(expected);
+    expected = reference_run(g, w, image);
+    d = fmax(d, distance(expected, logits, n));
+    mnas_xnn_destroy(net);
+    free(expected);
+    free(image);
+    free(logits);
+    return d;
+}
+
+/* ------------------------------------------------------------------------------------------------ single
+ * operators */
+
+typedef struct op_case {
+    const char *op;
+    int h, w, c, kernel, stride, filters;
+    bool bias;
+    mnas_act act;
+    mnas_pad padding;
+} op_case;
+
+static mnas_node node_of(const op_case *t) {
+    mnas_node node = {.op = mnas_op_find(t->op),
+                      .kernel = t->kernel,
+                      .stride = t->stride,
+                      .filters = t->filters,
+                      .bias = t->bias,
+                      .act = t->act,
+                      .rate = 0.3};
+    assert_non_null(node.op);
+    snprintf(node.name, sizeof node.name, "%s", t->op);
+    node.n_in = node.op->n_in;
+    if (t->kernel) {
+        mnas_op_pad(t->padding, t->h, t->kernel, t->stride, &node.pad_top, &node.pad_bottom);
+        mnas_op_pad(t->padding, t->w, t->kernel, t->stride, &node.pad_left, &node.pad_right);
+    }
+    return node;
+}
+
+static void fill_weights(mnas_weights *w, const mnas_graph *g, mnas_rng *rng) {
+    for (int i = 0; i < g->n_params; i++) {
+        const mnas_param *p = &g->params[i];
+        float *x = mnas_weights_of(w, p);
+        const size_t taps = p->n_dims < 2 ? 1 : p->size / (size_t)p->dims[0];
+        const double scale = p->n_dims < 2 ? 0.3 : sqrt(2.0 / (double)taps);
+        for (size_t k = 0; k < p->size; k++) {
+            const double z = mnas_rng_normal(rng);
+            if (p->role == MNAS_PARAM_VAR)
+                x[k] = (float)(0.5 + fabs(z));
+            else if (p->role == MNAS_PARAM_GAMMA)
+                x[k] = (float)(1 + 0.2 * z);
+            else
+                x[k] = (float)(scale * z);
+        }
+    }
+}
+
+static void check_op(const op_case *t, mnas_rng *rng) {
+    mnas_model model;
+    mnas_graph *g;
+    mnas_weights *w;
+    mnas_model_defaults(&model);
+    assert_int_equal(mnas_graph_create(&g, &model), 0);
+    mnas_node input = {.op = mnas_op_find("input"), .name = "input", .out = {t->h, t->w, t->c}};
+    assert_int_equal(mnas_op_append(g, &input), 0);
+    mnas_node node = node_of(t);
+    if (mnas_op_append(g, &node) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(mnas_weights_create(&w, g), 0);
+    fill_weights(w, g, rng);
+    const double d = compare(g, w, g, w, rng);
+    if (!(d <= 1e-5))
+        fail_msg("%s %dx%dx%d k%d s%d filters %d act %d pad %d: distance %g", t->op, t->h, t->w, t->c,
+                 t->kernel, t->stride, t->filters, (int)t->act, (int)t->padding, d);
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(g);
+}
+
+/* Sides: even, odd, smaller than the kernel; channels: around vector widths. */
+static const int sides[][2] = {{8, 8}, {7, 7}, {9, 6}, {2, 2}, {1, 1}};
+
+static void check_windows(const char *op, const int *kernels, int n_kernels, const int (*channels)[2],
+                          int n_channels) {
+    mnas_rng rng = mnas_rng_stream(11, 0, op);
+    const bool conv = strcmp(op, "conv") == 0, pool = strstr(op, "pool") != NULL;
+    int i = 0;
+    for (size_t s = 0; s < sizeof sides / sizeof *sides; s++)
+        for (int k = 0; k < n_kernels; k++)
+            for (int c = 0; c < n_channels; c++)
+                for (int stride = 1; stride <= 2; stride++)
+                    for (int pad = 0; pad < 2; pad++, i++) {
+                        const op_case t = {.op = op,
+                                           .h = sides[s][0],
+                                           .w = sides[s][1],
+                                           .c = channels[c][0],
+                                           .kernel = kernels[k],
+                                           .stride = stride,
+                                           .filters = conv ? channels[c][1] : 0,
+                                           .bias = !pool && i % 3 != 0,
+                                           .act = pool ? MNAS_ACT_NONE : (mnas_act)(i % 3),
+                                           .padding = pad ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME};
+                        check_op(&t, &rng);
+                    }
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    static const int kernels[] = {1, 3, 5, 7}, channels[][2] = {{1, 8}, {3, 17}, {16, 24}, {5, 1}};
+    check_windows("conv", kernels, 4, channels, 4);
+}
+
+static void test_dwconv(void **state) {
+    (void)state;
+    static const int kernels[] = {1, 3, 5, 7}, channels[][2] = {{1, 0}, {3, 0}, {16, 0}, {33, 0}};
+    check_windows("dwconv", kernels, 4, channels, 4);
+}
+
+static void test_pools(void **state) {
+    (void)state;
+    static const int kernels[] = {2, 3, 5}, channels[][2] = {{1, 0}, {16, 0}, {21, 0}};
+    /* 5x5 on 1x1 with 'SAME' would have pads of 2 on each side: still a window with one pixel */
+    check_windows("avgpool", kernels, 3, channels, 3);
+    check_windows("maxpool", kernels, 3, channels, 3);
+}
+
+static void test_pool_of_one_pixel(void **state) {
+    (void)state;
+    mnas_rng rng = mnas_rng_stream(11, 1, "pool 1x1");
+    for (int stride = 1; stride <= 2; stride++) {
+        check_op(&(op_case){.op = "avgpool", .h = 6, .w = 5, .c = 7, .kernel = 1, .stride = stride}, &rng);
+        check_op(&(op_case){.op = "maxpool", .h = 6, .w = 5, .c = 7, .kernel = 1, .stride = stride}, &rng);
+    }
+}
+
+static void test_elementwise(void **state) {
+    (void)state;
+    static const int channels[] = {1, 4, 19, 32};
+    mnas_rng rng = mnas_rng_stream(11, 0, "elementwise");
+    for (size_t s = 0; s < sizeof sides / sizeof *sides; s++)
+        for (int i = 0; i < 4; i++) {
+            op_case t = {.h = sides[s][0], .w = sides[s][1], .c = channels[i]};
+            for (mnas_act act = MNAS_ACT_RELU; act <= MNAS_ACT_SIGMOID; act++) {
+                t.op = "act";
+                t.act = act;
+                check_op(&t, &rng);
+            }
+            t.act = MNAS_ACT_NONE;
+            t.op = "add"; /* of the image with itself: both inputs are node 0 */
+            check_op(&t, &rng);
+            t.op = "gap";
+            check_op(&t, &rng);
+            t.op = "dropout";
+            check_op(&t, &rng);
+            t.op = "se";
+            t.filters = channels[i] / 4 > 0 ? channels[i] / 4 : 1;
+            check_op(&t, &rng);
+        }
+}
+
+static void test_dense(void **state) {
+    (void)state;
+    mnas_rng rng = mnas_rng_stream(11, 0, "dense");
+    static const int sizes[][2] = {{1, 1}, {3, 10}, {64, 100}, {130, 7}};
+    for (int i = 0; i < 4; i++)
+        check_op(
+            &(op_case){.op = "dense", .h = 1, .w = 1, .c = sizes[i][0], .filters = sizes[i][1], .bias = true},
+            &rng);
+}
+
+static void test_training_graph_is_refused(void **state) {
+    (void)state;
+    mnas_model model;
+    mnas_graph *g;
+    mnas_weights *w;
+    mnas_xnn *net;
+    mnas_model_defaults(&model);
+    assert_int_equal(mnas_graph_create(&g, &model), 0);
+    assert_int_equal(
+        mnas_op_append(g, &(mnas_node){.op = mnas_op_find("input"), .name = "input", .out = {4, 4, 4}}), 0);
+    assert_int_equal(
+        mnas_op_append(g, &(mnas_node){.op = mnas_op_find("bn"), .name = "bn1", .n_in = 1, .epsilon = 1e-3}),
+        1);
+    assert_int_equal(mnas_weights_create(&w, g), 0);
+    assert_int_equal(mnas_xnn_create(&net, g, w), MNAS_ERR_INVALID);
+    assert_null(net);
+    assert_non_null(strstr(mnas_error_message(), "bn1"));
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(g);
+}
+
+/* ------------------------------------------------------------------------------------------------ whole
+ * networks */
+
+/* The training graph in evaluation mode by reference against its folded graph on XNNPACK. */
+static double compare_model(const mnas_model *model, mnas_rng *rng) {
+    mnas_graph *g, *folded;
+    mnas_weights *w, *folded_w;
+    if (mnas_net_build(&g, model) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(mnas_weights_create(&w, g), 0);
+    fill_weights(w, g, rng);
+    if (mnas_fold(&folded, &folded_w, g, w) < 0) fail_msg("%s", mnas_error_message());
+    const double d = compare(g, w, folded, folded_w, rng);
+    mnas_weights_destroy(folded_w);
+    mnas_graph_destroy(folded);
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(g);
+    return d;
+}
+
+static void test_every_kind_of_block(void **state) {
+    (void)state;
+    static const char *const archs[] = {
+        "r2_k3_s11_e1_i8_o8_opsep r2_k3_s22_e3_i8_o12",
+        "r2_k5_s22_e6_i8_o16_se0.25 r1_k3_s11_e1_i16_o16",
+        "r1_k3_s22_e1_i8_o16_opconv r2_k5_s11_e1_i16_o16_se0.25_opconv",
+        "r2_k3_s22_e3_i8_o24_skippool r2_k3_s11_e3_i24_o24_skippool "
+        "r2_k3_s11_e1_i24_o24_se0.25_opconv_skippool",
+        "r2_k7_s22_e3_i8_o10_noskip r2_k3_s11_e1_i10_o14_opsep_skippool",
+        "r3_k5_s22_e3_i8_o8_se0.5_noskip r2_k3_s22_e4_i8_o20 r2_k5_s22_e2_i20_o20_skippool",
+    };
+    mnas_rng rng = mnas_rng_stream(11, 0, "blocks");
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        for (int variant = 0; variant < 4; variant++) {
+            mnas_model model;
+            mnas_model_defaults(&model);
+            assert_int_equal(mnas_model_set_arch(&model, archs[i]), 0);
+            model.stem_filters = 8;
+            model.head_filters = variant & 1 ? 32 : 0;
+            model.act = variant & 1 ? MNAS_ACT_RELU6 : MNAS_ACT_RELU;
+            model.padding = variant & 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
+            model.input_size = variant & 1 ? 29 : 32; /* odd and even sides */
+            model.input_channels = variant & 2 ? 1 : 3;
+            model.classes = 10;
+            model.dropout = 0.2;
+            const double d = compare_model(&model, &rng);
+            if (!(d <= tolerance)) fail_msg("%s variant %d: distance %g", archs[i], variant, d);
+        }
+}
+
+static void test_random_networks_of_every_space(void **state) {
+    (void)state;
+    size_t n_spaces;
+    const char *const *names = mnas_space_builtins(&n_spaces);
+    assert_true(n_spaces >= 5);
+    for (size_t s = 0; s < n_spaces; s++) {
+        mnas_space *space;
+        if (mnas_space_open(&space, names[s]) < 0) fail_msg("%s", mnas_error_message());
+        double worst = 0;
+        for (unsigned trial = 0; trial < 20; trial++) {
+            mnas_rng rng = mnas_rng_stream(11, trial, names[s]);
+            mnas_model model;
+            int tokens[512];
+            const int n = mnas_space_n_decisions(space);
+            assert_true(n <= 512);
+            for (int i = 0; i < n; i++)
+                tokens[i] = (int)mnas_rng_below(&rng, (uint32_t)mnas_space_decision(space, i)->n_choices);
+            assert_int_equal(mnas_space_decode(space, tokens, &model), 0);
+            /* the reference loops are slow; sizes with odd and even maps on every level */
+            if (model.input_size > 40) model.input_size = trial % 2 ? 40 : 33;
+            worst = fmax(worst, compare_model(&model, &rng));
+            if (!(worst <= tolerance)) fail_msg("%s, random network %u: distance %g", names[s], trial, worst);
+        }
+        printf("%-16s worst of 20 random networks: %.2g\n", names[s], worst);
+        mnas_space_close(space);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_dwconv),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_pool_of_one_pixel),
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_training_graph_is_refused),
+        cmocka_unit_test(test_every_kind_of_block),
+        cmocka_unit_test(test_random_networks_of_every_space),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,178 @@
+/* test_protocol.c - the measuring protocol on synthetic and recorded rounds. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "base/rng.h"
+#include "device/protocol.h"
+
+static const mnas_protocol standard = {.min_rounds = 5,
+                                       .max_rounds = 10,
+                                       .ci_frac = 0.05,
+                                       .ci_level = 0.95,
+                                       .max_switches_per_s = 50,
+                                       .min_cpu_frac = 0.97};
+
+static mnas_round calm(double ms) {
+    return (mnas_round){
+        .median_ms = ms, .p10_ms = ms * 0.97, .runs = 100, .timed_s = 0.1, .n_switches = 1, .cpu_frac = 1};
+}
+
+static mnas_round switched(double ms) {
+    mnas_round r = calm(ms);
+    r.n_switches = 30;
+    return r;
+}
+
+static mnas_round starved(double ms) {
+    mnas_round r = calm(ms);
+    r.cpu_frac = 0.5;
+    return r;
+}
+
+static void test_no_rounds_ask_for_more(void **state) {
+    (void)state;
+    mnas_protocol_summary s;
+    assert_int_equal(mnas_protocol_judge(&s, &standard, NULL, 0), MNAS_VERDICT_MORE);
+    assert_true(isnan(s.median_ms) && isnan(s.ci_low_ms) && isnan(s.spread_frac));
+    assert_int_equal(s.n_used, 0);
+}
+
+static void test_quiet_rounds_are_done_at_the_minimum(void **state) {
+    (void)state;
+    const mnas_round r[] = {calm(1.00), calm(1.01), calm(0.99), calm(1.02), calm(1.00)};
+    mnas_protocol_summary s;
+    for (int n = 1; n < 5; n++) assert_int_equal(mnas_protocol_judge(&s, &standard, r, n), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 5), MNAS_VERDICT_DONE);
+    assert_true(s.median_ms == 1.00);
+    assert_true(s.ci_low_ms == 0.99 && s.ci_high_ms == 1.02); /* five values: the extremes */
+    assert_true(fabs(s.ci_level - 0.9375) < 1e-12);           /* 1 - 2 / 2^5 */
+    assert_true(fabs(s.half_width_frac - 0.015) < 1e-12);
+    assert_int_equal(s.n_used, 5);
+    assert_int_equal(s.n_disturbed, 0);
+    assert_int_equal(s.n_outliers, 0);
+}
+
+/* Two levels in one binary (SPEED.md): the interval is wide, so it goes on to the limit and then says so. */
+static void test_two_levels_give_up_with_a_wide_interval(void **state) {
+    (void)state;
+    mnas_round r[10];
+    for (int i = 0; i < 10; i++) r[i] = calm(i % 2 ? 7.5 : 6.0);
+    mnas_protocol_summary s;
+    for (int n = 5; n < 10; n++)
+        assert_int_equal(mnas_protocol_judge(&s, &standard, r, n), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 10), MNAS_VERDICT_GIVE_UP);
+    assert_true(s.median_ms == 6.75);
+    assert_true(s.ci_low_ms == 6.0 && s.ci_high_ms == 7.5);
+    assert_true(s.half_width_frac > 0.1);
+    assert_true(s.ci_level >= 0.95);
+}
+
+/* One slow round widens the interval of five; with more rounds order statistics leave it outside. */
+static void test_one_outlier_costs_rounds_but_not_accuracy(void **state) {
+    (void)state;
+    const mnas_round r[] = {calm(1.00), calm(1.01), calm(1.30), calm(0.99), calm(1.00),
+                            calm(1.01), calm(0.99), calm(1.00), calm(1.01)};
+    mnas_protocol_summary s;
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 5), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 9), MNAS_VERDICT_DONE);
+    assert_true(s.median_ms == 1.00);
+    assert_true(s.ci_high_ms <= 1.01);
+    assert_int_equal(s.n_outliers, 1);
+    assert_int_equal(s.n_used, 9); /* counted, not dropped */
+}
+
+static void test_equal_rounds_have_no_outliers(void **state) {
+    (void)state;
+    const mnas_round r[] = {calm(1), calm(1), calm(1), calm(1), calm(1.004)};
+    mnas_protocol_summary s;
+    mnas_protocol_judge(&s, &standard, r, 5);
+    assert_true(s.spread_frac == 0);
+    assert_int_equal(s.n_outliers, 0); /* a MAD of 0 condemns nobody */
+}
+
+static void test_disturbed_rounds_are_replaced(void **state) {
+    (void)state;
+    const mnas_round r[] = {calm(1.00), switched(1.60), calm(1.01), starved(1.90),
+                            calm(0.99), calm(1.00),     calm(1.01)};
+    mnas_protocol_summary s;
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 5), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 6), MNAS_VERDICT_MORE);
+    assert_true(s.disturbed_used);
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 7), MNAS_VERDICT_DONE);
+    assert_false(s.disturbed_used);
+    assert_int_equal(s.n_disturbed, 2);
+    assert_int_equal(s.n_used, 5);
+    assert_true(s.ci_high_ms == 1.01); /* neither 1.60 nor 1.90 is in it */
+}
+
+static void test_a_machine_that_is_never_calm_is_given_up(void **state) {
+    (void)state;
+    mnas_round r[10];
+    for (int i = 0; i < 10; i++) r[i] = switched(1.0); /* even where they agree perfectly */
+    mnas_protocol_summary s;
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 9), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 10), MNAS_VERDICT_GIVE_UP);
+    assert_int_equal(s.n_disturbed, 10);
+    assert_int_equal(s.n_used, 10);
+    assert_true(s.disturbed_used);
+}
+
+static void test_limit_of_switches_grows_with_time(void **state) {
+    (void)state;
+    mnas_round r = calm(1);
+    r.n_switches = 5;
+    assert_false(mnas_protocol_disturbed(&standard, &r)); /* 50 a second for 0.1 s */
+    r.n_switches = 6;
+    assert_true(mnas_protocol_disturbed(&standard, &r));
+    r.timed_s = 1;
+    assert_false(mnas_protocol_disturbed(&standard, &r));
+    r.timed_s = 0.001;
+    r.n_switches = 1;
+    assert_false(mnas_protocol_disturbed(&standard, &r)); /* one may always happen */
+    r.cpu_frac = 0.96;
+    assert_true(mnas_protocol_disturbed(&standard, &r));
+}
+
+/* The stated level is kept: the true median of a noise known to us lies inside in at least that share of
+ * tries. */
+static void test_interval_covers_the_true_median(void **state) {
+    (void)state;
+    mnas_protocol p = standard;
+    p.ci_frac = 1e-9; /* so that every try takes exactly max_rounds */
+    int covered = 0;
+    enum { TRIES = 2000 };
+    mnas_rng rng = mnas_rng_stream(7, 0, "coverage");
+    double level = 0;
+    for (int t = 0; t < TRIES; t++) {
+        mnas_round r[10];
+        for (int i = 0; i < 10; i++)
+            r[i] = calm(exp(0.05 * mnas_rng_normal(&rng))); /* log-normal, median 1 */
+        mnas_protocol_summary s;
+        assert_int_equal(mnas_protocol_judge(&s, &p, r, 10), MNAS_VERDICT_GIVE_UP);
+        covered += s.ci_low_ms <= 1 && 1 <= s.ci_high_ms;
+        level = s.ci_level;
+    }
+    const double share = (double)covered / TRIES;
+    assert_true(level >= 0.95 && level < 1);
+    assert_true(fabs(share - level) < 0.01);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_rounds_ask_for_more),
+        cmocka_unit_test(test_quiet_rounds_are_done_at_the_minimum),
+        cmocka_unit_test(test_two_levels_give_up_with_a_wide_interval),
+        cmocka_unit_test(test_one_outlier_costs_rounds_but_not_accuracy),
+        cmocka_unit_test(test_equal_rounds_have_no_outliers),
+        cmocka_unit_test(test_disturbed_rounds_are_replaced),
+        cmocka_unit_test(test_a_machine_that_is_never_calm_is_given_up),
+        cmocka_unit_test(test_limit_of_switches_grows_with_time),
+        cmocka_unit_test(test_interval_covers_the_true_median),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
