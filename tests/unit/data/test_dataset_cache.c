@@ -93,13 +93,30 @@ static void changed_source_is_decoded_again(void **state) {
     mnas_dataset_info before = describe("");
     char path[1200];
     fix_path(path, "train-labels-idx1-ubyte");
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000000}};
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {st.st_mtim.tv_sec - 10, st.st_mtim.tv_nsec}};
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     mnas_dataset_info touched = describe("");
     assert_string_not_equal(before.cache_path, touched.cache_path);
     mnas_dataset_info other_classes = describe("classes=9");
     assert_string_not_equal(other_classes.cache_path, touched.cache_path);
     assert_int_equal(other_classes.classes, 9);
+}
+
+/* A whole and sound cache of something else under this name. */
+static void foreign_cache_is_noticed(void **state) {
+    (void)state;
+    fresh();
+    mnas_dataset_info info = describe(""), other = describe("classes=9");
+    assert_int_equal(rename(other.cache_path, info.cache_path), 0);
+    assert_int_equal(describe("").classes, FIX_CLASSES);
+    char test_path[1024];
+    mnas_dataset_close(fix_open(fix_spec("idx", ""), MNAS_ALLOW_TEST));
+    snprintf(test_path, sizeof test_path, "%.*s.test", (int)(strlen(info.cache_path) - strlen(".train")),
+             info.cache_path);
+    assert_int_equal(rename(test_path, info.cache_path), 0);
+    check_pixels();
 }
 
 static void processes_may_race(void **state) {
@@ -175,9 +192,19 @@ static void the_split_depends_on_its_seed_alone(void **state) {
     mnas_dataset_close(c);
 }
 
+/* Results of different versions of the program can be compared only while this holds. */
+static void the_split_is_the_same_for_ever(void **state) {
+    (void)state;
+    fresh();
+    mnas_dataset *d = fix_open(fix_spec("idx", "val=5"), 0);
+    static const uint32_t expected[5] = {12, 116, 130, 183, 199};
+    for (int i = 0; i < 5; i++) assert_int_equal(d->split[MNAS_SPLIT_VAL].index[i], expected[i]);
+    mnas_dataset_close(d);
+}
+
 static void default_size_of_the_validation_split(void **state) {
     (void)state;
-    static const int n_train[] = {2, 15, 49999, 50000}, n_val[] = {1, 2, 5000, 5000};
+    static const int n_train[] = {2, 15, 49999, 50020}, n_val[] = {1, 2, 5000, 5000};
     for (int i = 0; i < 4; i++) {
         fix_reset("cache");
         fix_write_folder(n_train[i], 1, "");
@@ -258,10 +285,12 @@ int main(void) {
         cmocka_unit_test(one_changed_byte_is_noticed),
         cmocka_unit_test(wrong_length_is_noticed),
         cmocka_unit_test(changed_source_is_decoded_again),
+        cmocka_unit_test(foreign_cache_is_noticed),
         cmocka_unit_test(processes_may_race),
         cmocka_unit_test(unwritable_cache_is_an_error),
         cmocka_unit_test(train_and_val_part_the_set),
         cmocka_unit_test(the_split_depends_on_its_seed_alone),
+        cmocka_unit_test(the_split_is_the_same_for_ever),
         cmocka_unit_test(default_size_of_the_validation_split),
         cmocka_unit_test(test_images_stay_closed),
         cmocka_unit_test(test_sources_are_not_read),

@@ -175,10 +175,10 @@ static void evaluation_of_the_test_split(void **state) {
 
 static void max_images_is_a_fixed_part(void **state) {
     (void)state;
-    int seen[2][N_TRAIN] = {{0}};
-    for (int r = 0; r < 2; r++) { /* other batch sizes, same part */
+    int seen[3][N_TRAIN] = {{0}};
+    for (int r = 0; r < 3; r++) { /* another batch size: the same part; another seed: another part */
         mnas_loader_options o = {
-            .batch = r ? 10 : 25, .shuffle = true, .max_images = 50, .seed = 8, AS_BYTES};
+            .batch = r ? 10 : 25, .shuffle = true, .max_images = 50, .seed = r < 2 ? 8 : 9, AS_BYTES};
         mnas_loader *l = create(MNAS_SPLIT_TRAIN, &o);
         assert_int_equal(mnas_loader_n_batches(l), 50 / o.batch);
         for (int b = 0; b < 3 * mnas_loader_n_batches(l); b++) {
@@ -192,6 +192,7 @@ static void max_images_is_a_fixed_part(void **state) {
     for (int i = 0; i < N_TRAIN; i++) n_used += seen[0][i] > 0;
     assert_int_equal(n_used, 50);
     assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
+    assert_memory_not_equal(seen[0], seen[2], sizeof seen[0]);
 }
 
 static uint64_t digest(const mnas_loader_options *o, int n_batches, const int *pause_ms) {

@@ -1,0 +1,116 @@
+/* test_dataset_plugins.c - the contract of every dataset plug-in: each line of datasets.def is enrolled by
+ * itself.
+ *
+ * One folder holds files of every format, so that path=FOLDER opens each of them.
+ */
+#include "fixture.h"
+
+enum { N_TRAIN = 40, N_TEST = 10 };
+
+static int fill_folder(void **state) {
+    (void)state;
+    fix_reset("plugins");
+    fix_write_folder(N_TRAIN, N_TEST, "");
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "data_batch_%d.bin", i + 1);
+        fix_write_cifar(name, N_TRAIN / 5, i * N_TRAIN / 5);
+    }
+    fix_write_cifar("test_batch.bin", N_TEST, N_TRAIN);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    fix_remove(fix_dir);
+    return 0;
+}
+
+static const mnas_dataset_class *class_at(size_t i) {
+    size_t n;
+    const mnas_plugin *const *list = mnas_dataset_plugins(&n);
+    return i < n ? (const mnas_dataset_class *)list[i] : NULL;
+}
+
+static bool has_option(const mnas_plugin *plugin, const char *name) {
+    for (const mnas_opt *o = plugin->opts; o->name; o++)
+        if (strcmp(o->name, name) == 0) return true;
+    return false;
+}
+
+static void records_are_complete(void **state) {
+    (void)state;
+    const mnas_dataset_class *cls;
+    size_t n = 0;
+    for (; (cls = class_at(n)); n++) {
+        const char *name = cls->plugin.name;
+        assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(name));
+        assert_true(cls->plugin.help && cls->sources && cls->shape && cls->decode && cls->holdout);
+        assert_true(has_option(&cls->plugin, "val") && has_option(&cls->plugin, "val-seed"));
+    }
+    assert_true(n >= 3);
+}
+
+static void sources_exist_and_shape_counts(void **state) {
+    (void)state;
+    const mnas_dataset_class *cls;
+    for (size_t i = 0; (cls = class_at(i)); i++) {
+        const mnas_plugin *found, *list[] = {&cls->plugin};
+        void *opts;
+        mnas_str paths = {0};
+        mnas_dataset_shape shape;
+        assert_int_equal(
+            mnas_registry_open(list, 1, "dataset", fix_spec(cls->plugin.name, ""), &found, &opts), 0);
+        assert_int_equal(cls->sources(opts, &paths), 0);
+        assert_int_equal(paths.data[paths.len - 1], '\n');
+        for (char *path = strtok(paths.data, "\n"); path; path = strtok(NULL, "\n"))
+            assert_true(mnas_file_exists(path));
+        assert_int_equal(cls->shape(opts, &shape), 0);
+        assert_int_equal(shape.n_train, N_TRAIN);
+        assert_int_equal(shape.n_test, N_TEST);
+        mnas_str_free(&paths);
+        free(opts);
+    }
+}
+
+static void opening_twice_gives_the_same(void **state) {
+    (void)state;
+    const mnas_dataset_class *cls;
+    for (size_t i = 0; (cls = class_at(i)); i++) {
+        const char *spec = fix_spec(cls->plugin.name, "val=7");
+        mnas_dataset *a = fix_open(spec, MNAS_ALLOW_TEST), *b = fix_open(a->info.spec, MNAS_ALLOW_TEST);
+        assert_int_equal(a->info.n_train, N_TRAIN - 7);
+        assert_int_equal(a->info.n_test, N_TEST);
+        assert_string_equal(a->info.spec, b->info.spec);
+        assert_int_equal(a->map_bytes, b->map_bytes);
+        assert_memory_equal(a->map, b->map, a->map_bytes);
+        assert_memory_equal(a->test_map, b->test_map, a->test_map_bytes);
+        for (int k = 0; k < N_TRAIN; k++)
+            assert_in_range(a->split[MNAS_SPLIT_TRAIN].labels[k], 0, a->info.classes - 1);
+        mnas_dataset_close(a);
+        mnas_dataset_close(b);
+    }
+}
+
+static void nothing_there_is_missing(void **state) {
+    (void)state;
+    const mnas_dataset_class *cls;
+    for (size_t i = 0; (cls = class_at(i)); i++) {
+        mnas_dataset *d;
+        char spec[1400];
+        snprintf(spec, sizeof spec, "%s:path=%s/nowhere", cls->plugin.name, fix_dir);
+        assert_int_equal(mnas_dataset_open(&d, spec, 0), MNAS_ERR_MISSING);
+        assert_null(d);
+        assert_non_null(strstr(mnas_error_message(), "/nowhere/"));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(records_are_complete),
+        cmocka_unit_test(sources_exist_and_shape_counts),
+        cmocka_unit_test(opening_twice_gives_the_same),
+        cmocka_unit_test(nothing_there_is_missing),
+    };
+    return cmocka_run_group_tests(tests, fill_folder, remove_folder);
+}
