@@ -1,0 +1,274 @@
+/* strategy.c - what all strategies share: the list, the clock of proposals and feedback, checks of tokens, and the envelope
+ * of a saved state. It chooses nothing itself.
+ *
+ * Invariants: n_fed <= n_proposed <= n_fed + delay; `pending` is a ring of the tokens of proposals n_fed .. n_proposed - 1,
+ * so that feedback for anything but the oldest open proposal is refused before a strategy sees it.
+ *
+ * A saved state: magic, version, hash of (class, problem, seed), n_proposed, n_fed, open tokens, the class's own bytes with
+ * their length, FNV-1a of all before. Words are 64-bit little-endian (blob.h). n_trials is not in the hash: a strategy to
+ * which it matters checks what it made of it.
+ */
+#include "strategy/strategy.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "strategy/blob.h"
+#include "strategy/strategy_internal.h"
+
+#define MNAS_STRATEGY(name) extern const mnas_strategy_class mnas_strategy_class_##name;
+#include "strategy/strategies.def"
+#undef MNAS_STRATEGY
+
+static const mnas_plugin *const plugins[] = {
+#define MNAS_STRATEGY(name) &mnas_strategy_class_##name.plugin,
+#include "strategy/strategies.def"
+#undef MNAS_STRATEGY
+};
+
+static const uint64_t STATE_MAGIC = 0x545354534153414eULL, STATE_VERSION = 1;
+static const double MAX_REWARD = 1e100; /* its square is still a number */
+enum { MAX_DECISIONS = 100000, MAX_DELAY = 100000 };
+
+struct mnas_strategy {
+    const mnas_strategy_class *class;
+    void *self, *opts;
+    mnas_problem problem;
+    uint64_t seed;
+    uint64_t n_proposed, n_fed;
+    int *pending; /* [delay][n_decisions] */
+};
+
+const mnas_plugin *const *mnas_strategy_plugins(size_t *n) {
+    *n = sizeof plugins / sizeof *plugins;
+    return plugins;
+}
+
+void *mnas_strategy_self(mnas_strategy *strategy) { return strategy->self; }
+const mnas_strategy_class *mnas_strategy_class_of(const mnas_strategy *strategy) { return strategy->class; }
+
+static int check_problem(const mnas_problem *p) {
+    if (p->n_decisions < 1 || p->n_decisions > MAX_DECISIONS)
+        return mnas_error_set(MNAS_ERR_ARG, "a problem of %d decisions; allowed: 1 to %d", p->n_decisions,
+                              MAX_DECISIONS);
+    if (p->delay < 1 || p->delay > MAX_DELAY)
+        return mnas_error_set(MNAS_ERR_ARG, "delay is %d proposals; allowed: 1 to %d", p->delay, MAX_DELAY);
+    if (p->n_trials < 1)
+        return mnas_error_set(MNAS_ERR_ARG, "a search of %d trials; allowed: 1 or more", p->n_trials);
+    for (int t = 0; t < p->n_decisions; t++)
+        if (p->decisions[t].n_choices < 1)
+            return mnas_error_set(MNAS_ERR_ARG, "decision %d (%s) has %d choices; allowed: 1 or more", t,
+                                  p->decisions[t].name, p->decisions[t].n_choices);
+    return 0;
+}
+
+static int self_create(void **out, const mnas_strategy *s) {
+    void *self = calloc(1, s->class->self_bytes);
+    if (!self) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", s->class->plugin.name);
+    int rc = s->class->create(self, &s->problem, s->opts, s->seed);
+    if (rc < 0) {
+        free(self); /* create left nothing behind */
+        return rc;
+    }
+    *out = self;
+    return 0;
+}
+
+static void self_destroy(const mnas_strategy_class *class, void *self) {
+    if (self && class->destroy) class->destroy(self);
+    free(self);
+}
+
+int mnas_strategy_open(mnas_strategy **out, const char *spec, const mnas_problem *problem, uint64_t seed) {
+    const mnas_plugin *found = NULL;
+    mnas_strategy *s = NULL;
+    int rc = check_problem(problem);
+    if (rc < 0) return rc;
+    s = calloc(1, sizeof *s);
+    if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", spec);
+    s->problem = *problem;
+    s->seed = seed;
+    rc = mnas_registry_open(plugins, sizeof plugins / sizeof *plugins, "strategy", spec, &found, &s->opts);
+    if (rc < 0) goto out;
+    s->class = (const mnas_strategy_class *)found; /* plugin is the first member */
+    s->pending = calloc((size_t)problem->delay * (size_t)problem->n_decisions, sizeof *s->pending);
+    rc = s->pending ? self_create(&s->self, s) : mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", spec);
+    if (rc < 0) goto out;
+    *out = s;
+    s = NULL;
+out:
+    mnas_strategy_close(s);
+    return rc;
+}
+
+void mnas_strategy_close(mnas_strategy *s) {
+    if (!s) return;
+    if (s->class) self_destroy(s->class, s->self);
+    free(s->pending);
+    free(s->opts);
+    free(s);
+}
+
+static int *pending_slot(const mnas_strategy *s, uint64_t proposal) {
+    return s->pending + proposal % (uint64_t)s->problem.delay * (uint64_t)s->problem.n_decisions;
+}
+
+static bool tokens_valid(const mnas_problem *p, const int *tokens) {
+    for (int t = 0; t < p->n_decisions; t++)
+        if (tokens[t] < 0 || tokens[t] >= p->decisions[t].n_choices) return false;
+    return true;
+}
+
+int mnas_strategy_propose(mnas_strategy *s, int *tokens) {
+    /* "exactly" in the contract: more feedback than due would be knowledge that a slower run does not have */
+    uint64_t delay = (uint64_t)s->problem.delay, p = s->n_proposed, due = p + 1 > delay ? p + 1 - delay : 0;
+    if (s->n_fed != due)
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "proposal %" PRIu64 " with delay %" PRIu64 " needs feedback of %" PRIu64
+                              " proposals, got %" PRIu64,
+                              p, delay, due, s->n_fed);
+    int rc = s->class->propose(s->self, tokens);
+    if (rc < 0) return rc;
+    assert(tokens_valid(&s->problem, tokens));
+    memcpy(pending_slot(s, p), tokens, (size_t)s->problem.n_decisions * sizeof *tokens);
+    s->n_proposed++;
+    return 0;
+}
+
+int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outcome *outcome) {
+    if (s->n_fed == s->n_proposed)
+        return mnas_error_set(MNAS_ERR_ARG, "feedback without an open proposal (%" PRIu64 " made, all answered)",
+                              s->n_proposed);
+    const int *expected = pending_slot(s, s->n_fed);
+    for (int t = 0; t < s->problem.n_decisions; t++)
+        if (tokens[t] != expected[t])
+            return mnas_error_set(MNAS_ERR_ARG,
+                                  "feedback is due for proposal %" PRIu64 ", whose token %d is %d, not %d", s->n_fed,
+                                  t, expected[t], tokens[t]);
+    if (!(fabs(outcome->reward) <= MAX_REWARD)) /* NaN too */
+        return mnas_error_set(MNAS_ERR_ARG, "reward of proposal %" PRIu64 " is %g; allowed: -%g to %g", s->n_fed,
+                              outcome->reward, MAX_REWARD, MAX_REWARD);
+    int rc = s->class->feedback(s->self, tokens, outcome);
+    if (rc < 0) return rc;
+    s->n_fed++;
+    return 0;
+}
+
+void mnas_strategy_get_status(const mnas_strategy *s, mnas_strategy_status *out) {
+    double sum = 0;
+    for (int t = 0; t < s->problem.n_decisions; t++) sum += log(s->problem.decisions[t].n_choices);
+    *out = (mnas_strategy_status){.entropy = NAN, .baseline = NAN};
+    if (s->class->status) s->class->status(s->self, out);
+    out->entropy_max = sum / s->problem.n_decisions;
+}
+
+void mnas_strategy_probabilities(const mnas_strategy *s, double *probs) {
+    if (s->class->probabilities) {
+        s->class->probabilities(s->self, probs);
+        return;
+    }
+    for (int t = 0; t < s->problem.n_decisions; t++)
+        for (int k = 0; k < s->problem.decisions[t].n_choices; k++) *probs++ = 1.0 / s->problem.decisions[t].n_choices;
+}
+
+/* ---- saved states ---- */
+
+static uint64_t signature(const mnas_strategy *s) {
+    uint64_t numbers[] = {(uint64_t)s->problem.n_decisions, (uint64_t)s->problem.delay, s->seed};
+    const char *name = s->class->plugin.name;
+    uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, name, strlen(name));
+    hash = mnas_hash_bytes(hash, numbers, sizeof numbers);
+    for (int t = 0; t < s->problem.n_decisions; t++) {
+        int32_t n = s->problem.decisions[t].n_choices;
+        hash = mnas_hash_bytes(hash, &n, sizeof n);
+    }
+    return hash;
+}
+
+int mnas_strategy_save(const mnas_strategy *s, mnas_str *out) {
+    mnas_str own = {0};
+    size_t start = out->len;
+    int rc = s->class->save(s->self, &own);
+    if (rc < 0) goto out;
+    mnas_blob_put_u64(out, STATE_MAGIC);
+    mnas_blob_put_u64(out, STATE_VERSION);
+    mnas_blob_put_u64(out, signature(s));
+    mnas_blob_put_u64(out, s->n_proposed);
+    mnas_blob_put_u64(out, s->n_fed);
+    for (uint64_t p = s->n_fed; p < s->n_proposed; p++)
+        mnas_blob_put_ints(out, pending_slot(s, p), (size_t)s->problem.n_decisions);
+    mnas_blob_put_u64(out, own.len);
+    mnas_str_append_n(out, own.data ? own.data : "", own.len);
+    if (mnas_str_ok(out)) mnas_blob_put_u64(out, mnas_hash_bytes(MNAS_HASH_INIT, out->data + start, out->len - start));
+    if (!mnas_str_ok(out) || !mnas_str_ok(&own))
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for the state of strategy %s", s->class->plugin.name);
+out:
+    mnas_str_free(&own);
+    return rc;
+}
+
+static int broken(const mnas_strategy *s, const char *what) {
+    return mnas_error_set(MNAS_ERR_FORMAT, "stored state of strategy %s: %s", s->class->plugin.name, what);
+}
+
+/* The frame around everything: first what kind of bytes these are, so that the message fits. */
+static int check_frame(const mnas_strategy *s, const char *bytes, size_t n) {
+    mnas_blob_reader head = mnas_blob_reader_of(bytes, n);
+    if (mnas_blob_get_u64(&head) != STATE_MAGIC) return broken(s, "not a strategy's state");
+    uint64_t version = mnas_blob_get_u64(&head), stored_for = mnas_blob_get_u64(&head);
+    if (head.bad || n % 8) return broken(s, "cut short");
+    mnas_blob_reader tail = mnas_blob_reader_of(bytes + n - 8, 8);
+    if (mnas_blob_get_u64(&tail) != mnas_hash_bytes(MNAS_HASH_INIT, bytes, n - 8))
+        return broken(s, "checksum is wrong, the bytes were cut or changed");
+    if (version != STATE_VERSION)
+        return mnas_error_set(MNAS_ERR_FORMAT, "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64,
+                              version, STATE_VERSION);
+    if (stored_for != signature(s))
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "stored state belongs to another strategy, space, delay or seed than this %s",
+                              s->class->plugin.name);
+    return 0;
+}
+
+/* Into `fresh`, a second instance: the old one stays as it was unless all is good. */
+static int load_into(mnas_strategy *fresh, const char *bytes, size_t n) {
+    mnas_blob_reader in = mnas_blob_reader_of(bytes, n - 8);
+    for (int i = 0; i < 3; i++) mnas_blob_get_u64(&in);
+    fresh->n_proposed = mnas_blob_get_max(&in, INT64_MAX);
+    fresh->n_fed = mnas_blob_get_max(&in, fresh->n_proposed);
+    if (in.bad || fresh->n_proposed - fresh->n_fed > (uint64_t)fresh->problem.delay)
+        return broken(fresh, "impossible number of open proposals");
+    for (uint64_t p = fresh->n_fed; p < fresh->n_proposed; p++) {
+        mnas_blob_get_ints(&in, pending_slot(fresh, p), (size_t)fresh->problem.n_decisions);
+        if (in.bad || !tokens_valid(&fresh->problem, pending_slot(fresh, p))) return broken(fresh, "token out of range");
+    }
+    uint64_t own_bytes = mnas_blob_get_u64(&in);
+    if (in.bad || own_bytes != (uint64_t)(in.end - in.at)) return broken(fresh, "wrong length");
+    return fresh->class->load(fresh->self, (const char *)in.at, (size_t)own_bytes);
+}
+
+int mnas_strategy_load(mnas_strategy *s, const char *bytes, size_t n) {
+    mnas_strategy fresh = *s;
+    size_t ring = (size_t)s->problem.delay * (size_t)s->problem.n_decisions;
+    fresh.self = fresh.pending = NULL;
+    int rc = check_frame(s, bytes, n);
+    if (rc < 0) return rc;
+    if (!(fresh.pending = calloc(ring, sizeof *fresh.pending)))
+        return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", s->class->plugin.name);
+    rc = self_create(&fresh.self, s);
+    if (rc < 0) goto out;
+    rc = load_into(&fresh, bytes, n);
+    if (rc < 0) goto out;
+    mnas_strategy old = *s;
+    *s = fresh;
+    fresh = old; /* now what is to be released */
+out:
+    self_destroy(s->class, fresh.self);
+    free(fresh.pending);
+    return rc;
+}

@@ -1,0 +1,300 @@
+/* strategy_ppo.c - MnasNet's controller: an LSTM policy (policy.c) taught by proximal policy optimisation (ppo_loss.c).
+ *
+ * Every `batch` answered proposals make one update: `epochs` Adam steps on the clipped loss, with the log-probabilities kept
+ * from the time of proposing, so that answers which come `delay` proposals late are weighed rightly. Advantage = reward -
+ * moving average of the earlier rewards (the first batch uses its own mean). A failed trial is a sequence of reward 0 (which
+ * does not enter the moving average), a repeat is an ordinary observation.
+ *
+ * It does not look at descriptors or at the order of ordinal choices, and uses no threads. Its state is a function of
+ * (problem, options, seed, outcomes); save() holds all of it to the bit.
+ */
+#include "strategy/strategy_ppo.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "strategy/blob.h"
+#include "strategy/ppo_loss.h"
+#include "strategy/strategy.h"
+
+/* Sequences drawn for the report's marginals, in groups of as many rows as the policy has room for. */
+enum { MARGINAL_SAMPLES = 64, MIN_ROWS = 8 };
+
+/* Of normalised advantages: a failed trial is some twenty deviations away and must not outweigh its whole batch. */
+static const double MAX_ADVANTAGE = 3;
+
+/* ---- memory of sequences ---- */
+
+static int memory_create(mnas_ppo_memory *m, size_t room, size_t T) {
+    m->tokens = calloc(room * T, sizeof *m->tokens);
+    m->log_probs = calloc(room * T, sizeof *m->log_probs);
+    m->rewards = calloc(room, sizeof *m->rewards);
+    m->failed = calloc(room, sizeof *m->failed);
+    if (m->tokens && m->log_probs && m->rewards && m->failed) return 0;
+    return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu proposals", room);
+}
+
+static void memory_destroy(mnas_ppo_memory *m) {
+    free(m->tokens);
+    free(m->log_probs);
+    free(m->rewards);
+    free(m->failed);
+}
+
+static void memory_drop_first(mnas_ppo_memory *m, size_t T) {
+    m->n--;
+    memmove(m->tokens, m->tokens + T, m->n * T * sizeof *m->tokens);
+    memmove(m->log_probs, m->log_probs + T, m->n * T * sizeof *m->log_probs);
+}
+
+/* ---- life ---- */
+
+static void destroy(void *self) {
+    mnas_ppo *s = self;
+    mnas_policy_destroy(&s->policy);
+    memory_destroy(&s->open);
+    memory_destroy(&s->batch);
+    free(s->adam.m);
+    free(s->adam.v);
+    free(s->grad);
+    free(s->advantages);
+    free(s->marginal_tokens);
+}
+
+static int allocate(mnas_ppo *s, const mnas_problem *problem) {
+    size_t T = s->n_decisions, B = (size_t)s->config.batch, rows = B > MIN_ROWS ? B : MIN_ROWS;
+    int rc = mnas_policy_create(&s->policy, problem->decisions, T, (size_t)s->config.embedding,
+                                (size_t)s->config.hidden, s->config.temperature, rows);
+    if (rc < 0 || (rc = memory_create(&s->open, s->delay, T)) < 0 || (rc = memory_create(&s->batch, B, T)) < 0)
+        return rc;
+    s->adam.m = calloc(s->policy.n_params, sizeof(double));
+    s->adam.v = calloc(s->policy.n_params, sizeof(double));
+    s->grad = calloc(s->policy.n_params, sizeof(double));
+    s->advantages = calloc(B, sizeof(double));
+    s->marginal_tokens = calloc(MIN_ROWS * T, sizeof *s->marginal_tokens);
+    if (s->adam.m && s->adam.v && s->grad && s->advantages && s->marginal_tokens) return 0;
+    return mnas_error_set(MNAS_ERR_MEMORY, "no memory for a controller of %zu parameters", s->policy.n_params);
+}
+
+static int create(void *self, const mnas_problem *problem, const void *opts, uint64_t seed) {
+    mnas_ppo *s = self;
+    s->config = mnas_ppo_config_resolve(opts, problem->n_trials);
+    s->n_decisions = (size_t)problem->n_decisions;
+    s->delay = (size_t)problem->delay;
+    s->seed = seed;
+    s->advantage_sign = 1;
+    s->adam = (mnas_adam){.lr = s->config.lr, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+    int rc = allocate(s, problem);
+    if (rc < 0) {
+        destroy(s);
+        return rc;
+    }
+    mnas_rng init = mnas_rng_stream(seed, 0, "ppo-init");
+    mnas_policy_init(&s->policy, s->config.init, &init);
+    s->rng = mnas_rng_stream(seed, 0, "ppo-sample");
+    return 0;
+}
+
+/* ---- proposing ---- */
+
+/* The wrapper keeps the clock, so only a loaded state can be the cause. */
+static int inconsistent(void) {
+    return mnas_error_set(MNAS_ERR_FORMAT, "stored state of the controller contradicts its open proposals");
+}
+
+static double mean_entropy(const mnas_policy *policy, size_t row) {
+    double sum = 0;
+    for (size_t t = 0; t < policy->n_decisions; t++) sum += mnas_policy_entropy(policy, row, t);
+    return sum / (double)policy->n_decisions;
+}
+
+static int propose(void *self, int *tokens) {
+    mnas_ppo *s = self;
+    size_t T = s->n_decisions, at = s->open.n * T;
+    if (s->open.n >= s->delay) return inconsistent();
+    mnas_policy_sample(&s->policy, 1, &s->rng, tokens);
+    memcpy(s->open.tokens + at, tokens, T * sizeof *tokens);
+    for (size_t t = 0; t < T; t++) s->open.log_probs[at + t] = mnas_policy_log_prob(&s->policy, 0, t, tokens[t]);
+    s->open.n++;
+    if (s->n_updates == 0) s->entropy = mean_entropy(&s->policy, 0);
+    return 0;
+}
+
+/* ---- learning ---- */
+
+/* The batch's own mean and variance, when there is nothing earlier to compare with. */
+static void start_averages(mnas_ppo *s) {
+    double n = 0, sum = 0, squares = 0;
+    for (size_t i = 0; i < s->batch.n; i++)
+        if (!s->batch.failed[i]) n++, sum += s->batch.rewards[i];
+    s->baseline = n > 0 ? sum / n : 0;
+    for (size_t i = 0; i < s->batch.n; i++)
+        if (!s->batch.failed[i]) squares += pow(s->batch.rewards[i] - s->baseline, 2);
+    s->spread = n > 0 ? squares / n : 0;
+}
+
+static void average_in(mnas_ppo *s, double reward) {
+    double decay = s->config.baseline_decay, distance = reward - s->baseline;
+    s->spread = decay * s->spread + (1 - decay) * distance * distance;
+    s->baseline = decay * s->baseline + (1 - decay) * reward;
+    s->n_averaged++;
+}
+
+/* Advantages against the baseline of earlier rewards; then the batch joins the moving averages. Failed trials do not: their
+ * 0 says nothing about the level or the spread of quality, and would drown both. */
+static void compute_advantages(mnas_ppo *s) {
+    double *a = s->advantages;
+    if (s->n_averaged == 0) start_averages(s);
+    for (size_t i = 0; i < s->batch.n; i++) a[i] = s->batch.rewards[i] - s->baseline;
+    for (size_t i = 0; i < s->batch.n; i++)
+        if (!s->batch.failed[i]) average_in(s, s->batch.rewards[i]);
+    if (s->config.normalize) {
+        double deviation = sqrt(s->spread) + 1e-8; /* equal rewards: 0 / 1e-8 */
+        for (size_t i = 0; i < s->batch.n; i++) a[i] = fmax(-MAX_ADVANTAGE, fmin(MAX_ADVANTAGE, a[i] / deviation));
+    }
+    for (size_t i = 0; i < s->batch.n; i++) a[i] *= s->advantage_sign;
+}
+
+static void update(mnas_ppo *s) {
+    compute_advantages(s);
+    mnas_ppo_batch batch = {s->batch.n,    s->batch.tokens, s->batch.log_probs,
+                            s->advantages, s->config.clip,  s->config.entropy};
+    for (int64_t epoch = 0; epoch < s->config.epochs; epoch++) {
+        mnas_ppo_loss(&s->policy, &batch, s->grad, &s->entropy);
+        mnas_adam_clip_norm(s->grad, s->policy.n_params, s->config.grad_clip);
+        mnas_adam_step(&s->adam, s->policy.params, s->grad, s->policy.n_params);
+    }
+    s->batch.n = 0;
+    s->n_updates++;
+}
+
+static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) {
+    mnas_ppo *s = self;
+    size_t T = s->n_decisions, at = s->batch.n * T;
+    if (s->open.n == 0 || memcmp(tokens, s->open.tokens, T * sizeof *tokens) != 0) return inconsistent();
+    memcpy(s->batch.tokens + at, s->open.tokens, T * sizeof *tokens);
+    memcpy(s->batch.log_probs + at, s->open.log_probs, T * sizeof(double));
+    s->batch.rewards[s->batch.n] = outcome->failed ? 0 : outcome->reward;
+    s->batch.failed[s->batch.n++] = outcome->failed;
+    memory_drop_first(&s->open, T);
+    if (s->batch.n == (size_t)s->config.batch) update(s);
+    return 0;
+}
+
+/* ---- looking ---- */
+
+static void status(const void *self, mnas_strategy_status *out) {
+    const mnas_ppo *s = self;
+    out->n_updates = (int)s->n_updates;
+    out->entropy = s->entropy;
+    out->baseline = s->n_averaged ? s->baseline : NAN;
+}
+
+/* Mean of the conditional probabilities along sampled sequences: an unbiased estimate of the marginals with less noise than
+ * counting the tokens. From a stream of its own; the policy's room for activations is scratch between calls. */
+static void probabilities(const void *self, double *probs) {
+    const mnas_ppo *s = self;
+    mnas_policy policy = s->policy; /* shares the arrays; only lstm run and log_probs are written */
+    mnas_rng rng = mnas_rng_stream(s->seed, 0, "ppo-marginals");
+    memset(probs, 0, policy.n_probs * sizeof *probs);
+    int *tokens = s->marginal_tokens;
+    for (size_t i = 0; i < MARGINAL_SAMPLES / MIN_ROWS; i++) {
+        mnas_policy_sample(&policy, MIN_ROWS, &rng, tokens);
+        for (size_t r = 0; r < MIN_ROWS; r++)
+            for (size_t k = 0; k < policy.n_probs; k++)
+                probs[k] += exp(policy.log_probs[r * policy.n_probs + k]) / MARGINAL_SAMPLES;
+    }
+}
+
+/* ---- saving ---- */
+
+static void config_numbers(const mnas_ppo_config *c, double out[12]) {
+    double numbers[12] = {(double)c->hidden, (double)c->embedding, (double)c->batch,  (double)c->epochs,
+                          c->lr,             c->clip,              c->entropy,        c->baseline_decay,
+                          c->grad_clip,      c->temperature,       c->init,           (double)c->normalize};
+    memcpy(out, numbers, sizeof numbers);
+}
+
+static void save_memory(mnas_str *out, const mnas_ppo_memory *m, size_t T) {
+    mnas_blob_put_u64(out, m->n);
+    mnas_blob_put_ints(out, m->tokens, m->n * T);
+    mnas_blob_put_f64s(out, m->log_probs, m->n * T);
+    mnas_blob_put_f64s(out, m->rewards, m->n);
+    mnas_blob_put_ints(out, m->failed, m->n);
+}
+
+static int save(const void *self, mnas_str *out) {
+    const mnas_ppo *s = self;
+    double config[12], averages[3] = {s->baseline, s->spread, s->entropy};
+    config_numbers(&s->config, config);
+    mnas_blob_put_f64s(out, config, 12);
+    mnas_blob_put_u64(out, s->policy.n_params);
+    mnas_blob_put_u64(out, s->n_updates);
+    mnas_blob_put_u64(out, s->n_averaged);
+    mnas_blob_put_u64(out, (uint64_t)s->adam.n_steps);
+    mnas_blob_put_rng(out, &s->rng);
+    mnas_blob_put_f64s(out, averages, 3);
+    save_memory(out, &s->open, s->n_decisions);
+    save_memory(out, &s->batch, s->n_decisions);
+    mnas_blob_put_f64s(out, s->policy.params, s->policy.n_params);
+    mnas_blob_put_f64s(out, s->adam.m, s->policy.n_params);
+    mnas_blob_put_f64s(out, s->adam.v, s->policy.n_params);
+    return mnas_str_ok(out) ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "no memory for the controller's state");
+}
+
+static void load_memory(mnas_blob_reader *in, mnas_ppo_memory *m, const mnas_policy *p, size_t max) {
+    size_t T = p->n_decisions;
+    m->n = (size_t)mnas_blob_get_max(in, max);
+    mnas_blob_get_ints(in, m->tokens, m->n * T);
+    for (size_t i = 0; i < m->n * T; i++)
+        if ((size_t)m->tokens[i] >= p->n_choices[i % T]) in->bad = true;
+    mnas_blob_get_f64s(in, m->log_probs, m->n * T);
+    mnas_blob_get_f64s(in, m->rewards, m->n);
+    mnas_blob_get_ints(in, m->failed, m->n);
+}
+
+static int load(void *self, const char *bytes, size_t n) {
+    mnas_ppo *s = self;
+    mnas_blob_reader in = mnas_blob_reader_of(bytes, n);
+    double config[12], stored[12], averages[3];
+    config_numbers(&s->config, config);
+    mnas_blob_get_f64s(&in, stored, 12);
+    if (!in.bad && memcmp(config, stored, sizeof config) != 0)
+        return mnas_error_set(MNAS_ERR_MISMATCH, "stored state belongs to a controller of other options");
+    if (mnas_blob_get_u64(&in) != s->policy.n_params) in.bad = true;
+    s->n_updates = mnas_blob_get_max(&in, INT32_MAX);
+    s->n_averaged = mnas_blob_get_u64(&in);
+    s->adam.n_steps = (int64_t)mnas_blob_get_max(&in, INT64_C(1) << 53);
+    mnas_blob_get_rng(&in, &s->rng);
+    mnas_blob_get_f64s(&in, averages, 3);
+    load_memory(&in, &s->open, &s->policy, s->delay);
+    load_memory(&in, &s->batch, &s->policy, (size_t)s->config.batch - 1);
+    mnas_blob_get_f64s(&in, s->policy.params, s->policy.n_params);
+    mnas_blob_get_f64s(&in, s->adam.m, s->policy.n_params);
+    mnas_blob_get_f64s(&in, s->adam.v, s->policy.n_params);
+    for (size_t i = 0; i < s->policy.n_params; i++)
+        if (s->adam.v[i] < 0) in.bad = true;
+    if (averages[1] < 0) in.bad = true;
+    s->baseline = averages[0];
+    s->spread = averages[1];
+    s->entropy = averages[2];
+    return mnas_blob_done(&in) ? 0 : mnas_error_set(MNAS_ERR_FORMAT, "stored state of the controller is malformed");
+}
+
+const mnas_strategy_class mnas_strategy_class_ppo = {
+    .plugin = {.name = "ppo",
+               .help = "LSTM controller taught by proximal policy optimisation (MnasNet)",
+               .opts = mnas_ppo_opt_table,
+               .opts_bytes = sizeof(mnas_ppo_opts)},
+    .self_bytes = sizeof(mnas_ppo),
+    .create = create,
+    .propose = propose,
+    .feedback = feedback,
+    .status = status,
+    .probabilities = probabilities,
+    .save = save,
+    .load = load,
+    .destroy = destroy,
+};
