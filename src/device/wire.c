@@ -45,7 +45,7 @@ static int get_number(const json_t *object, const char *key, double min, double 
 }
 
 static int get_int(const json_t *object, const char *key, double min, double max, int *out) {
-    double value;
+    double value = 0;
     const int rc = get_number(object, key, min, max, &value);
     if (rc == 0) *out = (int)value;
     return rc;
