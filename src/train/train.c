@@ -134,6 +134,7 @@ static int recalibrate(run *r) {
 static int evaluate(run *r) {
     double before_s = mnas_clock_now_s();
     int rc = recalibrate(r);
+    if (rc == 0) rc = mnas_trainer_check(&r->trainer);
     if (rc == 0)
         rc = mnas_evaluate(&r->val_result, r->trainer.engine, mnas_trainer_result(&r->trainer), r->val,
                            r->model->classes);

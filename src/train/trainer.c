@@ -88,6 +88,20 @@ mnas_weights *mnas_trainer_result(const mnas_trainer *trainer) {
     return trainer->ema.average ? trainer->ema.average : trainer->weights;
 }
 
+int mnas_trainer_check(const mnas_trainer *trainer) {
+    const mnas_weights *weights = mnas_trainer_result(trainer);
+    for (int p = 0; p < trainer->graph->n_params; p++) {
+        const mnas_param *param = &trainer->graph->params[p];
+        const float *w = mnas_weights_of(weights, param);
+        for (size_t i = 0; i < param->size; i++) {
+            if (isfinite(w[i])) continue;
+            return mnas_error_set(MNAS_ERR_NAN, "%s holds %g after step %d; allowed: finite numbers",
+                                  param->name, (double)w[i], trainer->step);
+        }
+    }
+    return 0;
+}
+
 int mnas_trainer_recalibrate(mnas_trainer *trainer, int i, const float *images) {
     mnas_graph *graph = trainer->graph;
     double kept = graph->model.bn_momentum;

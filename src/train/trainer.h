@@ -41,6 +41,10 @@ double mnas_trainer_lr(const mnas_trainer *trainer); /* of the next step */
 /* What is evaluated and saved: the average where there is one, else the weights. */
 mnas_weights *mnas_trainer_result(const mnas_trainer *trainer);
 
+/* MNAS_ERR_NAN when a value of the result is not finite. A ReLU may turn NaN into 0, so that a network which
+ * is lost still has a finite loss: look before believing an evaluation. */
+int mnas_trainer_check(const mnas_trainer *trainer);
+
 /* Recompute the moving statistics of the result as the plain mean over batches: call for i = 0, 1, ... with a
  * batch each. */
 int mnas_trainer_recalibrate(mnas_trainer *trainer, int i, const float *images);

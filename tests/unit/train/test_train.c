@@ -1,0 +1,215 @@
+/* test_train.c - mnas_train and mnas_eval from a dataset on disk to a weights file: counts, equal bytes from
+ * equal seeds, what is saved is what was evaluated, interruption, and wrong arguments. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "mnas.h"
+
+#define FOLDER MNAS_TEST_TMP "/train_data"
+#define DATA   "idx:path=" FOLDER ",val=60"
+
+enum { SIDE = 8, N_TRAIN = 360, N_TEST = 50, CLASSES = 4 };
+
+/* Noise with one bright quadrant, which is the class. */
+static void write_split(const char *prefix, int n, uint64_t seed) {
+    static uint8_t images[16 + N_TRAIN * SIDE * SIDE], labels[8 + N_TRAIN];
+    char path[1024];
+    mnas_rng rng = mnas_rng_stream(seed, 0, "test");
+    memcpy(images,
+           (uint8_t[16]){0, 0, 8, 3, 0, 0, (uint8_t)(n >> 8), (uint8_t)n, 0, 0, 0, SIDE, 0, 0, 0, SIDE}, 16);
+    memcpy(labels, (uint8_t[8]){0, 0, 8, 1, 0, 0, (uint8_t)(n >> 8), (uint8_t)n}, 8);
+    for (int i = 0; i < n; i++) {
+        int label = i % CLASSES;
+        labels[8 + i] = (uint8_t)label;
+        for (int p = 0; p < SIDE * SIDE; p++) {
+            bool bright = p / SIDE * 2 / SIDE * 2 + p % SIDE * 2 / SIDE == label;
+            images[16 + i * SIDE * SIDE + p] = (uint8_t)(mnas_rng_below(&rng, 128) + (bright ? 100 : 0));
+        }
+    }
+    snprintf(path, sizeof path, FOLDER "/%s-images-idx3-ubyte", prefix);
+    assert_int_equal(mnas_file_write_atomic(path, images, (size_t)(16 + n * SIDE * SIDE)), 0);
+    snprintf(path, sizeof path, FOLDER "/%s-labels-idx1-ubyte", prefix);
+    assert_int_equal(mnas_file_write_atomic(path, labels, (size_t)(8 + n)), 0);
+}
+
+static int setup(void **state) {
+    (void)state;
+    setenv("MNAS_CACHE_DIR", MNAS_TEST_TMP "/train_cache", 1);
+    assert_int_equal(mnas_file_mkdirs(FOLDER), 0);
+    write_split("train", N_TRAIN, 1);
+    write_split("t10k", N_TEST, 2);
+    return 0;
+}
+
+static void small_model(mnas_model *model) {
+    mnas_model_defaults(model);
+    model->stem_filters = 8;
+    model->stem_stride = 1;
+    assert_int_equal(mnas_model_set_arch(model, "r1_k3_s11_e3_i8_o8_se0.25 r1_k3_s22_e1_i8_o16_opsep"), 0);
+}
+
+typedef struct history {
+    int n_calls, n_epochs_done;
+    double last_accuracy;
+    bool cancel;
+    int cancel_at;
+} history;
+
+static void on_progress(void *user, const mnas_epoch *e) {
+    history *l = user;
+    l->n_calls++;
+    if (isnan(e->val_accuracy_frac)) return;
+    assert_int_equal(e->epoch, ++l->n_epochs_done);
+    assert_true(e->step <= e->n_steps && isfinite(e->loss) && e->images_per_s > 0);
+    l->last_accuracy = e->val_accuracy_frac;
+    if (l->n_epochs_done == l->cancel_at) l->cancel = true;
+}
+
+static mnas_train_options options_for(history *l, const char *output) {
+    return (mnas_train_options){.data = DATA,
+                                .recipe = "proxy:batch=32,lr=0.05,flip=no",
+                                .epochs = 4,
+                                .threads = 2,
+                                .seed = 9,
+                                .output = output,
+                                .progress = on_progress,
+                                .user = l,
+                                .cancel = &l->cancel};
+}
+
+static void trains_saves_and_evaluates(void **state) {
+    (void)state;
+    history l = {0};
+    mnas_model model;
+    mnas_train_result result;
+    mnas_eval_result val, test;
+    const char *path = MNAS_TEST_TMP "/train_a.safetensors";
+    mnas_train_options options = options_for(&l, path);
+    small_model(&model);
+    if (mnas_train(&result, &model, &options) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(model.classes, CLASSES);
+    assert_int_equal(model.input_size, SIDE);
+    assert_int_equal(model.input_channels, 1);
+    assert_true(model.mean[0] == 0.5 && model.bn_momentum == 0.99); /* the recipe's is no part of the model */
+    assert_int_equal(result.steps, 38);                             /* ceil(4 * 300 / 32) */
+    assert_int_equal(result.n_images, 38 * 32);
+    assert_int_equal(l.n_epochs_done, 4);
+    assert_true(result.val_accuracy_frac == l.last_accuracy);
+    if (result.val_accuracy_frac < 0.9) fail_msg("accuracy %g", result.val_accuracy_frac);
+    assert_true(result.slab_bytes > 0 && result.peak_rss_bytes > result.slab_bytes &&
+                result.images_per_s > 0);
+    assert_int_equal(mnas_eval(&val, &model, path, DATA, "val", 2), 0);
+    assert_int_equal(val.n, 60);
+    assert_true(fabs(val.top1_frac - result.val_accuracy_frac) < 1e-9);
+    assert_true(fabs(val.loss - result.val_loss) < 1e-4 && val.top5_frac == 1);
+    assert_int_equal(mnas_eval(&test, &model, path, DATA, "test", 1), 0);
+    assert_int_equal(test.n, N_TEST);
+    assert_true(test.top1_frac > 0.85);
+}
+
+static void read_weights(const char *path, char **data, size_t *n) {
+    assert_int_equal(mnas_file_read(path, 64 << 20, data, n), 0);
+}
+
+static void same_seed_same_file(void **state) {
+    (void)state;
+    char *a, *b;
+    size_t n_a, n_b;
+    for (int i = 0; i < 2; i++) {
+        history l = {0};
+        mnas_model model;
+        mnas_train_result result;
+        mnas_train_options options =
+            options_for(&l, i ? MNAS_TEST_TMP "/train_c.safetensors" : MNAS_TEST_TMP "/train_b.safetensors");
+        options.recipe = "short:batch=16,lr=0.05,flip=no,dropout=0.2,ema-decay=0.9,recalibrate=2";
+        options.epochs = 1.5;
+        small_model(&model);
+        assert_int_equal(mnas_train(&result, &model, &options), 0);
+        assert_int_equal(result.steps, 29); /* ceil(1.5 * 300 / 16) */
+    }
+    read_weights(MNAS_TEST_TMP "/train_b.safetensors", &a, &n_a);
+    read_weights(MNAS_TEST_TMP "/train_c.safetensors", &b, &n_b);
+    assert_int_equal(n_a, n_b);
+    assert_memory_equal(a, b, n_a);
+    free(a);
+    free(b);
+}
+
+static void few_images_and_fractions(void **state) {
+    (void)state;
+    history l = {0};
+    mnas_model model;
+    mnas_train_result result;
+    mnas_train_options options = options_for(&l, NULL);
+    options.max_images = 100;
+    options.epochs = 0.5;
+    options.init = MNAS_TEST_TMP "/train_a.safetensors";
+    small_model(&model);
+    assert_int_equal(mnas_train(&result, &model, &options), 0);
+    assert_int_equal(result.steps, 2); /* ceil(50 / 32) */
+    assert_int_equal(l.n_epochs_done, 1);
+    assert_true(result.val_accuracy_frac > 0.8); /* it started from trained weights */
+}
+
+static void cancel_is_heard(void **state) {
+    (void)state;
+    history l = {.cancel_at = 2};
+    mnas_model model;
+    mnas_train_result result;
+    mnas_train_options options = options_for(&l, MNAS_TEST_TMP "/train_never.safetensors");
+    small_model(&model);
+    assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_CANCELLED);
+    assert_int_equal(l.n_epochs_done, 2);
+    assert_false(mnas_file_exists(MNAS_TEST_TMP "/train_never.safetensors"));
+}
+
+static void divergence_is_an_error(void **state) {
+    (void)state;
+    history l = {0};
+    mnas_model model;
+    mnas_train_result result;
+    mnas_train_options options = options_for(&l, NULL);
+    options.recipe =
+        "proxy:batch=32,lr=1000,flip=no,warmup-epochs=0,schedule=constant,optimizer=sgd,weight-decay=1";
+    options.epochs = 20;
+    small_model(&model);
+    assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_NAN);
+}
+
+static void wrong_arguments_are_named(void **state) {
+    (void)state;
+    history l = {0};
+    mnas_model model;
+    mnas_train_result result;
+    mnas_eval_result eval;
+    mnas_train_options options = options_for(&l, NULL);
+    small_model(&model);
+    options.batch = 400;
+    assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "300"));
+    options = options_for(&l, NULL);
+    options.epochs = -1;
+    assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_ARG);
+    assert_int_equal(mnas_eval(&eval, &model, "x", DATA, "train", 1), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "val"));
+    model.stem_filters = 16;
+    assert_true(mnas_eval(&eval, &model, MNAS_TEST_TMP "/train_a.safetensors", DATA, "val", 1) < 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trains_saves_and_evaluates), cmocka_unit_test(same_seed_same_file),
+        cmocka_unit_test(few_images_and_fractions),   cmocka_unit_test(cancel_is_heard),
+        cmocka_unit_test(divergence_is_an_error),     cmocka_unit_test(wrong_arguments_are_named),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
