@@ -88,17 +88,16 @@ static void local_close(void *state) {
     free(state);
 }
 
-/* A child that answers nothing has failed as a device, whatever the reason; what it answers is its own
- * status. */
+/* A child that gives no sensible answer has failed as a device, whatever the reason; a failure that it states
+ * is passed on. */
 static int run_round(mnas_wire_reply *reply, const char *request, double timeout_s) {
     const char *const argv[] = {mnas_proc_self(), "worker", "latency", NULL};
     char *answer = NULL;
     int rc = mnas_proc_run(argv, request, timeout_s, &answer);
-    if (rc < 0)
-        return mnas_error_context(rc == MNAS_ERR_CANCELLED ? rc : MNAS_ERR_DEVICE, "measuring process");
-    rc = mnas_wire_parse_reply(reply, answer);
+    if (rc == 0) rc = mnas_wire_parse_reply(reply, answer);
     free(answer);
-    return rc;
+    if (rc == 0 || rc == MNAS_ERR_CANCELLED || rc == MNAS_ERR_MEMORY) return rc;
+    return mnas_error_context(rc == MNAS_ERR_INVALID ? rc : MNAS_ERR_DEVICE, "measuring process");
 }
 
 static int run_rounds(const local_state *s, const char *request, mnas_wire_reply *last,
