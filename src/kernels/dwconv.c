@@ -1,0 +1,40 @@
+/* dwconv.c - depthwise convolution in training: forward, data gradient, weight gradient (dw.c, leaf_dw.h).
+ *
+ * Not for inference graphs, whose convolutions carry a bias and an activation.
+ */
+#include "kernels/dw.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+
+static bool supports(const mnas_node *node, const mnas_shape *in) {
+    (void)in;
+    return node->kernel <= MNAS_DW_MAX_KERNEL && !node->bias && node->act == MNAS_ACT_NONE;
+}
+
+static int create(void **state, const mnas_node *node, const mnas_shape *in, int batch, bool training,
+                  size_t *scratch_bytes) {
+    mnas_dw *dw = malloc(sizeof *dw);
+    if (!dw) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
+    *dw = mnas_dw_of(node, in[0], batch);
+    *scratch_bytes = (training ? (size_t)dw->n_threads : 1) * mnas_dw_packed_floats(dw) * sizeof(float);
+    *state = dw;
+    return 0;
+}
+
+static int forward(void *state, const mnas_call *call) {
+    mnas_dw_pack_forward(state, call->param[0], call->scratch);
+    mnas_dw_forward(state, call->src[0], call->scratch, call->dst);
+    return 0;
+}
+
+static int backward(void *state, const mnas_call *call) {
+    mnas_dw_backward_weight(state, call->src[0], call->ddst, call->scratch, call->dparam[0]);
+    if (!call->dsrc[0]) return 0;
+    mnas_dw_pack_backward(state, call->param[0], call->scratch);
+    mnas_dw_backward_data(state, call->ddst, call->scratch, call->dsrc[0]);
+    return 0;
+}
+
+const mnas_kernel mnas_kernel_dwconv = {"depthwise", supports, create, forward, backward, free};

@@ -1,0 +1,38 @@
+/* isa.c - which instruction set's leaf loops run here. It holds no loop itself. */
+#include "kernels/isa.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic(const mnas_isa *) chosen;
+
+size_t mnas_isa_list(const mnas_isa *list[3]) {
+    size_t n = 0;
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) list[n++] = &mnas_isa_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list[n++] = &mnas_isa_avx2;
+    list[n++] = &mnas_isa_sse2;
+    return n;
+}
+
+static const mnas_isa *choose(void) {
+    const mnas_isa *list[3];
+    const size_t n = mnas_isa_list(list);
+    const char *wish = getenv("MNAS_ISA");
+    for (size_t i = 0; wish && i < n; i++)
+        if (strcmp(list[i]->name, wish) == 0) return list[i];
+    return list[0];
+}
+
+const mnas_isa *mnas_isa_get(void) {
+    const mnas_isa *isa = atomic_load(&chosen);
+    if (isa) return isa;
+    isa = choose();
+    atomic_store(&chosen, isa);
+    return isa;
+}
+
+void mnas_isa_force(const mnas_isa *isa) {
+    atomic_store(&chosen, isa);
+}

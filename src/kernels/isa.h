@@ -1,0 +1,93 @@
+/* isa.h - the leaf loops of all kernels, compiled once for each instruction set, and which of them this CPU
+ * gets.
+ *
+ * The loops stand in leaf_*.h; isa_avx512.c, isa_avx2.c and isa_sse2.c include them with another vector width
+ * and fill one record each. A leaf is single-threaded: kernels (dwconv.c, bn.c, ...) cut the work and run
+ * leaves in parallel regions. Choosing by a table rather than by ifuncs keeps sanitizer builds working, and
+ * lets tests run every set the CPU has.
+ */
+#ifndef MNAS_KERNELS_ISA_H
+#define MNAS_KERNELS_ISA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
+
+/* One row of a depthwise correlation, both of the forward pass and of the data gradient:
+ * dst[t * dst_step] = sum_v sum_h weight[v][h] * src[v][t * src_step + src_off + h], taps outside [0,
+ * src_cols) left out. Steps and offsets count pixels of `channels` floats. */
+typedef struct mnas_dw_row {
+    const float *src[MNAS_DW_MAX_KERNEL];    /* [n_v] pixel 0 of the source row of a tap row */
+    const float *weight[MNAS_DW_MAX_KERNEL]; /* [n_v] [n_h, channels] */
+    int n_v, n_h, n_out, dst_step, src_step, src_off, src_cols;
+    size_t channels;
+    float *dst;
+} mnas_dw_row;
+
+/* Weight gradient over n images and output rows [row_begin, row_end) of each:
+ * sum[i, j] += ddst[y, x] * src[y * stride - pad_top + i, x * stride - pad_left + j]. */
+typedef struct mnas_dw_weight {
+    const float *src, *ddst; /* [n, in_h, in_w, channels], [n, out_h, out_w, channels] */
+    int n, in_h, in_w, out_h, out_w, kernel, stride, pad_top, pad_left, row_begin, row_end;
+    size_t channels;
+    float *sum; /* [kernel * kernel, channels] */
+} mnas_dw_weight;
+
+/* Batch-norm's coefficients of each column: y = clamp((x - mean) * scale + beta, low, high); for the gradient
+ * dx = scale * g - (x - mean) * slope - offset, g = dy where low < y < high, else 0. */
+typedef struct mnas_bn_columns {
+    const float *mean, *scale, *beta, *slope, *offset;
+    float low, high;
+} mnas_bn_columns;
+
+/* "columns": a matrix [rows, columns], dense; columns is a multiple of lanes unless said. */
+typedef struct mnas_isa {
+    const char *name;
+    size_t lanes;
+    /* Channels [c, c + width); width as mnas_isa_width gives it. */
+    void (*dw_row)(const mnas_dw_row *row, size_t c, size_t width);
+    void (*dw_weight)(const mnas_dw_weight *w, size_t c, size_t width);
+    /* sum[j] = sum_i (x[i, j] - shift[j]), square likewise: overwritten */
+    void (*bn_sums)(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
+                    float *square);
+    void (*bn_apply)(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y);
+    /* sum[j] = sum_i g, sum_x[j] = sum_i g (x - mean): overwritten */
+    void (*bn_gradient_sums)(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+                             size_t columns, float *sum, float *sum_x);
+    void (*bn_gradient)(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+                        size_t columns, float *dx);
+    /* total[j] += part[j]; any n */
+    void (*accumulate)(const float *part, size_t n, double *total);
+    /* Any n below. y = clamp(x, low, high); dx = dy where low < y < high, else 0 (y the result of clamp) */
+    void (*clamp)(const float *x, size_t n, float low, float high, float *y);
+    void (*clamp_gradient)(const float *y, const float *dy, size_t n, float low, float high, float *dx);
+    void (*add)(const float *a, const float *b, size_t n, float *y);
+    /* Any columns. sum[j] = sum_i x[i, j]; sum[j] = sum_i x[i, j] y[i, j] */
+    void (*column_sums)(const float *x, size_t rows, size_t columns, float *sum);
+    void (*column_dots)(const float *x, const float *y, size_t rows, size_t columns, float *sum);
+    /* y[i, j] = x[i, j] * scale[j] + offset[j]; y may be x */
+    void (*column_affine)(const float *x, const float *scale, const float *offset, size_t rows,
+                          size_t columns, float *y);
+    void (*multiply)(const float *a, const float *b, size_t n, float *y);
+    float (*dot)(const float *a, const float *b, size_t n);
+    void (*axpy)(float a, const float *x, size_t n, float *y); /* y += a x */
+} mnas_isa;
+
+extern const mnas_isa mnas_isa_avx512, mnas_isa_avx2, mnas_isa_sse2;
+
+/* The best one for this CPU; MNAS_ISA=avx512|avx2|sse2 in the environment asks for a lesser one. */
+const mnas_isa *mnas_isa_get(void);
+/* Those that this CPU can run, best first; returns their number (at most 3). */
+size_t mnas_isa_list(const mnas_isa *list[3]);
+/* For tests: use this one from now on; NULL: choose again. */
+void mnas_isa_force(const mnas_isa *isa);
+
+/* Width of the next block of channels when `left` are left: 16, 8, 4 or 1, at most the set's lanes. */
+static inline size_t mnas_isa_width(const mnas_isa *isa, size_t left) {
+    size_t width = isa->lanes;
+    while (width > left) width = width > 4 ? width / 2 : 1;
+    return width;
+}
+
+#endif

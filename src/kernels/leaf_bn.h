@@ -1,0 +1,110 @@
+/* leaf_bn.h - batch-norm's four passes over a matrix [rows, columns], columns a multiple of the lanes;
+ * included by leaf_all.h.
+ *
+ * Coefficients of a few columns stay in registers while the rows go by; four vectors of columns at a time
+ * make a contiguous piece of memory and enough independent sums. Sums are float: callers keep the number of
+ * rows of a call small.
+ */
+LEAF_INLINE vec load(const float *p) {
+    return *(const vec *)p;
+}
+LEAF_INLINE void store(float *p, vec x) {
+    *(vec *)p = x;
+}
+/* Runs body(j, n_vectors) over all columns, n_vectors a constant in each call. */
+#define FOR_COLUMNS(body, ...)                                                                               \
+    size_t j = 0;                                                                                            \
+    for (; j + 4 * MNAS_LEAF_LANES <= columns; j += 4 * MNAS_LEAF_LANES) body(__VA_ARGS__, j, 4);            \
+    for (; j < columns; j += MNAS_LEAF_LANES) body(__VA_ARGS__, j, 1);
+
+LEAF_INLINE void sums_of(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
+                         float *square, size_t j, const int n) {
+    vec origin[4], s[4], q[4];
+    for (int v = 0; v < n; v++) origin[v] = load(shift + j + v * MNAS_LEAF_LANES), s[v] = q[v] = (vec){0};
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < n; v++) {
+            const vec d = load(x + i * columns + j + v * MNAS_LEAF_LANES) - origin[v];
+            s[v] += d;
+            q[v] += d * d;
+        }
+    }
+    for (int v = 0; v < n; v++)
+        store(sum + j + v * MNAS_LEAF_LANES, s[v]), store(square + j + v * MNAS_LEAF_LANES, q[v]);
+}
+
+static void bn_sums(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
+                    float *square){FOR_COLUMNS(sums_of, x, shift, rows, columns, sum, square)}
+
+LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y,
+                          size_t j, const int n) {
+    vec mean[4], scale[4], beta[4];
+    const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
+    for (int v = 0; v < n; v++) {
+        const size_t k = j + (size_t)v * MNAS_LEAF_LANES;
+        mean[v] = load(bn->mean + k), scale[v] = load(bn->scale + k), beta[v] = load(bn->beta + k);
+    }
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < n; v++) {
+            const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
+            store(y + k, clamped((load(x + k) - mean[v]) * scale[v] + beta[v], low, high));
+        }
+    }
+}
+
+static void bn_apply(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns,
+                     float *y){FOR_COLUMNS(apply_to, x, bn, rows, columns, y)}
+
+LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+                                  size_t columns, float *sum, float *sum_x, size_t j, const int n) {
+    vec mean[4], scale[4], beta[4], s[4], q[4];
+    const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
+    for (int v = 0; v < n; v++) {
+        const size_t k = j + (size_t)v * MNAS_LEAF_LANES;
+        mean[v] = load(bn->mean + k), scale[v] = load(bn->scale + k), beta[v] = load(bn->beta + k);
+        s[v] = q[v] = (vec){0};
+    }
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < n; v++) {
+            const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
+            const vec d = load(x + k) - mean[v];
+            const vec g = where_inside(d * scale[v] + beta[v], low, high, load(dy + k));
+            s[v] += g;
+            q[v] += g * d;
+        }
+    }
+    for (int v = 0; v < n; v++)
+        store(sum + j + v * MNAS_LEAF_LANES, s[v]), store(sum_x + j + v * MNAS_LEAF_LANES, q[v]);
+}
+
+static void bn_gradient_sums(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+                             size_t columns, float *sum, float *sum_x){
+    FOR_COLUMNS(gradient_sums_of, x, dy, bn, rows, columns, sum, sum_x)}
+
+/* dx = scale * (g - mean(g) - xhat * mean(g xhat)), xhat = (x - mean) / std; dx may be dy. */
+LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+                             size_t columns, float *dx, size_t j, const int n) {
+    vec mean[4], scale[4], beta[4], slope[4], offset[4];
+    const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
+    for (int v = 0; v < n; v++) {
+        const size_t k = j + (size_t)v * MNAS_LEAF_LANES;
+        mean[v] = load(bn->mean + k), scale[v] = load(bn->scale + k), beta[v] = load(bn->beta + k);
+        slope[v] = load(bn->slope + k), offset[v] = load(bn->offset + k);
+    }
+    for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < n; v++) {
+            const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
+            const vec d = load(x + k) - mean[v];
+            const vec g = where_inside(d * scale[v] + beta[v], low, high, load(dy + k));
+            store(dx + k, g * scale[v] - d * slope[v] - offset[v]);
+        }
+    }
+}
+
+static void bn_gradient(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+                        size_t columns, float *dx) {
+    FOR_COLUMNS(gradient_to, x, dy, bn, rows, columns, dx)
+}

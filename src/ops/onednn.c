@@ -1,0 +1,222 @@
+/* onednn.c - wrapper of oneDNN 2.6's C API.
+ *
+ * It does not decide which operator runs where: lowerings do. Invariants: primitives are made in create() and
+ * never in a training step; memory objects carry no buffer of their own, only the handle of the running call,
+ * so one prepared pass must not run on two threads at once.
+ */
+#include "ops/onednn.h"
+
+#include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum { N_ARGS = 3, ALIGN_BYTES = 64, CACHED_PRIMITIVES = 4096 };
+
+struct mnas_onednn_conv {
+    mnas_onednn_pass pass;
+    dnnl_primitive_desc_t pd;
+    dnnl_primitive_t primitive, reorder;
+    dnnl_memory_t src, dst, scratchpad;
+    dnnl_memory_t weight,
+        weight_plain; /* as the primitive wants it; as we hold it. The same layout: reorder is NULL */
+    size_t scratchpad_bytes, weight_bytes;
+};
+
+static dnnl_engine_t engine;
+static dnnl_stream_t stream;
+static dnnl_status_t start_status;
+
+static void start(void) {
+    start_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    if (start_status == dnnl_success)
+        start_status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    /* A search builds hundreds of networks of the same few layers: let the library remember them. */
+    if (start_status == dnnl_success) start_status = dnnl_set_primitive_cache_capacity(CACHED_PRIMITIVES);
+}
+
+static int fail(dnnl_status_t status, const char *what) {
+    int rc = status == dnnl_out_of_memory ? MNAS_ERR_MEMORY : MNAS_ERR_LIBRARY;
+    return mnas_error_set(rc, "oneDNN: %s failed with status %d", what, (int)status);
+}
+
+static int ensure_started(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
+    return start_status == dnnl_success ? 0 : fail(start_status, "starting the CPU engine");
+}
+
+static size_t align_up(size_t n) {
+    return (n + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+}
+
+typedef struct geometry {
+    dnnl_memory_desc_t src, dst, weight_any, weight_plain;
+    dnnl_dims_t strides, pad_before, pad_behind;
+} geometry;
+
+static dnnl_status_t describe(geometry *g, const mnas_node *node, mnas_shape in, int batch) {
+    const dnnl_dims_t src = {batch, in.c, in.h, in.w}, dst = {batch, node->out.c, node->out.h, node->out.w};
+    const dnnl_dims_t weight = {node->out.c, in.c, node->kernel, node->kernel};
+    g->strides[0] = g->strides[1] = node->stride;
+    g->pad_before[0] = node->pad_top, g->pad_before[1] = node->pad_left;
+    g->pad_behind[0] = node->pad_bottom, g->pad_behind[1] = node->pad_right;
+    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&g->src, 4, src, dnnl_f32, dnnl_nhwc);
+    if (s == dnnl_success) s = dnnl_memory_desc_init_by_tag(&g->dst, 4, dst, dnnl_f32, dnnl_nhwc);
+    if (s == dnnl_success)
+        s = dnnl_memory_desc_init_by_tag(&g->weight_any, 4, weight, dnnl_f32, dnnl_format_tag_any);
+    if (s == dnnl_success) s = dnnl_memory_desc_init_by_tag(&g->weight_plain, 4, weight, dnnl_f32, dnnl_oihw);
+    return s;
+}
+
+static dnnl_status_t conv_desc(dnnl_convolution_desc_t *desc, mnas_onednn_pass pass, const geometry *g) {
+    switch (pass) {
+    case MNAS_ONEDNN_FORWARD:
+        return dnnl_convolution_forward_desc_init(desc, dnnl_forward_training, dnnl_convolution_direct,
+                                                  &g->src, &g->weight_any, NULL, &g->dst, g->strides,
+                                                  g->pad_before, g->pad_behind);
+    case MNAS_ONEDNN_BACKWARD_DATA:
+        return dnnl_convolution_backward_data_desc_init(desc, dnnl_convolution_direct, &g->src,
+                                                        &g->weight_any, &g->dst, g->strides, g->pad_before,
+                                                        g->pad_behind);
+    default:
+        return dnnl_convolution_backward_weights_desc_init(desc, dnnl_convolution_direct, &g->src,
+                                                           &g->weight_any, NULL, &g->dst, g->strides,
+                                                           g->pad_before, g->pad_behind);
+    }
+}
+
+/* The backward passes are chosen with the forward pass as a hint. */
+static dnnl_status_t create_pd(dnnl_primitive_desc_t *pd, mnas_onednn_pass pass, const geometry *g) {
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_convolution_desc_t desc;
+    dnnl_status_t s = dnnl_primitive_attr_create(&attr);
+    if (s == dnnl_success) s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (s == dnnl_success && pass != MNAS_ONEDNN_FORWARD) {
+        s = conv_desc(&desc, MNAS_ONEDNN_FORWARD, g);
+        if (s == dnnl_success) s = dnnl_primitive_desc_create(&hint, &desc, attr, engine, NULL);
+    }
+    if (s == dnnl_success) s = conv_desc(&desc, pass, g);
+    if (s == dnnl_success) s = dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
+    dnnl_primitive_desc_destroy(hint);
+    dnnl_primitive_attr_destroy(attr);
+    return s;
+}
+
+static dnnl_status_t create_reorder(mnas_onednn_conv *conv, const dnnl_memory_desc_t *plain,
+                                    const dnnl_memory_desc_t *wanted) {
+    const bool out = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t s = dnnl_reorder_primitive_desc_create(&pd, out ? wanted : plain, engine,
+                                                         out ? plain : wanted, engine, NULL);
+    if (s == dnnl_success) s = dnnl_primitive_create(&conv->reorder, pd);
+    dnnl_primitive_desc_destroy(pd);
+    return s;
+}
+
+static dnnl_status_t create_memories(mnas_onednn_conv *conv, const geometry *g) {
+    const bool out = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
+    const dnnl_memory_desc_t *wanted =
+        dnnl_primitive_desc_query_md(conv->pd, out ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+    const dnnl_memory_desc_t *pad = dnnl_primitive_desc_query_md(conv->pd, dnnl_query_scratchpad_md, 0);
+    conv->scratchpad_bytes = dnnl_memory_desc_get_size(pad);
+    dnnl_status_t s = dnnl_memory_create(&conv->src, &g->src, engine, DNNL_MEMORY_NONE);
+    if (s == dnnl_success) s = dnnl_memory_create(&conv->dst, &g->dst, engine, DNNL_MEMORY_NONE);
+    if (s == dnnl_success) s = dnnl_memory_create(&conv->scratchpad, pad, engine, DNNL_MEMORY_NONE);
+    if (s == dnnl_success) s = dnnl_memory_create(&conv->weight, wanted, engine, DNNL_MEMORY_NONE);
+    if (s != dnnl_success || dnnl_memory_desc_equal(wanted, &g->weight_plain)) return s;
+    conv->weight_bytes = dnnl_memory_desc_get_size(wanted);
+    s = dnnl_memory_create(&conv->weight_plain, &g->weight_plain, engine, DNNL_MEMORY_NONE);
+    return s == dnnl_success ? create_reorder(conv, &g->weight_plain, wanted) : s;
+}
+
+int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const mnas_node *node,
+                            mnas_shape in, int batch) {
+    *out = NULL;
+    int rc = ensure_started();
+    if (rc < 0) return rc;
+    mnas_onednn_conv *conv = calloc(1, sizeof *conv);
+    if (!conv) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: convolution %s", node->name);
+    conv->pass = pass;
+    geometry g;
+    dnnl_status_t s = describe(&g, node, in, batch);
+    if (s == dnnl_success) s = create_pd(&conv->pd, pass, &g);
+    if (s == dnnl_success) s = dnnl_primitive_create(&conv->primitive, conv->pd);
+    if (s == dnnl_success) s = create_memories(conv, &g);
+    if (s != dnnl_success) {
+        mnas_onednn_conv_destroy(conv);
+        return mnas_error_context(fail(s, "preparing a convolution"), "%s", node->name);
+    }
+    *out = conv;
+    return 0;
+}
+
+void mnas_onednn_conv_destroy(mnas_onednn_conv *conv) {
+    if (!conv) return;
+    dnnl_memory_destroy(conv->weight_plain);
+    dnnl_memory_destroy(conv->weight);
+    dnnl_memory_destroy(conv->scratchpad);
+    dnnl_memory_destroy(conv->dst);
+    dnnl_memory_destroy(conv->src);
+    dnnl_primitive_destroy(conv->reorder);
+    dnnl_primitive_destroy(conv->primitive);
+    dnnl_primitive_desc_destroy(conv->pd);
+    free(conv);
+}
+
+size_t mnas_onednn_conv_scratch_bytes(const mnas_onednn_conv *conv) {
+    return align_up(conv->scratchpad_bytes) + align_up(conv->weight_bytes);
+}
+
+const char *mnas_onednn_conv_name(const mnas_onednn_conv *conv) {
+    const char *name = "";
+    dnnl_primitive_desc_query(conv->pd, dnnl_query_impl_info_str, 0, &name);
+    return name;
+}
+
+static dnnl_status_t run_reorder(const mnas_onednn_conv *conv) {
+    const bool out = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
+    const dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, out ? conv->weight : conv->weight_plain},
+                                     {DNNL_ARG_TO, out ? conv->weight_plain : conv->weight}};
+    return dnnl_primitive_execute(conv->reorder, stream, 2, args);
+}
+
+static dnnl_status_t set_buffers(mnas_onednn_conv *conv, float *src, float *weight, float *dst,
+                                 void *scratch) {
+    char *wanted = (char *)scratch + align_up(conv->scratchpad_bytes);
+    dnnl_status_t s = dnnl_memory_set_data_handle(conv->src, src);
+    if (s == dnnl_success) s = dnnl_memory_set_data_handle(conv->dst, dst);
+    if (s == dnnl_success) s = dnnl_memory_set_data_handle(conv->scratchpad, scratch);
+    if (s == dnnl_success)
+        s = dnnl_memory_set_data_handle(conv->weight, conv->reorder ? (void *)wanted : weight);
+    if (s == dnnl_success && conv->reorder) s = dnnl_memory_set_data_handle(conv->weight_plain, weight);
+    return s;
+}
+
+int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, float *dst, void *scratch) {
+    static const int args_of[3][N_ARGS] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
+                                           {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
+                                           {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}};
+    const int *id = args_of[conv->pass];
+    const bool reorder_after = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
+    const dnnl_exec_arg_t args[N_ARGS + 1] = {{id[0], conv->src},
+                                              {id[1], conv->weight},
+                                              {id[2], conv->dst},
+                                              {DNNL_ARG_SCRATCHPAD, conv->scratchpad}};
+    dnnl_status_t s = set_buffers(conv, src, weight, dst, scratch);
+    if (s == dnnl_success && conv->reorder && !reorder_after) s = run_reorder(conv);
+    if (s == dnnl_success) s = dnnl_primitive_execute(conv->primitive, stream, N_ARGS + 1, args);
+    if (s == dnnl_success && conv->reorder && reorder_after) s = run_reorder(conv);
+    if (s == dnnl_success) s = dnnl_stream_wait(stream);
+    return s == dnnl_success ? 0 : fail(s, "running a convolution");
+}
+
+int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                       const float *b, float *c) {
+    const dnnl_status_t s = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
+                                       transpose_a ? m : k, b, transpose_b ? k : n, 0.0f, c, n);
+    return s == dnnl_success ? 0 : fail(s, "a matrix product");
+}

@@ -1,0 +1,39 @@
+/* onednn.h - the one place that knows oneDNN: one prepared pass of a convolution, and a matrix product.
+ *
+ * The lowerings (op_NAME_onednn.c) see these few functions and no oneDNN type, so that another version of the
+ * library (3.x has another C API) is a change of onednn.c alone. Tensors are dense NHWC f32; weights are [K,
+ * C, k, k] as everywhere and are reordered inside, per call, into the layout that the library's fastest
+ * implementation wants. A prepared pass holds no buffer: weights' copies and the library's scratchpad live in
+ * the `scratch` handed to run().
+ */
+#ifndef MNAS_OPS_ONEDNN_H
+#define MNAS_OPS_ONEDNN_H
+
+#include "model/graph.h"
+
+typedef enum {
+    MNAS_ONEDNN_FORWARD,         /* src, weight -> dst */
+    MNAS_ONEDNN_BACKWARD_DATA,   /* dst's gradient, weight -> src's gradient */
+    MNAS_ONEDNN_BACKWARD_WEIGHT, /* src, dst's gradient -> weight's gradient */
+} mnas_onednn_pass;
+
+typedef struct mnas_onednn_conv mnas_onednn_conv;
+
+/* A k x k convolution of `node` over `batch` images of shape `in`; no bias, no activation. MNAS_ERR_LIBRARY
+ * when oneDNN has no implementation. */
+int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const mnas_node *node,
+                            mnas_shape in, int batch);
+void mnas_onednn_conv_destroy(mnas_onednn_conv *conv); /* NULL is allowed */
+size_t mnas_onednn_conv_scratch_bytes(const mnas_onednn_conv *conv);
+/* oneDNN's own name of what runs ("brgconv_1x1:avx512_core"): for profiles. Valid as long as conv. */
+const char *mnas_onednn_conv_name(const mnas_onednn_conv *conv);
+/* src, weight, dst stand for the tensor or its gradient, as the pass says; the pass's result is written, the
+ * others read. */
+int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, float *dst, void *scratch);
+
+/* Row-major c[m, n] = op(a) op(b), overwritten; op(a) is [m, k], op(b) is [k, n]; transposed means stored the
+ * other way round. Rows are dense. */
+int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+                       const float *b, float *c);
+
+#endif
