@@ -7,6 +7,7 @@
  */
 #include "model/model.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,10 @@ int mnas_block_parse(mnas_block *out, const char *text) {
 }
 
 void mnas_model_print_number(double value, char *buf, size_t n) {
+    if (value == floor(value) && fabs(value) < 1e15) { /* %g would make 20 "2e+01" */
+        snprintf(buf, n, "%.0f", value);
+        return;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(buf, n, "%.*g", digits, value);
         if (strtod(buf, NULL) == value) return;

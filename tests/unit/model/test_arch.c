@@ -216,6 +216,8 @@ static void test_shortest_numbers(void **state) {
     assert_string_equal(text, "0.001");
     mnas_model_print_number(0, text, sizeof text);
     assert_string_equal(text, "0");
+    mnas_model_print_number(-120, text, sizeof text);
+    assert_string_equal(text, "-120");
     for (int i = 0; i < 2000; i++) {
         double x = mnas_rng_normal(&rng) * 1e3;
         mnas_model_print_number(x, text, sizeof text);
