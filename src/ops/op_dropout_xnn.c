@@ -1,5 +1,4 @@
-/* op_dropout_xnn.c - nothing happens at inference: a copy. Folded graphs have none, so no latency holds it.
- */
+/* op_dropout_xnn.c - nothing happens at inference: a copy. Folded graphs have none. */
 #include <math.h>
 
 #include "ops/op.h"

@@ -1,5 +1,4 @@
-/* xnn.h - the one wrapper of XNNPACK: from an inference graph to something that runs on a CPU, one thread,
- * batch 1.
+/* xnn.h - the one wrapper of XNNPACK: from an inference graph to something that runs on a CPU, batch 1.
  *
  * Each operator's lowering (op_NAME_xnn.c, listed in xnn.def) adds its XNNPACK nodes to the subgraph. Only
  * inference graphs (blocks/fold.h) are taken: no batch-norm.
@@ -37,7 +36,7 @@ int mnas_xnn_output(mnas_xnn_builder *b, int node);
 /* A constant of dims[n_dims]; `data` must come from b->arena. */
 int mnas_xnn_constant(mnas_xnn_builder *b, int node, size_t n_dims, const size_t *dims, const float *data,
                       uint32_t *value);
-/* Parameter i of the node as a constant: [O,C,k,k] becomes [O,k,k,C], XNNPACK's order ([C,1,k,k]: [1,k,k,C]).
+/* Parameter i of the node as a constant in XNNPACK's order: [O,C,k,k] as [O,k,k,C], [C,1,k,k] as [1,k,k,C].
  */
 int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value);
 /* Bias: parameter i, or zeros[n] when the node has none. */
@@ -58,8 +57,7 @@ int mnas_xnn_create_threads(mnas_xnn **out, const mnas_graph *inference_graph, c
                             int n_threads);
 /* image [h, w, c] -> logits [classes]. */
 int mnas_xnn_run(mnas_xnn *net, const float *image, float *logits);
-/* Once more on the image of the last run (zeros before any), nothing copied: what a latency is the time of.
- */
+/* Once more on the image of the last run (zeros before any), nothing copied: this is what is timed. */
 int mnas_xnn_invoke(mnas_xnn *net);
 void mnas_xnn_destroy(mnas_xnn *net);
 
