@@ -80,9 +80,9 @@ static void live_saved(planner *p) {
     }
 }
 
-/* Whether `node` still gets a share of its gradient from a node in front of `before` and behind `after`. */
-static bool gets_more_between(const planner *p, int node, int after, int before) {
-    for (int c = after + 1; c < before; c++)
+/* Whether `node` still gets a share of its gradient from a node of [first, end). */
+static bool gets_more_within(const planner *p, int node, int first, int end) {
+    for (int c = first; c < end; c++)
         if (reads(&p->graph->nodes[c], node)) return true;
     return false;
 }
@@ -98,9 +98,9 @@ static bool can_share(const planner *p, int i, int k) {
         return false;
     for (int j = 0; j < i; j++) {
         if (p->group[j] != p->group[i] || j == from) continue;
-        if (!is_add) return false; /* would be overwritten now */
+        if (!is_add || node->in[0] == node->in[1]) return false; /* would be overwritten now */
         /* Overwritten before it is used, when the other one's second consumer adds its share first. */
-        if (gets_more_between(p, from, j, i) || gets_more_between(p, j, from, i)) return false;
+        if (gets_more_within(p, from, j, i) || gets_more_within(p, j, from, i)) return false;
     }
     return true;
 }
