@@ -1,0 +1,113 @@
+/* weights.c - the slab of a graph's parameter values, and files of them.
+ *
+ * The format is safetensors.c's business; here names and shapes are those of the graph. Loading changes
+ * nothing unless all of it succeeds.
+ */
+#include "model/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "model/safetensors.h"
+
+#define MAX_FILE_BYTES ((size_t)1 << 32)
+
+int mnas_weights_create(mnas_weights **out, const mnas_graph *graph) {
+    mnas_weights *weights = calloc(1, sizeof *weights);
+    size_t bytes = (graph->weight_floats * sizeof(float) + 63) / 64 * 64;
+    if (weights) weights->data = aligned_alloc(64, bytes ? bytes : 64);
+    if (!weights || !weights->data) {
+        free(weights);
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu bytes of weights", bytes);
+    }
+    weights->n_floats = graph->weight_floats;
+    memset(weights->data, 0, bytes);
+    *out = weights;
+    return 0;
+}
+
+void mnas_weights_destroy(mnas_weights *weights) {
+    if (!weights) return;
+    free(weights->data);
+    free(weights);
+}
+
+float *mnas_weights_of(const mnas_weights *weights, const mnas_param *param) {
+    return weights->data + param->offset;
+}
+
+static mnas_tensor tensor_of(const mnas_param *param, size_t begin) {
+    mnas_tensor tensor = {.name = param->name, .dtype = "F32", .n_dims = param->n_dims, .begin = begin};
+    tensor.end = begin + param->size * sizeof(float);
+    for (int i = 0; i < param->n_dims; i++) tensor.dims[i] = param->dims[i];
+    return tensor;
+}
+
+static int write_file(mnas_file_writer *w, const mnas_str *header, const mnas_weights *weights,
+                      const mnas_graph *graph) {
+    int rc = mnas_file_writer_write(w, header->data, header->len);
+    for (int i = 0; i < graph->n_params && rc == 0; i++) {
+        const mnas_param *param = &graph->params[i];
+        rc = mnas_file_writer_write(w, mnas_weights_of(weights, param), param->size * sizeof(float));
+    }
+    return rc == 0 ? mnas_file_writer_commit(w) : rc;
+}
+
+int mnas_weights_save(const mnas_weights *weights, const mnas_graph *graph, const char *path,
+                      const char *const *metadata) {
+    mnas_str header = {0};
+    mnas_file_writer writer;
+    size_t at = 0;
+    mnas_tensor *tensors = calloc((size_t)graph->n_params + 1, sizeof *tensors);
+    if (!tensors) return mnas_error_set(MNAS_ERR_MEMORY, "%s: out of memory", path);
+    for (int i = 0; i < graph->n_params; i++) {
+        tensors[i] = tensor_of(&graph->params[i], at);
+        at = tensors[i].end;
+    }
+    int rc = mnas_safetensors_header(&header, tensors, (size_t)graph->n_params, metadata);
+    if (rc == 0 && (rc = mnas_file_writer_open(&writer, path)) == 0) {
+        rc = write_file(&writer, &header, weights, graph);
+        mnas_file_writer_abort(&writer);
+    }
+    mnas_str_free(&header);
+    free(tensors);
+    return rc;
+}
+
+static int check_tensor(const mnas_param *param, const mnas_tensor *tensor) {
+    char has[160], wanted[160];
+    mnas_tensor expected = tensor_of(param, 0);
+    mnas_tensor_describe(&expected, wanted, sizeof wanted);
+    if (!tensor)
+        return mnas_error_set(MNAS_ERR_FORMAT, "tensor %s is missing; expected %s", param->name, wanted);
+    mnas_tensor_describe(tensor, has, sizeof has);
+    if (strcmp(has, wanted) == 0) return 0;
+    return mnas_error_set(MNAS_ERR_FORMAT, "tensor %s is %s; expected %s", param->name, has, wanted);
+}
+
+int mnas_weights_parse(mnas_weights *weights, const mnas_graph *graph, const uint8_t *bytes, size_t n) {
+    mnas_safetensors *file = NULL;
+    int rc = mnas_safetensors_parse(&file, bytes, n);
+    for (int i = 0; i < graph->n_params && rc == 0; i++)
+        rc = check_tensor(&graph->params[i], mnas_safetensors_find(file, graph->params[i].name));
+    for (int i = 0; i < graph->n_params && rc == 0; i++) {
+        const mnas_param *param = &graph->params[i];
+        const mnas_tensor *tensor = mnas_safetensors_find(file, param->name);
+        memcpy(mnas_weights_of(weights, param), mnas_safetensors_data(file, tensor),
+               param->size * sizeof(float));
+    }
+    mnas_safetensors_free(file);
+    return rc;
+}
+
+int mnas_weights_load(mnas_weights *weights, const mnas_graph *graph, const char *path) {
+    char *bytes = NULL;
+    size_t n = 0;
+    int rc = mnas_file_read(path, MAX_FILE_BYTES, &bytes, &n);
+    if (rc < 0) return rc;
+    rc = mnas_weights_parse(weights, graph, (const uint8_t *)bytes, n);
+    free(bytes);
+    return rc < 0 ? mnas_error_context(rc, "%s", path) : 0;
+}
