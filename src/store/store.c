@@ -1,0 +1,319 @@
+/* store.c - a study in one SQLite file: life of the file, settings, snapshots, events. Trials are
+ * store_trial.c's.
+ *
+ * It decides nothing about a search. Invariants: a file that it writes to has our application id and schema
+ * version; the lock file is never removed (another process may be waiting on it).
+ */
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "store/store_internal.h"
+#include "store/trial_row.h"
+
+enum { APPLICATION_ID = 0x6d6e6173 /* "mnas" */, LOCK_TRIES = 20, LOCK_PAUSE_MS = 50 };
+
+/* ---- the lock ---- */
+
+/* The last writer may be dying just now, with a child that has not yet closed what it inherited: try for a
+ * second. */
+static int lock_study(mnas_store *store, const char *path) {
+    char name[sizeof store->db.path + 8];
+    snprintf(name, sizeof name, "%s.lock", path);
+    store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (store->lock_fd < 0) return mnas_error_errno("%s: cannot lock the study", name);
+    for (int i = 0; flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+        if (errno == EINTR) continue;
+        if (errno != EWOULDBLOCK) return mnas_error_errno("%s: cannot lock the study", name);
+        if (i == LOCK_TRIES)
+            return mnas_error_set(
+                MNAS_ERR_BUSY, "%s: another search is running on this study; wait for it or stop it", path);
+        mnas_clock_sleep_ms(LOCK_PAUSE_MS);
+    }
+    return 0;
+}
+
+/* ---- schema ---- */
+
+static int create_schema(mnas_store *store) {
+    mnas_str sql = {0};
+    mnas_str_append(&sql, "BEGIN IMMEDIATE;"
+                          "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+                          "CREATE TABLE trial (");
+    mnas_trial_row_schema(&sql);
+    mnas_str_appendf(
+        &sql,
+        ", model TEXT);"
+        "CREATE TABLE epoch (trial INTEGER REFERENCES trial, epoch INTEGER, accuracy_frac REAL,"
+        " PRIMARY KEY (trial, epoch)) WITHOUT ROWID;"
+        "CREATE TABLE snapshot (n_updates INTEGER PRIMARY KEY, n_proposals INTEGER, n_trials INTEGER,"
+        " entropy REAL, entropy_max REAL, baseline REAL, loop TEXT, state BLOB);"
+        "CREATE TABLE event (id INTEGER PRIMARY KEY, unix_ms INTEGER, kind TEXT, text TEXT);"
+        "CREATE TABLE late_result (id INTEGER PRIMARY KEY, unix_ms INTEGER, trial INTEGER, attempt INTEGER,"
+        " state TEXT, reason TEXT, accuracy_frac REAL, latency_median_ms REAL, error TEXT);"
+        "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+        APPLICATION_ID, MNAS_STORE_SCHEMA);
+    int rc = mnas_str_ok(&sql) ? mnas_db_exec(&store->db, sql.data)
+                               : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: schema of a study");
+    mnas_str_free(&sql);
+    return rc;
+}
+
+static int check_schema(mnas_store *store, bool may_create) {
+    int64_t n_changes, id, version;
+    const mnas_db *db = &store->db;
+    int rc = mnas_db_pragma_int(db, "schema_version", &n_changes);
+    if (rc == 0) rc = mnas_db_pragma_int(db, "application_id", &id);
+    if (rc == 0) rc = mnas_db_pragma_int(db, "user_version", &version);
+    if (rc < 0) return rc;
+    if (n_changes == 0 && id == 0 && version == 0) {
+        if (may_create) return create_schema(store);
+        return mnas_error_set(MNAS_ERR_FORMAT, "%s: no study (an empty file)", db->path);
+    }
+    if (id != APPLICATION_ID)
+        return mnas_error_set(MNAS_ERR_FORMAT, "%s: no study of mnas, but another program's SQLite file",
+                              db->path);
+    if (version == MNAS_STORE_SCHEMA) return 0;
+    return mnas_error_set(MNAS_ERR_FORMAT, "%s: schema version is %lld, this mnas knows %d%s", db->path,
+                          (long long)version, MNAS_STORE_SCHEMA,
+                          version > MNAS_STORE_SCHEMA ? "; use a newer mnas" : "");
+}
+
+static int check_integrity(mnas_store *store) {
+    sqlite3_stmt *stmt;
+    bool row;
+    int rc = mnas_db_prepare(&store->db, &stmt, "PRAGMA quick_check(1)");
+    if (rc < 0) return rc;
+    rc = mnas_db_step(&store->db, stmt, &row);
+    const char *verdict = rc == 0 && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (rc == 0 && (!verdict || strcmp(verdict, "ok") != 0))
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "%s: the study is damaged: %s", store->db.path,
+                            verdict ? verdict : "no answer");
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+/* ---- life ---- */
+
+/* A limit on file sizes ends in an error of write, as a full disk does, and not in our death. */
+static void ignore_sigxfsz(void) {
+    struct sigaction now;
+    if (sigaction(SIGXFSZ, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGXFSZ, SIG_IGN);
+}
+
+int mnas_store_open(mnas_store **out, const char *path, mnas_store_mode mode) {
+    *out = NULL;
+    mnas_store *store = calloc(1, sizeof *store);
+    if (!store) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: study %s", path);
+    store->lock_fd = -1;
+    int rc = 0;
+    if (mode == MNAS_STORE_WRITE) {
+        ignore_sigxfsz();
+        rc = lock_study(store, path);
+    }
+    if (rc == 0) rc = mnas_db_open(&store->db, path, mode == MNAS_STORE_WRITE);
+    if (rc == 0) rc = check_schema(store, mode == MNAS_STORE_WRITE);
+    if (rc == 0 && mode == MNAS_STORE_WRITE) rc = check_integrity(store);
+    if (rc < 0)
+        mnas_store_close(store);
+    else
+        *out = store;
+    return rc;
+}
+
+void mnas_store_close(mnas_store *store) {
+    if (!store) return;
+    mnas_store_rollback(store);
+    mnas_db_close(&store->db);
+    if (store->lock_fd >= 0) close(store->lock_fd);
+    free(store);
+}
+
+int mnas_store_begin(mnas_store *store) {
+    assert(!store->begun);
+    const int rc = mnas_db_exec(&store->db, "BEGIN IMMEDIATE");
+    store->begun = rc == 0;
+    return rc;
+}
+
+int mnas_store_commit(mnas_store *store) {
+    assert(store->begun);
+    const int rc = mnas_db_exec(&store->db, "COMMIT");
+    store->begun = rc < 0;
+    return rc;
+}
+
+void mnas_store_rollback(mnas_store *store) {
+    if (store->begun) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
+    store->begun = false;
+}
+
+/* ---- settings ---- */
+
+int mnas_store_set(mnas_store *store, const char *name, const char *value) {
+    sqlite3_stmt *stmt;
+    int rc = mnas_db_prepare(&store->db, &stmt, "INSERT OR REPLACE INTO setting VALUES (?1, ?2)");
+    if (rc < 0) return rc;
+    mnas_db_bind_text(stmt, 1, name);
+    mnas_db_bind_text(stmt, 2, value);
+    return mnas_db_finish(&store->db, stmt, 0);
+}
+
+/* Room for one more of `bytes` each, in steps of doubling; the new one is zero. */
+int mnas_store_grow(void **items, size_t n, size_t bytes) {
+    if ((n & (n - 1)) == 0) {
+        void *grown = realloc(*items, (n ? 2 * n : 1) * bytes);
+        if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu rows of a study", n);
+        *items = grown;
+    }
+    memset((char *)*items + n * bytes, 0, bytes);
+    return 0;
+}
+
+int mnas_store_settings(mnas_store *store, mnas_setting **out, size_t *n) {
+    sqlite3_stmt *stmt;
+    bool row;
+    *out = NULL;
+    *n = 0;
+    int rc = mnas_db_prepare(&store->db, &stmt, "SELECT name, value FROM setting ORDER BY name");
+    if (rc < 0) return rc;
+    while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
+        void *items = *out;
+        if ((rc = mnas_store_grow(&items, *n, sizeof **out)) < 0) break;
+        *out = items;
+        mnas_setting *s = *out + (*n)++;
+        if ((rc = mnas_db_text(stmt, 0, &s->name)) < 0) break;
+        if ((rc = mnas_db_text(stmt, 1, &s->value)) < 0) break;
+    }
+    sqlite3_finalize(stmt);
+    if (rc == 0) return 0;
+    mnas_settings_free(*out, *n);
+    *out = NULL;
+    *n = 0;
+    return rc;
+}
+
+void mnas_settings_free(mnas_setting *settings, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        free(settings[i].name);
+        free(settings[i].value);
+    }
+    free(settings);
+}
+
+const char *mnas_settings_get(const mnas_setting *settings, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(settings[i].name, name) == 0) return settings[i].value;
+    return NULL;
+}
+
+/* ---- snapshots ---- */
+
+void mnas_snapshot_clear(mnas_snapshot *snapshot) {
+    free(snapshot->loop);
+    free(snapshot->state);
+    *snapshot = (mnas_snapshot){.n_updates = -1};
+}
+
+int mnas_store_put_snapshot(mnas_store *store, const mnas_snapshot *s) {
+    sqlite3_stmt *stmt;
+    int rc = mnas_db_prepare(&store->db, &stmt,
+                             "INSERT OR REPLACE INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, s->n_updates);
+    sqlite3_bind_int64(stmt, 2, s->n_proposals);
+    sqlite3_bind_int(stmt, 3, s->n_trials);
+    mnas_db_bind_real(stmt, 4, s->entropy);
+    mnas_db_bind_real(stmt, 5, s->entropy_max);
+    mnas_db_bind_real(stmt, 6, s->baseline);
+    mnas_db_bind_text(stmt, 7, s->loop);
+    sqlite3_bind_blob64(stmt, 8, s->state, s->n_state, SQLITE_TRANSIENT);
+    return mnas_db_finish(&store->db, stmt, 0);
+}
+
+static void read_numbers(sqlite3_stmt *stmt, mnas_snapshot *out) {
+    *out = (mnas_snapshot){.n_updates = sqlite3_column_int(stmt, 0),
+                           .n_proposals = sqlite3_column_int64(stmt, 1),
+                           .n_trials = sqlite3_column_int(stmt, 2),
+                           .entropy = mnas_db_real(stmt, 3),
+                           .entropy_max = mnas_db_real(stmt, 4),
+                           .baseline = mnas_db_real(stmt, 5)};
+}
+
+static int read_state(sqlite3_stmt *stmt, mnas_snapshot *out) {
+    const int rc = mnas_db_text(stmt, 6, &out->loop);
+    if (rc < 0) return rc;
+    out->n_state = (size_t)sqlite3_column_bytes(stmt, 7);
+    out->state = malloc(out->n_state + 1);
+    if (!out->state)
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: snapshot of %zu bytes", out->n_state);
+    if (out->n_state > 0) memcpy(out->state, sqlite3_column_blob(stmt, 7), out->n_state);
+    return out->loop ? 0
+                     : mnas_error_set(MNAS_ERR_FORMAT, "snapshot %d is incomplete: the study is damaged",
+                                      out->n_updates);
+}
+
+int mnas_store_last_snapshot(mnas_store *store, mnas_snapshot *out) {
+    sqlite3_stmt *stmt;
+    bool row;
+    *out = (mnas_snapshot){.n_updates = -1};
+    int rc =
+        mnas_db_prepare(&store->db, &stmt,
+                        "SELECT n_updates, n_proposals, n_trials, entropy, entropy_max, baseline, loop, state"
+                        " FROM snapshot ORDER BY n_updates DESC LIMIT 1");
+    if (rc < 0) return rc;
+    rc = mnas_db_step(&store->db, stmt, &row);
+    if (rc == 0 && row) {
+        read_numbers(stmt, out);
+        rc = read_state(stmt, out);
+    }
+    sqlite3_finalize(stmt);
+    if (rc < 0) mnas_snapshot_clear(out);
+    return rc;
+}
+
+int mnas_store_updates(mnas_store *store, mnas_snapshot **out, size_t *n) {
+    sqlite3_stmt *stmt;
+    bool row;
+    void *items = NULL;
+    *n = 0;
+    int rc = mnas_db_prepare(&store->db, &stmt,
+                             "SELECT n_updates, n_proposals, n_trials, entropy, entropy_max, baseline"
+                             " FROM snapshot ORDER BY n_updates");
+    if (rc < 0) return rc;
+    while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
+        if ((rc = mnas_store_grow(&items, *n, sizeof **out)) < 0) break;
+        read_numbers(stmt, (mnas_snapshot *)items + (*n)++);
+    }
+    sqlite3_finalize(stmt);
+    if (rc < 0) {
+        free(items);
+        items = NULL;
+    }
+    *out = items;
+    return rc;
+}
+
+/* ---- events ---- */
+
+int mnas_store_event(mnas_store *store, const char *kind, const char *text) {
+    sqlite3_stmt *stmt;
+    int rc =
+        mnas_db_prepare(&store->db, &stmt, "INSERT INTO event (unix_ms, kind, text) VALUES (?1, ?2, ?3)");
+    if (rc < 0) return rc;
+    sqlite3_bind_int64(stmt, 1, mnas_clock_unix_ms());
+    mnas_db_bind_text(stmt, 2, kind);
+    mnas_db_bind_text(stmt, 3, text);
+    return mnas_db_finish(&store->db, stmt, 0);
+}

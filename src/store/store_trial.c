@@ -1,0 +1,278 @@
+/* store_trial.c - rows of trials: claimed, finished, read.
+ *
+ * Fencing: each claim of a running row makes its attempt one larger, and only the outcome of the present
+ * attempt counts. Invariant: a finished row changes no more, but for the reward that calibration gives it.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/store_internal.h"
+#include "store/trial_row.h"
+
+mnas_trial mnas_trial_empty(void) {
+    const mnas_latency unknown = {.median_ms = NAN,
+                                  .ci_low_ms = NAN,
+                                  .ci_high_ms = NAN,
+                                  .ci_level = NAN,
+                                  .spread_frac = NAN,
+                                  .rounds = -1,
+                                  .runs = -1,
+                                  .warmup_runs = -1,
+                                  .threads = -1,
+                                  .core = -1,
+                                  .n_disturbed = -1,
+                                  .load_before = NAN,
+                                  .freq_mhz = NAN,
+                                  .temp_c = NAN,
+                                  .elapsed_s = NAN};
+    return (mnas_trial){.state = MNAS_TRIAL_RUNNING,
+                        .accuracy_frac = NAN,
+                        .latency = unknown,
+                        .reward = NAN,
+                        .entropy_nats = NAN,
+                        .params = -1,
+                        .macs = -1,
+                        .train_bytes = -1,
+                        .started_unix_ms = -1,
+                        .finished_unix_ms = -1,
+                        .train_s = NAN,
+                        .measure_s = NAN,
+                        .overhead_s = NAN,
+                        .n_images = -1,
+                        .attempt = 1};
+}
+
+void mnas_trial_clear(mnas_trial *trial) {
+    free(trial->arch);
+    free(trial->tokens);
+    free(trial->epoch_accuracy_frac);
+    free(trial->error);
+    *trial = mnas_trial_empty();
+}
+
+void mnas_trials_free(mnas_trial *trials, size_t n) {
+    for (size_t i = 0; i < n; i++) mnas_trial_clear(&trials[i]);
+    free(trials);
+}
+
+/* ---- claiming ---- */
+
+static int insert_row(mnas_store *store, const mnas_trial *trial, const char *model_yaml) {
+    mnas_str sql = {0};
+    sqlite3_stmt *stmt = NULL;
+    mnas_str_append(&sql, "INSERT INTO trial (");
+    mnas_trial_row_names(&sql);
+    mnas_str_append(&sql, ", model) VALUES (");
+    mnas_trial_row_places(&sql);
+    mnas_str_appendf(&sql, ", ?%d)", mnas_trial_row_count() + 1);
+    int rc = mnas_str_ok(&sql) ? mnas_db_prepare(&store->db, &stmt, sql.data)
+                               : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", trial->number);
+    mnas_str_free(&sql);
+    if (rc < 0) return rc;
+    rc = mnas_trial_row_bind(stmt, trial);
+    mnas_db_bind_text(stmt, mnas_trial_row_count() + 1, model_yaml);
+    return mnas_db_finish(&store->db, stmt, rc);
+}
+
+/* *attempt 0: there is no such row. */
+static int stored_attempt(mnas_store *store, int number, int *attempt, bool *running) {
+    sqlite3_stmt *stmt;
+    bool row;
+    int rc = mnas_db_prepare(&store->db, &stmt, "SELECT attempt, state FROM trial WHERE number = ?1");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, number);
+    rc = mnas_db_step(&store->db, stmt, &row);
+    *attempt = rc == 0 && row ? sqlite3_column_int(stmt, 0) : 0;
+    *running = *attempt > 0 && strcmp((const char *)sqlite3_column_text(stmt, 1), "running") == 0;
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+static int take_over(mnas_store *store, const mnas_trial *trial, int attempt) {
+    sqlite3_stmt *stmt;
+    int rc = mnas_db_prepare(
+        &store->db, &stmt,
+        "UPDATE trial SET attempt = ?2, started_unix_ms = ?3 WHERE number = ?1 AND state = 'running'");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, trial->number);
+    sqlite3_bind_int(stmt, 2, attempt);
+    sqlite3_bind_int64(stmt, 3, trial->started_unix_ms);
+    return mnas_db_finish(&store->db, stmt, 0);
+}
+
+static int claim(mnas_store *store, const mnas_trial *trial, const char *model_yaml, int *attempt) {
+    bool running;
+    int rc = stored_attempt(store, trial->number, attempt, &running);
+    if (rc < 0) return rc;
+    if (*attempt > 0 && !running)
+        return mnas_error_set(MNAS_ERR_MISMATCH, "trial %d is finished already", trial->number);
+    ++*attempt;
+    if (*attempt > 1) return take_over(store, trial, *attempt);
+    mnas_trial first = *trial;
+    first.state = MNAS_TRIAL_RUNNING;
+    first.attempt = 1;
+    return insert_row(store, &first, model_yaml);
+}
+
+int mnas_store_claim(mnas_store *store, const mnas_trial *trial, const char *model_yaml, int *attempt) {
+    const bool own = !store->begun;
+    int rc = own ? mnas_store_begin(store) : 0;
+    if (rc == 0) rc = claim(store, trial, model_yaml, attempt);
+    if (own && rc == 0) rc = mnas_store_commit(store);
+    if (own && rc < 0) mnas_store_rollback(store);
+    return rc;
+}
+
+/* ---- finishing ---- */
+
+static int update_row(mnas_store *store, const mnas_trial *trial, bool *counted) {
+    mnas_str sql = {0};
+    sqlite3_stmt *stmt = NULL;
+    mnas_str_append(&sql, "UPDATE trial SET (");
+    mnas_trial_row_names(&sql);
+    mnas_str_append(&sql, ") = (");
+    mnas_trial_row_places(&sql);
+    mnas_str_appendf(&sql, ") WHERE number = ?1 AND state = 'running' AND attempt = ?%d",
+                     mnas_trial_row_place("attempt"));
+    int rc = mnas_str_ok(&sql) ? mnas_db_prepare(&store->db, &stmt, sql.data)
+                               : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", trial->number);
+    mnas_str_free(&sql);
+    if (rc < 0) return rc;
+    rc = mnas_db_finish(&store->db, stmt, mnas_trial_row_bind(stmt, trial));
+    *counted = rc == 0 && sqlite3_changes(store->db.handle) == 1;
+    return rc;
+}
+
+static int insert_epochs(mnas_store *store, const mnas_trial *trial) {
+    int rc = 0;
+    for (int i = 0; i < trial->n_epochs && rc == 0; i++) {
+        sqlite3_stmt *stmt;
+        rc = mnas_db_prepare(&store->db, &stmt, "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3)");
+        if (rc < 0) return rc;
+        sqlite3_bind_int(stmt, 1, trial->number);
+        sqlite3_bind_int(stmt, 2, i + 1);
+        mnas_db_bind_real(stmt, 3, trial->epoch_accuracy_frac[i]);
+        rc = mnas_db_finish(&store->db, stmt, 0);
+    }
+    return rc;
+}
+
+static int insert_late(mnas_store *store, const mnas_trial *trial) {
+    sqlite3_stmt *stmt;
+    int rc = mnas_db_prepare(&store->db, &stmt,
+                             "INSERT INTO late_result (unix_ms, trial, attempt, state, reason, accuracy_frac,"
+                             " latency_median_ms, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    if (rc < 0) return rc;
+    sqlite3_bind_int64(stmt, 1, mnas_clock_unix_ms());
+    sqlite3_bind_int(stmt, 2, trial->number);
+    sqlite3_bind_int(stmt, 3, trial->attempt);
+    mnas_db_bind_text(stmt, 4, mnas_trial_state_names[trial->state]);
+    mnas_db_bind_text(stmt, 5, trial->reason);
+    mnas_db_bind_real(stmt, 6, trial->accuracy_frac);
+    mnas_db_bind_real(stmt, 7, trial->latency.median_ms);
+    mnas_db_bind_text(stmt, 8, trial->error);
+    return mnas_db_finish(&store->db, stmt, 0);
+}
+
+int mnas_store_finish(mnas_store *store, const mnas_trial *trial, bool *counted) {
+    const bool own = !store->begun;
+    int rc = own ? mnas_store_begin(store) : 0;
+    if (rc == 0) rc = update_row(store, trial, counted);
+    if (rc == 0) rc = *counted ? insert_epochs(store, trial) : insert_late(store, trial);
+    if (own && rc == 0) rc = mnas_store_commit(store);
+    if (own && rc < 0) mnas_store_rollback(store);
+    return rc;
+}
+
+int mnas_store_set_reward(mnas_store *store, int number, double reward) {
+    sqlite3_stmt *stmt;
+    int rc = mnas_db_prepare(&store->db, &stmt, "UPDATE trial SET reward = ?2 WHERE number = ?1");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, number);
+    mnas_db_bind_real(stmt, 2, reward);
+    return mnas_db_finish(&store->db, stmt, 0);
+}
+
+/* ---- reading ---- */
+
+static int read_rows(mnas_store *store, mnas_trial **out, size_t *n) {
+    mnas_str sql = {0};
+    sqlite3_stmt *stmt = NULL;
+    bool row;
+    mnas_str_append(&sql, "SELECT ");
+    mnas_trial_row_names(&sql);
+    mnas_str_append(&sql, " FROM trial ORDER BY number");
+    int rc = mnas_str_ok(&sql) ? mnas_db_prepare(&store->db, &stmt, sql.data)
+                               : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trials of a study");
+    mnas_str_free(&sql);
+    if (rc < 0) return rc;
+    while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
+        void *items = *out;
+        if ((rc = mnas_store_grow(&items, *n, sizeof **out)) < 0) break;
+        *out = items;
+        (*out)[*n] = mnas_trial_empty();
+        if ((rc = mnas_trial_row_read(stmt, &(*out)[(*n)++])) < 0) break;
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+static int append_epoch(mnas_trial *trial, double accuracy_frac) {
+    void *items = trial->epoch_accuracy_frac;
+    const int rc = mnas_store_grow(&items, (size_t)trial->n_epochs, sizeof accuracy_frac);
+    if (rc < 0) return rc;
+    trial->epoch_accuracy_frac = items;
+    trial->epoch_accuracy_frac[trial->n_epochs++] = accuracy_frac;
+    return 0;
+}
+
+/* Both tables come in the order of trials: one pass. */
+static int read_epochs(mnas_store *store, mnas_trial *trials, size_t n) {
+    sqlite3_stmt *stmt;
+    bool row;
+    size_t i = 0;
+    int rc =
+        mnas_db_prepare(&store->db, &stmt, "SELECT trial, accuracy_frac FROM epoch ORDER BY trial, epoch");
+    if (rc < 0) return rc;
+    while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
+        const int number = sqlite3_column_int(stmt, 0);
+        while (i < n && trials[i].number < number) i++;
+        if (i < n && trials[i].number == number) rc = append_epoch(&trials[i], mnas_db_real(stmt, 1));
+        if (rc < 0) break;
+    }
+    sqlite3_finalize(stmt);
+    return rc;
+}
+
+int mnas_store_trials(mnas_store *store, mnas_trial **out, size_t *n) {
+    *out = NULL;
+    *n = 0;
+    const bool own = !store->begun;
+    int rc = own ? mnas_db_exec(&store->db, "BEGIN")
+                 : 0; /* one view of both tables while another process writes */
+    if (rc == 0) rc = read_rows(store, out, n);
+    if (rc == 0) rc = read_epochs(store, *out, *n);
+    if (own) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
+    if (rc == 0) return 0;
+    mnas_trials_free(*out, *n);
+    *out = NULL;
+    *n = 0;
+    return rc;
+}
+
+int mnas_store_model(mnas_store *store, int number, char **yaml) {
+    sqlite3_stmt *stmt;
+    bool row;
+    *yaml = NULL;
+    int rc = mnas_db_prepare(&store->db, &stmt, "SELECT model FROM trial WHERE number = ?1");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, number);
+    rc = mnas_db_step(&store->db, stmt, &row);
+    if (rc == 0 && row) rc = mnas_db_text(stmt, 0, yaml);
+    sqlite3_finalize(stmt);
+    if (rc == 0 && !*yaml) rc = mnas_error_set(MNAS_ERR_MISSING, "%s: no trial %d", store->db.path, number);
+    return rc;
+}
