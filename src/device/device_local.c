@@ -119,9 +119,9 @@ static int run_rounds(const local_state *s, const char *request, mnas_wire_reply
         out->runs += last->round.runs;
         out->warmup_runs += last->round.warmup_runs;
         out->rounds = n;
-        mnas_log_debug("round %d: %.4f ms, p10 %.4f, %d runs, %d switches, %.3f of the core", n,
-                       last->round.median_ms, last->round.p10_ms, last->round.runs, last->round.n_switches,
-                       last->round.cpu_frac);
+        mnas_log_debug("round %d: %.4f ms, p10 %.4f, %d runs, %d preempted, %d switches, %.3f of the core", n,
+                       last->round.median_ms, last->round.p10_ms, last->round.runs, last->round.n_preempted,
+                       last->round.n_switches, last->round.cpu_frac);
     }
     if (verdict == MNAS_VERDICT_DONE) return 0;
     if (s->opts->strict)

@@ -3,12 +3,33 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/error.h"
 #include "base/stats.h"
+
+enum { min_clean_runs = 5 };
 
 /* 1.4826 x MAD estimates the standard deviation of a normal sample; below this share of the median rounds
  * count as equal. */
 static const double mad_to_sd = 1.4826, outlier_sds = 3.5, equal_frac = 0.005;
+
+int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n) {
+    assert(n >= 1);
+    double *ms = malloc((size_t)n * sizeof *ms);
+    if (!ms) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d runs", n);
+    int n_clean = 0;
+    for (int i = 0; i < n; i++) n_clean += !runs[i].preempted;
+    const bool all = n_clean < min_clean_runs;
+    out->runs = 0;
+    for (int i = 0; i < n; i++)
+        if (all || !runs[i].preempted) ms[out->runs++] = runs[i].ms;
+    out->n_preempted = n - n_clean;
+    out->median_ms = mnas_stats_median(ms, (size_t)out->runs);
+    out->p10_ms = mnas_stats_quantile(ms, (size_t)out->runs, 0.1);
+    free(ms);
+    return 0;
+}
 
 bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round) {
     /* one switch may fall into any round, however short */

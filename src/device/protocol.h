@@ -16,9 +16,15 @@
 
 enum { MNAS_PROTOCOL_MAX_ROUNDS = 100 };
 
+typedef struct mnas_run {
+    double ms;
+    bool preempted; /* pushed off its core meanwhile: its time is the scheduler's, too */
+} mnas_run;
+
 typedef struct mnas_round {
-    double median_ms, p10_ms; /* of the timed runs */
-    int runs, warmup_runs;
+    double median_ms, p10_ms; /* of the timed runs that count */
+    int runs, n_preempted;    /* those that count; those preempted, set aside while enough others are there */
+    int warmup_runs;
     double timed_s;  /* how long the timed runs took together */
     int n_switches;  /* involuntary context switches meanwhile */
     double cpu_frac; /* CPU time of the timing thread over timed_s */
@@ -48,6 +54,10 @@ typedef struct mnas_protocol_summary {
     int n_outliers;     /* among the used: farther than 3.5 robust standard deviations from the median */
     bool disturbed_used;
 } mnas_protocol_summary;
+
+/* Fills median_ms, p10_ms, runs and n_preempted from runs[n], n >= 1. With fewer than 5 undisturbed runs all
+ * of them count. Only MNAS_ERR_MEMORY can happen. */
+int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n);
 
 bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round);
 mnas_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,

@@ -82,11 +82,11 @@ out:
 
 int mnas_wire_print_reply(char **text, const mnas_wire_reply *reply) {
     const mnas_round *r = &reply->round;
-    return dump(text,
-                json_pack("{s:i, s:f, s:f, s:i, s:i, s:f, s:i, s:f, s:i, s:s}", "wire", MNAS_WIRE_VERSION,
-                          "median_ms", r->median_ms, "p10_ms", r->p10_ms, "runs", r->runs, "warmup_runs",
-                          r->warmup_runs, "timed_s", r->timed_s, "n_switches", r->n_switches, "cpu_frac",
-                          r->cpu_frac, "core", reply->core, "engine", reply->engine));
+    return dump(text, json_pack("{s:i, s:f, s:f, s:i, s:i, s:i, s:f, s:i, s:f, s:i, s:s}", "wire",
+                                MNAS_WIRE_VERSION, "median_ms", r->median_ms, "p10_ms", r->p10_ms, "runs",
+                                r->runs, "n_preempted", r->n_preempted, "warmup_runs", r->warmup_runs,
+                                "timed_s", r->timed_s, "n_switches", r->n_switches, "cpu_frac", r->cpu_frac,
+                                "core", reply->core, "engine", reply->engine));
 }
 
 int mnas_wire_print_failure(char **text, int status, const char *message) {
@@ -99,6 +99,7 @@ static int parse_round(mnas_round *r, const json_t *object) {
     if ((rc = get_number(object, "median_ms", 1e-9, 1e9, &r->median_ms)) < 0) return rc;
     if ((rc = get_number(object, "p10_ms", 1e-9, 1e9, &r->p10_ms)) < 0) return rc;
     if ((rc = get_int(object, "runs", 1, 1e9, &r->runs)) < 0) return rc;
+    if ((rc = get_int(object, "n_preempted", 0, 1e9, &r->n_preempted)) < 0) return rc;
     if ((rc = get_int(object, "warmup_runs", 0, 1e9, &r->warmup_runs)) < 0) return rc;
     if ((rc = get_number(object, "timed_s", 1e-9, 1e9, &r->timed_s)) < 0) return rc;
     if ((rc = get_int(object, "n_switches", 0, 1e9, &r->n_switches)) < 0) return rc;

@@ -2,8 +2,8 @@
  *
  *     -> {"wire":1, "model":"<model file as YAML>", "threads":1, "core":1, "runs":20, "time_ms":100,
  * "warmup_ms":50}
- *     <- {"wire":1, "median_ms":0.51, "p10_ms":0.50, "runs":196, "warmup_runs":98, "timed_s":0.1,
- * "n_switches":0, "cpu_frac":1.0, "core":1, "engine":"xnnpack ..."}
+ *     <- {"wire":1, "median_ms":0.51, "p10_ms":0.50, "runs":196, "n_preempted":0, "warmup_runs":98,
+ * "timed_s":0.1, "n_switches":0, "cpu_frac":1.0, "core":1, "engine":"xnnpack ..."}
  *     <- {"wire":1, "status":-10, "message":"..."}                 the network cannot be built, the core is
  * not there, ...
  *

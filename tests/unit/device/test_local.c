@@ -49,18 +49,19 @@ static void write_script(const char *body) {
 /* A worker whose n-th round answers the n-th of `medians` (then the last) with the n-th of `switches`. */
 static void write_worker(const char *medians, const char *switches) {
     char body[4000];
-    snprintf(
-        body, sizeof body,
-        "[ \"$1 $2\" = 'worker latency' ] || exit 9\n"
-        "cat > '%s'\n"
-        "echo x >> '%s'\n"
-        "n=$(wc -l < '%s')\n"
-        "pick() { i=$n; while [ $# -gt 1 ] && [ $i -gt 1 ]; do shift; i=$((i - 1)); done; echo $1; }\n"
-        "m=$(pick %s)\n"
-        "s=$(pick %s)\n"
-        "echo '{\"wire\":1,\"median_ms\":'$m',\"p10_ms\":'$m',\"runs\":20,\"warmup_runs\":4,\"timed_s\":0.1,"
-        "\"n_switches\":'$s',\"cpu_frac\":1,\"core\":0,\"engine\":\"fake engine\"}'",
-        request, counter, counter, medians, switches);
+    snprintf(body, sizeof body,
+             "[ \"$1 $2\" = 'worker latency' ] || exit 9\n"
+             "cat > '%s'\n"
+             "echo x >> '%s'\n"
+             "n=$(wc -l < '%s')\n"
+             "pick() { i=$n; while [ $# -gt 1 ] && [ $i -gt 1 ]; do shift; i=$((i - 1)); done; echo $1; }\n"
+             "m=$(pick %s)\n"
+             "s=$(pick %s)\n"
+             "echo "
+             "'{\"wire\":1,\"median_ms\":'$m',\"p10_ms\":'$m',\"runs\":20,\"n_preempted\":0,\"warmup_runs\":"
+             "4,\"timed_s\":0.1,"
+             "\"n_switches\":'$s',\"cpu_frac\":1,\"core\":0,\"engine\":\"fake engine\"}'",
+             request, counter, counter, medians, switches);
     write_script(body);
 }
 

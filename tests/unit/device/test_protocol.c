@@ -34,6 +34,27 @@ static mnas_round starved(double ms) {
     return r;
 }
 
+static void test_preempted_runs_are_set_aside(void **state) {
+    (void)state;
+    mnas_run runs[40];
+    mnas_round r = {.warmup_runs = 3};
+    for (int i = 0; i < 40; i++) runs[i] = (mnas_run){i < 30 ? 1 + 0.001 * i : 5, i >= 30};
+    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 40), 0);
+    assert_int_equal(r.runs, 30);
+    assert_int_equal(r.n_preempted, 10);
+    assert_true(fabs(r.median_ms - 1.0145) < 1e-12);
+    assert_true(fabs(r.p10_ms - 1.0029) < 1e-12);
+    assert_int_equal(r.warmup_runs, 3);
+    /* of four clean runs no median is made: all count, and the count says so */
+    for (int i = 0; i < 40; i++) runs[i].preempted = i >= 4;
+    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 40), 0);
+    assert_int_equal(r.runs, 40);
+    assert_int_equal(r.n_preempted, 36);
+    assert_true(r.median_ms > 1.0145);
+    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 1), 0);
+    assert_true(r.median_ms == 1);
+}
+
 static void test_no_rounds_ask_for_more(void **state) {
     (void)state;
     mnas_protocol_summary s;
@@ -164,6 +185,7 @@ static void test_interval_covers_the_true_median(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_preempted_runs_are_set_aside),
         cmocka_unit_test(test_no_rounds_ask_for_more),
         cmocka_unit_test(test_quiet_rounds_are_done_at_the_minimum),
         cmocka_unit_test(test_two_levels_give_up_with_a_wide_interval),

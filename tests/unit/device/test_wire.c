@@ -36,6 +36,7 @@ static void test_reply_round_trip(void **state) {
     const mnas_wire_reply r = {.round = {.median_ms = 0.1 + 0.2,
                                          .p10_ms = 0.29,
                                          .runs = 196,
+                                         .n_preempted = 4,
                                          .warmup_runs = 98,
                                          .timed_s = 0.1,
                                          .n_switches = 3,
@@ -50,6 +51,7 @@ static void test_reply_round_trip(void **state) {
     assert_true(got.round.median_ms == r.round.median_ms && got.round.cpu_frac == r.round.cpu_frac);
     assert_true(got.round.p10_ms == r.round.p10_ms && got.round.timed_s == r.round.timed_s);
     assert_int_equal(got.round.runs, 196);
+    assert_int_equal(got.round.n_preempted, 4);
     assert_int_equal(got.round.warmup_runs, 98);
     assert_int_equal(got.round.n_switches, 3);
     assert_int_equal(got.core, 1);
@@ -81,7 +83,7 @@ static void test_failure_keeps_status_and_message(void **state) {
 }
 
 static const char good[] =
-    "{\"wire\":1,\"median_ms\":1,\"p10_ms\":1,\"runs\":9,\"warmup_runs\":9,\"timed_s\":1,"
+    "{\"wire\":1,\"median_ms\":1,\"p10_ms\":1,\"runs\":9,\"n_preempted\":0,\"warmup_runs\":9,\"timed_s\":1,"
     "\"n_switches\":0,\"cpu_frac\":1,\"core\":0,\"engine\":\"x\"}";
 
 static void test_malformed_replies_are_refused(void **state) {
