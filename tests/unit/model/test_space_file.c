@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "base/str.h"
 #include "model/space.h"
 
@@ -248,6 +249,33 @@ static void test_truncated_files(void **state) {
     }
 }
 
+/* A few random bytes changed anywhere: a space that decodes, or a clean error with its place. */
+static void test_mutated_files_do_no_harm(void **state) {
+    (void)state;
+    static const char alphabet[] = "[]{}:,-#&*!|>'\"%@ \n\tx0r9_oks\xff";
+    mnas_rng rng = mnas_rng_stream(7, 0, "mutations");
+    size_t n, n_names, n_good = 0;
+    const char *const *names = mnas_space_builtins(&n_names);
+    for (int i = 0; i < 1500; i++) {
+        const char *text = mnas_space_builtin_text(names[(size_t)i % n_names], &n);
+        char *mutant = strdup(text);
+        for (uint32_t k = mnas_rng_below(&rng, 3) + 1; k > 0; k--)
+            mutant[mnas_rng_below(&rng, (uint32_t)n)] = alphabet[mnas_rng_below(&rng, sizeof alphabet - 1)];
+        mnas_space *space = calloc(1, sizeof *space);
+        space->arena = mnas_arena_create();
+        int rc = mnas_space_read(space, "mutant.yaml", mutant, n), tokens[MNAS_MAX_STEPS] = {0};
+        mnas_model model;
+        if (rc == 0)
+            assert_int_equal(mnas_space_decode(space, tokens, &model), 0);
+        else
+            assert_true(rc == MNAS_ERR_FORMAT && strncmp(mnas_error_message(), "mutant.yaml:", 12) == 0);
+        n_good += rc == 0;
+        mnas_space_close(space);
+        free(mutant);
+    }
+    assert_true(n_good > 100 && n_good < 1400); /* most bytes are comments */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_anything_can_be_left_out),
@@ -258,6 +286,7 @@ int main(void) {
         cmocka_unit_test(test_published_networks_fit_an_edited_space),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_truncated_files),
+        cmocka_unit_test(test_mutated_files_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
