@@ -1,0 +1,21 @@
+/* cmd_devices.c - `mnas devices`: where latency can be measured. */
+#include "cli/cli.h"
+#include "cli/plugins.h"
+
+static const mnas_opt options[] = {MNAS_CLI_JSON, MNAS_CLI_HELP, MNAS_OPT_END};
+
+static int run(const void *opts, int n_words, char **words) {
+    (void)n_words, (void)words;
+    return mnas_cli_print_plugins("device", "devices", ((const mnas_cli_common *)opts)->json);
+}
+
+const mnas_cli_command mnas_command_devices = {
+    .name = "devices",
+    .words = "",
+    .summary = "devices that latency can be measured on, and their options",
+    .about = "List the devices. A device is written name:key=value,key=value, for example "
+             "table:file=latencies.jsonl.",
+    .example = "mnas devices",
+    .opts = options,
+    .opts_bytes = sizeof(mnas_cli_common),
+    .run = run};

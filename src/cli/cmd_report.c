@@ -1,0 +1,39 @@
+/* cmd_report.c - `mnas report`: a study as one HTML page that opens offline. */
+#include "base/log.h"
+#include "cli/cli.h"
+
+typedef struct report_opts {
+    mnas_cli_common common;
+    char output[MNAS_OPT_STR];
+} report_opts;
+
+static const mnas_opt options[] = {{"output", MNAS_OPT_STRING, offsetof(report_opts, output), "report.html",
+                                    0, 0, "FILE", "the page; also -o FILE", NULL},
+                                   MNAS_CLI_HELP,
+                                   MNAS_OPT_END};
+
+static int run(const void *opts, int n_words, char **words) {
+    const report_opts *o = opts;
+    (void)n_words;
+    mnas_study *study;
+    int rc = mnas_study_open(&study, words[0]);
+    if (rc < 0) return rc;
+    rc = mnas_report_write(study, o->output);
+    mnas_study_close(study);
+    if (rc == 0) mnas_log_info("wrote %s", o->output);
+    return rc;
+}
+
+const mnas_cli_command mnas_command_report = {
+    .name = "report",
+    .words = "STUDY",
+    .min_words = 1,
+    .max_words = 1,
+    .summary = "a study as one HTML page that opens offline",
+    .about = "Write the study as one self-contained HTML file: what its trials can show, the Pareto front, "
+             "reward and entropy over "
+             "trials, failures, and the exact command and conditions. It loads nothing from anywhere.",
+    .example = "mnas report demo.db -o report.html",
+    .opts = options,
+    .opts_bytes = sizeof(report_opts),
+    .run = run};

@@ -1,0 +1,191 @@
+/* cmd_search.c - `mnas search`: runs or resumes a study, shows its progress, and ends with the Pareto front.
+ *
+ * The search itself is mnas_search_run. A time limit that is reached is a normal end, since it was asked for.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/human.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/study_print.h"
+
+typedef struct search_opts {
+    mnas_cli_common common;
+    char space[MNAS_OPT_STR], data[MNAS_OPT_STR], device[MNAS_OPT_STR], study[MNAS_OPT_STR];
+    char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR];
+    double target_ms, epochs, max_minutes, trial_timeout_s;
+    int64_t trials, max_images, seed, jobs, threads;
+} search_opts;
+
+#define AT(field) offsetof(search_opts, field)
+static const mnas_opt options[] = {
+    {"space", MNAS_OPT_STRING, AT(space), NULL, 0, 0, "SPACE",
+     "search space, built-in or a file; `mnas space` lists them", NULL},
+    {"data", MNAS_OPT_STRING, AT(data), NULL, 0, 0, "DATASET",
+     "images to train on; `mnas datasets` lists them", NULL},
+    {"study", MNAS_OPT_STRING, AT(study), NULL, 0, 0, "FILE",
+     "where everything is kept; an existing one is resumed", NULL},
+    {"device", MNAS_OPT_STRING, AT(device), "local", 0, 0, "DEVICE",
+     "where latency is measured; `mnas devices` lists them", NULL},
+    {"target-ms", MNAS_OPT_FLOAT, AT(target_ms), NULL, 1e-6, 1e6, "MS",
+     "latency aimed at; unless given, the median of the first 10", NULL},
+    {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "TRIALS", "complete trials wanted", NULL},
+    {"seed", MNAS_OPT_INT, AT(seed), "1", 0, 9e18, "SEED", "of everything random", NULL},
+    {"reward", MNAS_OPT_STRING, AT(reward), "soft", 0, 0, "REWARD",
+     "accuracy and latency in one number; see below", NULL},
+    {"strategy", MNAS_OPT_STRING, AT(strategy), "ppo", 0, 0, "STRATEGY", "who proposes networks; see below",
+     NULL},
+    {"recipe", MNAS_OPT_STRING, AT(recipe), "proxy", 0, 0, "RECIPE",
+     "how a trial trains; `mnas train --help` explains them", NULL},
+    {"epochs", MNAS_OPT_FLOAT, AT(epochs), NULL, 0.001, 100000, "EPOCHS",
+     "of each trial; the recipe's unless given", NULL},
+    {"max-images", MNAS_OPT_INT, AT(max_images), "0", 0, 1e12, "IMAGES",
+     "train each trial on so many different ones; 0: all", NULL},
+    {"max-minutes", MNAS_OPT_FLOAT, AT(max_minutes), NULL, 0.001, 1e7, "MINUTES",
+     "stop after this time; no limit unless given", NULL},
+    {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 256, "TRIALS", "trained side by side", NULL},
+    {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "THREADS", "of each; 0: cores divided by jobs",
+     NULL},
+    {"trial-timeout", MNAS_OPT_FLOAT, AT(trial_timeout_s), NULL, 0.1, 1e7, "SECONDS",
+     "of a trial; unless given, 20 times the first one's, at least 600", NULL},
+    MNAS_CLI_JSON,
+    MNAS_CLI_HELP,
+    MNAS_OPT_END};
+#undef AT
+
+/* ---- progress ---- */
+
+typedef struct progress_state {
+    int n_complete;
+} progress_state;
+
+/* A live line longer than the terminal is wide would not be replaced but pile up. */
+static void live(const char *line) {
+    struct winsize size = {0};
+    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+    mnas_log_live("%.*s", width, line);
+}
+
+static void show_live(const mnas_search_progress *p) {
+    char line[256], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "";
+    mnas_human_number(p->best_reward, best);
+    mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
+    mnas_clock_duration(p->eta_s, eta, sizeof eta);
+    if (isfinite(p->phase_frac)) snprintf(part, sizeof part, " %.0f %%", 100 * p->phase_frac);
+    snprintf(line, sizeof line, "trial %d %s%s | %d/%d complete, %d failed | best reward %s | %s, ETA %s",
+             p->number, p->phase ? p->phase : "", part, p->n_complete, p->n_wanted, p->n_failed, best,
+             elapsed, eta);
+    live(line);
+}
+
+static void show_complete(const mnas_search_progress *p) {
+    const mnas_trial *t = p->trial;
+    char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES], eta[32];
+    mnas_human_percent(t->accuracy_frac, accuracy);
+    mnas_human_ms(t->latency.median_ms, latency);
+    mnas_human_count(t->macs, macs);
+    mnas_clock_duration(p->eta_s, eta, sizeof eta);
+    mnas_log_info(
+        "trial %3d  reward %6.4f  accuracy %8s  latency %8s  %7s multiply-adds  (%d/%d, best %.4f, ETA %s)",
+        t->number, t->reward, accuracy, latency, macs, p->n_complete, p->n_wanted, p->best_reward, eta);
+}
+
+static void show_failed(const mnas_trial *t) {
+    char outcome[64];
+    const char *error = t->error ? t->error : "";
+    mnas_log_warn("trial %3d  %s%s%.*s", t->number, mnas_cli_trial_outcome(t, outcome), error[0] ? "  " : "",
+                  (int)strcspn(error, "\n"), error);
+}
+
+static void on_progress(void *user, const mnas_search_progress *p) {
+    ((progress_state *)user)->n_complete = p->n_complete;
+    if (!p->trial) {
+        show_live(p);
+    } else if (p->trial->state == MNAS_TRIAL_COMPLETE) {
+        show_complete(p);
+    } else {
+        show_failed(p->trial);
+    }
+}
+
+/* ---- the end ---- */
+
+static int print_front(const search_opts *o) {
+    mnas_study *study;
+    int rc = mnas_study_open(&study, o->study);
+    if (rc < 0) return rc;
+    rc = mnas_cli_print_front(study, o->common.json);
+    mnas_study_close(study);
+    return rc;
+}
+
+/* What a search that did not reach its number of trials still shows; the first failure is the one to tell. */
+static int end_early(const search_opts *o, const progress_state *state, int rc) {
+    char why[1024];
+    snprintf(why, sizeof why, "%s", mnas_error_message());
+    if (rc == MNAS_ERR_CANCELLED) {
+        return mnas_error_set(rc, "interrupted; nothing finished is lost. The same command goes on:\n  %s",
+                              mnas_cli_command_line());
+    }
+    bool time_is_up = rc == MNAS_ERR_TIMEOUT && isfinite(o->max_minutes);
+    if (rc != MNAS_ERR_EXHAUSTED && !time_is_up) return rc;
+    int printed = print_front(o);
+    if (time_is_up) {
+        mnas_log_info("time is up with %d of %d trials; with more minutes the same command goes on",
+                      state->n_complete, (int)o->trials);
+        return printed;
+    }
+    return mnas_error_set(rc, "%s", why);
+}
+
+static int run(const void *opts, int n_words, char **words) {
+    const search_opts *o = opts;
+    (void)n_words, (void)words;
+    progress_state state = {0};
+    mnas_search_options s = {.space = o->space,
+                             .data = o->data,
+                             .device = o->device,
+                             .study = o->study,
+                             .reward = o->reward,
+                             .strategy = o->strategy,
+                             .recipe = o->recipe,
+                             .target_ms = o->target_ms,
+                             .trials = (int)o->trials,
+                             .max_images = o->max_images,
+                             .epochs = o->epochs,
+                             .seed = (uint64_t)o->seed,
+                             .max_minutes = o->max_minutes,
+                             .jobs = (int)o->jobs,
+                             .threads = (int)o->threads,
+                             .trial_timeout_s = o->trial_timeout_s,
+                             .command_line = mnas_cli_command_line(),
+                             .progress = on_progress,
+                             .user = &state,
+                             .cancel = mnas_cli_cancel_flag()};
+    int rc = mnas_search_run(&s);
+    mnas_log_live("%s", "");
+    return rc < 0 ? end_early(o, &state, rc) : print_front(o);
+}
+
+static const char *const plugins[] = {"reward", "strategy", NULL};
+const mnas_cli_command mnas_command_search = {
+    .name = "search",
+    .words = "",
+    .summary = "search networks: propose, train, measure, learn; resumes a study",
+    .about = "Sample networks from a space, train each on the dataset, measure each on the device, and let "
+             "the strategy learn from "
+             "accuracy and latency, until the wanted number of trials is complete. Ends with the Pareto "
+             "front. Everything is kept in "
+             "the study: the same command resumes an interrupted search and loses nothing that was finished.",
+    .example =
+        "mnas search --space mnasnet-28 --data fashion-mnist --target-ms 0.2 --trials 44 --study demo.db",
+    .opts = options,
+    .opts_bytes = sizeof(search_opts),
+    .plugins = plugins,
+    .run = run};

@@ -1,0 +1,144 @@
+/* cmd_show.c - `mnas show`: all trials of a study, or everything about one of them. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/study_print.h"
+#include "cli/table.h"
+
+static const mnas_opt options[] = {MNAS_CLI_JSON, MNAS_CLI_HELP, MNAS_OPT_END};
+
+static int print_all_json(const mnas_study *study) {
+    json_t *list = json_array();
+    for (int i = 0; i < mnas_study_n_trials(study); i++) {
+        json_array_append_new(list, mnas_json_trial(mnas_study_trial(study, i)));
+    }
+    return mnas_json_print(json_pack("{s:o}", "trials", list));
+}
+
+static int print_all(const mnas_study *study) {
+    mnas_table table;
+    mnas_table_start(&table, "trial|<state|accuracy|latency|reward|parameters|multiply-adds|training");
+    for (int i = 0; i < mnas_study_n_trials(study); i++) {
+        const mnas_trial *t = mnas_study_trial(study, i);
+        char outcome[64], time[32];
+        mnas_clock_duration(t->train_s, time, sizeof time);
+        mnas_table_cell(&table, "%d", t->number);
+        mnas_table_cell(&table, "%s", mnas_cli_trial_outcome(t, outcome));
+        mnas_table_percent(&table, t->accuracy_frac);
+        mnas_table_ms(&table, t->latency.median_ms);
+        mnas_table_decimals(&table, t->reward, 4);
+        mnas_table_count(&table, t->params);
+        mnas_table_count(&table, t->macs);
+        mnas_table_cell(&table, "%s", time);
+    }
+    return mnas_table_print(&table);
+}
+
+/* A block string a line: "             r1_k3_s11_..." */
+static void print_blocks(const char *arch) {
+    const char *name = "network";
+    while (arch && *arch) {
+        size_t n = strcspn(arch, " ");
+        printf("%-13s %.*s\n", name, (int)n, arch);
+        arch += n + strspn(arch + n, " ");
+        name = "";
+    }
+}
+
+static void print_latency(const mnas_latency *l) {
+    char median[MNAS_HUMAN_BYTES], low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
+    if (isnan(l->median_ms)) {
+        printf("%-13s -\n", "latency");
+        return;
+    }
+    mnas_human_ms(l->median_ms, median);
+    mnas_human_number(l->ci_low_ms, low);
+    mnas_human_ms(l->ci_high_ms, high);
+    printf("%-13s %s (%s to %s), %d rounds, %d runs, %d thread%s, %s\n", "latency", median, low, high,
+           l->rounds, l->runs, l->threads, l->threads == 1 ? "" : "s", l->engine);
+}
+
+static void print_times(const mnas_trial *t) {
+    char started[32], train[32], measure[32];
+    mnas_clock_iso8601(t->started_unix_ms, started);
+    mnas_clock_duration(t->train_s, train, sizeof train);
+    mnas_clock_duration(t->measure_s, measure, sizeof measure);
+    printf("%-13s %s, attempt %d, seed %llu\n", "started", started, t->attempt, (unsigned long long)t->seed);
+    printf("%-13s training %s, measuring %s", "times", train, measure);
+    if (isfinite(t->overhead_s)) printf(", the rest %.3f s", t->overhead_s);
+    putchar('\n');
+}
+
+static void print_one(const mnas_trial *t) {
+    char outcome[64], text[MNAS_HUMAN_BYTES];
+    printf("%-13s %d, %s\n", "trial", t->number, mnas_cli_trial_outcome(t, outcome));
+    print_blocks(t->arch);
+    mnas_human_percent(t->accuracy_frac, text);
+    printf("%-13s %s", "accuracy", text);
+    if (t->n_epochs > 1) {
+        fputs(" (by epoch:", stdout);
+        for (int i = 0; i < t->n_epochs; i++) printf(" %.2f", 100 * t->epoch_accuracy_frac[i]);
+        putchar(')');
+    }
+    putchar('\n');
+    print_latency(&t->latency);
+    if (isfinite(t->reward)) printf("%-13s %.6f\n", "reward", t->reward);
+    mnas_human_exact(t->params, text);
+    printf("%-13s %s\n", "parameters", text);
+    mnas_human_exact(t->macs, text);
+    printf("%-13s %s\n", "multiply-adds", text);
+    if (t->n_images >= 0) printf("%-13s %lld seen in training\n", "images", (long long)t->n_images);
+    print_times(t);
+    if (t->error && t->error[0]) printf("\n%s\n", t->error);
+}
+
+static int show_one(const mnas_study *study, const char *word, bool json) {
+    int number, rc = mnas_cli_parse_word(&number, "TRIAL", word, 0);
+    if (rc < 0) return rc;
+    const mnas_trial *trial = mnas_cli_find_trial(study, number);
+    if (!trial) {
+        return mnas_error_set(MNAS_ERR_ARG, "trial %d is not in this study; it has %d trials", number,
+                              mnas_study_n_trials(study));
+    }
+    if (!json) {
+        print_one(trial);
+        return 0;
+    }
+    json_t *object = mnas_json_trial(trial);
+    if (object) json_object_set_new(object, "error", mnas_json_text(trial->error));
+    return mnas_json_print(json_pack("{s:[o]}", "trials", object));
+}
+
+static int run(const void *opts, int n_words, char **words) {
+    bool json = ((const mnas_cli_common *)opts)->json;
+    mnas_study *study;
+    int rc = mnas_study_open(&study, words[0]);
+    if (rc < 0) return rc;
+    if (n_words == 2) {
+        rc = show_one(study, words[1], json);
+    } else {
+        rc = json ? print_all_json(study) : print_all(study);
+    }
+    mnas_study_close(study);
+    return rc;
+}
+
+const mnas_cli_command mnas_command_show = {
+    .name = "show",
+    .words = "STUDY [TRIAL]",
+    .min_words = 1,
+    .max_words = 2,
+    .summary = "the trials of a study, or everything about one of them",
+    .about = "List every trial of a study with its state, or show one trial in full: its network, "
+             "accuracies, latency and conditions, "
+             "times, and what a failed one said. A study may be read while its search runs.",
+    .example = "mnas show demo.db 17",
+    .opts = options,
+    .opts_bytes = sizeof(mnas_cli_common),
+    .run = run};

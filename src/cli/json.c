@@ -1,0 +1,98 @@
+/* json.c - see json.h. Keys, once published, keep their meaning while "schema" stays the same; new keys may
+ * come. */
+#include "cli/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+json_t *mnas_json_number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *mnas_json_integer(int64_t value) {
+    return value == -1 ? json_null() : json_integer(value);
+}
+
+json_t *mnas_json_text(const char *text) {
+    return text && text[0] ? json_string(text) : json_null();
+}
+
+json_t *mnas_json_latency(const mnas_latency *l) {
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o}",
+                     "median_ms", mnas_json_number(l->median_ms), "ci_low_ms", mnas_json_number(l->ci_low_ms),
+                     "ci_high_ms", mnas_json_number(l->ci_high_ms), "ci_level", mnas_json_number(l->ci_level),
+                     "spread_frac", mnas_json_number(l->spread_frac), "rounds", l->rounds, "runs", l->runs,
+                     "warmup_runs", l->warmup_runs, "threads", l->threads, "core", mnas_json_integer(l->core),
+                     "n_disturbed", l->n_disturbed, "load_before", mnas_json_number(l->load_before),
+                     "freq_mhz", mnas_json_number(l->freq_mhz), "temp_c", mnas_json_number(l->temp_c),
+                     "governor", mnas_json_text(l->governor), "engine", mnas_json_text(l->engine), "device",
+                     mnas_json_text(l->device), "cpu", mnas_json_text(l->cpu), "time_utc",
+                     mnas_json_text(l->time_utc), "elapsed_s", mnas_json_number(l->elapsed_s));
+}
+
+static json_t *numbers(const double *values, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        if (json_array_append_new(list, mnas_json_number(values[i])) == 0) continue;
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static json_t *integers(const int *values, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        if (json_array_append_new(list, json_integer(values[i])) == 0) continue;
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static json_t *time_text(int64_t unix_ms) {
+    char text[32];
+    if (unix_ms <= 0) return json_null();
+    mnas_clock_iso8601(unix_ms, text);
+    return json_string(text);
+}
+
+json_t *mnas_json_trial(const mnas_trial *t) {
+    static const char *const states[] = {"running", "complete", "failed", "pruned"};
+    char seed[24];
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
+    bool measured = isfinite(t->latency.median_ms);
+    return json_pack(
+        "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, "
+        "s:s, s:i, s:o}",
+        "trial", t->number, "state", states[t->state], "reason", mnas_json_text(t->reason), "arch",
+        mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
+        mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",
+        mnas_json_integer(t->params), "macs", mnas_json_integer(t->macs), "train_bytes",
+        mnas_json_integer(t->train_bytes), "key", mnas_json_text(t->key), "tokens",
+        integers(t->tokens, t->n_tokens), "epoch_accuracy_frac", numbers(t->epoch_accuracy_frac, t->n_epochs),
+        "n_images", mnas_json_integer(t->n_images), "entropy_nats", mnas_json_number(t->entropy_nats),
+        "started_utc", time_text(t->started_unix_ms), "finished_utc", time_text(t->finished_unix_ms),
+        "train_s", mnas_json_number(t->train_s), "measure_s", mnas_json_number(t->measure_s), "overhead_s",
+        mnas_json_number(t->overhead_s), "seed", seed, "attempt", t->attempt, "latency",
+        measured ? mnas_json_latency(&t->latency) : json_null());
+}
+
+int mnas_json_print(json_t *object) {
+    json_t *whole = json_pack("{s:i}", "schema", MNAS_JSON_SCHEMA);
+    char *text = NULL;
+    if (object && whole && json_object_update(whole, object) == 0) {
+        text = json_dumps(whole, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    }
+    json_decref(object);
+    json_decref(whole);
+    if (!text) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: results as JSON");
+    puts(text);
+    free(text);
+    return 0;
+}

@@ -1,0 +1,21 @@
+/* json.h - results as JSON: a "schema" number first, null for what is missing. */
+#ifndef MNAS_CLI_JSON_H
+#define MNAS_CLI_JSON_H
+
+#include <jansson.h>
+
+#include "mnas.h"
+
+#define MNAS_JSON_SCHEMA 1
+
+json_t *mnas_json_number(double value);   /* null for NaN and infinities */
+json_t *mnas_json_integer(int64_t value); /* null for -1 */
+json_t *mnas_json_text(const char *text); /* null for NULL and "" */
+json_t *mnas_json_latency(const mnas_latency *latency);
+json_t *mnas_json_trial(const mnas_trial *trial);
+
+/* Put "schema" in front of `object`, print it, and release it (also on failure; NULL means memory ran out).
+ */
+int mnas_json_print(json_t *object);
+
+#endif
