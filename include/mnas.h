@@ -263,7 +263,7 @@ typedef struct mnas_trial {
     double *epoch_accuracy_frac; int n_epochs;
     mnas_latency latency;             /* median_ms NaN while unmeasured */
     double reward;
-    double entropy_nats;              /* of the strategy's policy when it proposed this trial; NaN where it has none */
+    double entropy_nats;              /* of the policy when it proposed this, mean over decisions; NaN where it has none */
     int64_t params, macs, train_bytes;
     int64_t started_unix_ms, finished_unix_ms;
     double train_s, measure_s, overhead_s; /* overhead: of the trial outside training and measuring */
