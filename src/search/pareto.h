@@ -1,0 +1,12 @@
+/* pareto.h - which networks no other one beats: accuracy up, latency down. */
+#ifndef MNAS_SEARCH_PARETO_H
+#define MNAS_SEARCH_PARETO_H
+
+#include <stddef.h>
+
+/* Indices of the front into front[n], fastest first. A point with a number that is not finite is on no
+ * front; of equal points the first counts. */
+int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, size_t n, size_t *front,
+                      size_t *n_front);
+
+#endif
