@@ -5,6 +5,7 @@
  */
 #include "model/weights.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,9 +46,48 @@ static mnas_tensor tensor_of(const mnas_param *param, size_t begin) {
     return tensor;
 }
 
-static int write_file(mnas_file_writer *w, const mnas_str *header, const mnas_weights *weights,
-                      const mnas_graph *graph) {
+/* ---- saving ---- */
+
+/* A file's tensors: one counter for each moving mean, then the parameters. PyTorch's batch-norm has such a
+ * counter and its strict loading misses an absent one; ours are 0, which says nothing: it is read only where
+ * a layer has no momentum. They come first since 8-byte elements must lie on multiples of 8. */
+typedef struct contents {
+    size_t n, n_counters;
+    mnas_tensor *tensors;
+    char (*counter_names)[96];
+} contents;
+
+static void add_counter(contents *c, const mnas_param *mean) {
+    const char *dot = strrchr(mean->name, '.');
+    char *name = c->counter_names[c->n_counters++];
+    snprintf(name, sizeof *c->counter_names, "%.*s.num_batches_tracked", (int)(dot - mean->name), mean->name);
+    size_t begin = c->n * sizeof(int64_t);
+    c->tensors[c->n++] =
+        (mnas_tensor){.name = name, .dtype = "I64", .begin = begin, .end = begin + sizeof(int64_t)};
+}
+
+static int list_contents(contents *c, const mnas_graph *graph) {
+    size_t n_params = (size_t)graph->n_params;
+    *c = (contents){.tensors = calloc(2 * n_params + 1, sizeof *c->tensors),
+                    .counter_names = calloc(n_params + 1, sizeof *c->counter_names)};
+    if (!c->tensors || !c->counter_names)
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: names of %zu tensors", n_params);
+    for (size_t i = 0; i < n_params; i++)
+        if (graph->params[i].role == MNAS_PARAM_MEAN) add_counter(c, &graph->params[i]);
+    size_t at = c->n_counters * sizeof(int64_t);
+    for (size_t i = 0; i < n_params; i++) {
+        c->tensors[c->n] = tensor_of(&graph->params[i], at);
+        at = c->tensors[c->n++].end;
+    }
+    return 0;
+}
+
+static int write_file(mnas_file_writer *w, const mnas_str *header, size_t n_counters,
+                      const mnas_weights *weights, const mnas_graph *graph) {
+    static const int64_t counter = 0;
     int rc = mnas_file_writer_write(w, header->data, header->len);
+    for (size_t i = 0; i < n_counters && rc == 0; i++)
+        rc = mnas_file_writer_write(w, &counter, sizeof counter);
     for (int i = 0; i < graph->n_params && rc == 0; i++) {
         const mnas_param *param = &graph->params[i];
         rc = mnas_file_writer_write(w, mnas_weights_of(weights, param), param->size * sizeof(float));
@@ -57,24 +97,22 @@ static int write_file(mnas_file_writer *w, const mnas_str *header, const mnas_we
 
 int mnas_weights_save(const mnas_weights *weights, const mnas_graph *graph, const char *path,
                       const char *const *metadata) {
+    contents c;
     mnas_str header = {0};
     mnas_file_writer writer;
-    size_t at = 0;
-    mnas_tensor *tensors = calloc((size_t)graph->n_params + 1, sizeof *tensors);
-    if (!tensors) return mnas_error_set(MNAS_ERR_MEMORY, "%s: out of memory", path);
-    for (int i = 0; i < graph->n_params; i++) {
-        tensors[i] = tensor_of(&graph->params[i], at);
-        at = tensors[i].end;
-    }
-    int rc = mnas_safetensors_header(&header, tensors, (size_t)graph->n_params, metadata);
+    int rc = list_contents(&c, graph);
+    if (rc == 0) rc = mnas_safetensors_header(&header, c.tensors, c.n, metadata);
     if (rc == 0 && (rc = mnas_file_writer_open(&writer, path)) == 0) {
-        rc = write_file(&writer, &header, weights, graph);
+        rc = write_file(&writer, &header, c.n_counters, weights, graph);
         mnas_file_writer_abort(&writer);
     }
     mnas_str_free(&header);
-    free(tensors);
+    free(c.counter_names);
+    free(c.tensors);
     return rc;
 }
+
+/* ---- loading ---- */
 
 static int check_tensor(const mnas_param *param, const mnas_tensor *tensor) {
     char has[160], wanted[160];

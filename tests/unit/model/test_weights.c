@@ -65,8 +65,14 @@ static void test_saved_weights_load_back(void **state) {
     assert_memory_equal(weights->data, back->data, weights->n_floats * sizeof(float));
     memcpy(&length, bytes, 8);
     assert_int_equal(length % 8, 0); /* so that the data is aligned */
-    assert_int_equal(n, 8 + length + 61 * sizeof(float));
+    assert_int_equal(n, 8 + length + sizeof(int64_t) + 61 * sizeof(float));
     assert_int_equal(mnas_safetensors_parse(&file, (uint8_t *)bytes, n), 0);
+    const mnas_tensor *counter = mnas_safetensors_find(file, "conv_stem.num_batches_tracked");
+    assert_non_null(counter);
+    assert_string_equal(counter->dtype, "I64");
+    assert_int_equal(counter->n_dims, 0);
+    assert_int_equal(counter->begin % sizeof(int64_t), 0); /* torch refuses others */
+    assert_memory_equal(mnas_safetensors_data(file, counter), &(int64_t){0}, sizeof(int64_t));
     assert_string_equal(mnas_safetensors_metadata(file, "arch"), "r1 \"x\" \xc3\xa4");
     assert_null(mnas_safetensors_metadata(file, "none"));
     mnas_safetensors_free(file);
