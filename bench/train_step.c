@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/stats.h"
+#include "model/model.h"
 #include "train/trainer.h"
 
 enum { WARMUP_STEPS = 3, MIN_STEPS = 5, MAX_STEPS = 4096 };
@@ -37,7 +38,7 @@ static int open_trainer(mnas_trainer *t, const bench_case *c) {
     mnas_model model;
     mnas_recipe recipe;
     char spec[256];
-    int rc = mnas_model_open(&model, c->model, c->input_size);
+    int rc = mnas_model_open_local(&model, c->model, c->input_size);
     if (rc < 0) return rc;
     model.stem_stride = c->stem_stride;
     model.padding = MNAS_PAD_SYMMETRIC; /* as torch pads */

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "blocks/net.h"
+#include "model/model.h"
 #include "train/engine.h"
 #include "train/slab.h"
 
@@ -34,7 +35,7 @@ static void zoo_needs_what_is_said(void **state) {
     const mnas_zoo_entry *zoo = mnas_zoo_list(&n);
     for (size_t i = 0; i < n; i++) {
         mnas_model model;
-        assert_int_equal(mnas_model_open(&model, zoo[i].name, 64), 0);
+        assert_int_equal(mnas_model_open_local(&model, zoo[i].name, 64), 0);
         check_model(&model, 4);
     }
 }

@@ -180,7 +180,7 @@ static void divergence_is_an_error(void **state) {
     mnas_train_options options = options_for(&l, NULL);
     options.recipe =
         "proxy:batch=32,lr=1000,flip=no,warmup-epochs=0,schedule=constant,optimizer=sgd,weight-decay=1";
-    options.epochs = 20;
+    options.epochs = 5;
     small_model(&model);
     assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_NAN);
 }
