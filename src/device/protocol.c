@@ -23,7 +23,7 @@ int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n) {
     const bool all = n_clean < min_clean_runs;
     out->runs = 0;
     for (int i = 0; i < n; i++)
-        if (all || !runs[i].preempted) ms[out->runs++] = runs[i].ms;
+        if (all || !runs[i].preempted) ms[out->runs++] = runs[i].preempted ? runs[i].cpu_ms : runs[i].ms;
     out->n_preempted = n - n_clean;
     out->median_ms = mnas_stats_median(ms, (size_t)out->runs);
     out->p10_ms = mnas_stats_quantile(ms, (size_t)out->runs, 0.1);

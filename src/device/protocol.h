@@ -17,8 +17,8 @@
 enum { MNAS_PROTOCOL_MAX_ROUNDS = 100 };
 
 typedef struct mnas_run {
-    double ms;
-    bool preempted; /* pushed off its core meanwhile: its time is the scheduler's, too */
+    double ms, cpu_ms; /* by the clock on the wall; of the timing thread on its core */
+    bool preempted;    /* pushed off its core meanwhile: ms is the scheduler's, too */
 } mnas_run;
 
 typedef struct mnas_round {
@@ -56,7 +56,8 @@ typedef struct mnas_protocol_summary {
 } mnas_protocol_summary;
 
 /* Fills median_ms, p10_ms, runs and n_preempted from runs[n], n >= 1. With fewer than 5 undisturbed runs all
- * of them count. Only MNAS_ERR_MEMORY can happen. */
+ * of them count, the preempted ones with their CPU time: some per cent long, since they find their caches
+ * cold, where the clock on the wall may show three times the truth. Only MNAS_ERR_MEMORY can happen. */
 int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n);
 
 bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round);

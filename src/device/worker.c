@@ -142,8 +142,10 @@ static int take_samples(mnas_xnn *net, const mnas_wire_request *request, mnas_ru
     for (int before = first, after; n < MAX_SAMPLES; before = after, n++) {
         const bool enough = n_clean >= request->runs || n >= most_tries * request->runs;
         if (enough && mnas_clock_now_s() >= end_s) break;
+        const double run_cpu_s = thread_cpu_s();
         const int rc = run_once(net, &runs[n].ms);
         if (rc < 0) return rc;
+        runs[n].cpu_ms = (thread_cpu_s() - run_cpu_s) * 1e3;
         after = count_switches();
         runs[n].preempted = after != before;
         n_clean += !runs[n].preempted;
