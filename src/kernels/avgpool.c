@@ -11,21 +11,16 @@ static bool supports(const mnas_node *node, const mnas_shape *in) {
     return node->kernel <= MNAS_DW_MAX_KERNEL;
 }
 
-/* Scratch: the ones, then the divided gradient. */
+/* Scratch: the correlation's, then the divided gradient. */
 static int create(void **state, const mnas_node *node, const mnas_shape *in, int batch, bool training,
                   size_t *scratch_bytes) {
     mnas_dw *dw = malloc(sizeof *dw);
     if (!dw) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
     *dw = mnas_dw_of(node, in[0], batch);
     const size_t gradient = training ? (size_t)batch * mnas_shape_size(node->out) : 0;
-    *scratch_bytes = (mnas_dw_packed_floats(dw) + gradient) * sizeof(float);
+    *scratch_bytes = (mnas_dw_scratch_floats(dw, false) + gradient) * sizeof(float);
     *state = dw;
     return 0;
-}
-
-static const float *ones(const mnas_dw *dw, float *scratch) {
-    for (size_t i = 0; i < mnas_dw_packed_floats(dw); i++) scratch[i] = 1.0f;
-    return scratch;
 }
 
 /* Pixels of [0, size) in the window of output `at`. */
@@ -52,17 +47,16 @@ static void divide(const mnas_dw *dw, const float *from, float *to) {
 }
 
 static int forward(void *state, const mnas_call *call) {
-    mnas_dw_forward(state, call->src[0], ones(state, call->scratch), call->dst);
+    mnas_dw_forward(state, call->src[0], NULL, call->dst, call->scratch);
     divide(state, call->dst, call->dst);
     return 0;
 }
 
 static int backward(void *state, const mnas_call *call) {
     if (!call->dsrc[0]) return 0;
-    const float *packed = ones(state, call->scratch);
-    float *divided = (float *)call->scratch + mnas_dw_packed_floats(state);
+    float *divided = (float *)call->scratch + mnas_dw_scratch_floats(state, false);
     divide(state, call->ddst, divided);
-    mnas_dw_backward_data(state, divided, packed, call->dsrc[0]);
+    mnas_dw_backward_data(state, divided, NULL, call->dsrc[0], call->scratch);
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* dw.c - cuts depthwise passes into rows for the leaf loops. It holds no arithmetic of its own.
+/* dw.c - cuts depthwise passes into pieces for the leaf loops. It holds no arithmetic of its own but the last
+ * sum of the weight gradient.
  *
  * Data gradient: with y + pad = q s + phase, the taps that reach input row y are phase, phase + s, ..., and
  * tap phase + i s reads gradient row q - i; the same along x. So each phase is a correlation of stride 1 with
@@ -9,204 +10,361 @@
 #include <omp.h>
 #include <string.h>
 
-/* A group of rows that is walked once per block of channels should stay in the second cache meanwhile; the
- * slice of one block of channels that a weight gradient walks `kernel` times in the first. */
-enum { GROUP_BYTES = 192 * 1024, SLICE_BYTES = 24 * 1024, MAX_IMAGES = 16, SMALL_WORK = 1 << 14 };
+/* A plane stays in the second cache beside what streams past it. Many images in one piece spare a small map
+ * the overhead of a call. */
+enum { PLANE_BYTES = 96 * 1024, MAX_IMAGES = 16, SMALL_WORK = 1 << 14 };
 
-mnas_dw mnas_dw_of(const mnas_node *node, mnas_shape in, int batch) {
-    return (mnas_dw){.isa = mnas_isa_get(),
-                     .n_threads = omp_get_max_threads(),
-                     .batch = batch,
-                     .kernel = node->kernel,
-                     .stride = node->stride,
-                     .pad_top = node->pad_top,
-                     .pad_left = node->pad_left,
-                     .in = in,
-                     .out = node->out};
+static int min_int(int a, int b) {
+    return a < b ? a : b;
 }
-
-size_t mnas_dw_packed_floats(const mnas_dw *dw) {
-    return (size_t)dw->kernel * (size_t)dw->kernel * (size_t)dw->in.c;
+static int max_int(int a, int b) {
+    return a > b ? a : b;
 }
-
-void mnas_dw_pack_forward(const mnas_dw *dw, const float *weight, float *packed) {
-    const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
-    for (size_t tap = 0; tap < taps; tap++)
-        for (size_t c = 0; c < channels; c++) packed[tap * channels + c] = weight[c * taps + tap];
+static int ceil_div(int a, int b) {
+    return (a + b - 1) / b;
 }
 
 static int n_taps_of(int kernel, int stride, int phase) {
-    return kernel > phase ? (kernel - phase + stride - 1) / stride : 0;
+    return kernel > phase ? ceil_div(kernel - phase, stride) : 0;
 }
 
-/* Row i of the taps keeps its place; within it, phase after phase, the last tap first. */
-void mnas_dw_pack_backward(const mnas_dw *dw, const float *weight, float *packed) {
-    const int kernel = dw->kernel;
-    const size_t taps = (size_t)kernel * (size_t)kernel, channels = (size_t)dw->in.c;
-    for (int i = 0; i < kernel; i++)
-        for (int phase = 0; phase < dw->stride; phase++)
-            for (int h = n_taps_of(kernel, dw->stride, phase) - 1; h >= 0; h--) {
-                const float *from = weight + i * kernel + phase + h * dw->stride;
-                for (size_t c = 0; c < channels; c++) packed[c] = from[c * taps];
-                packed += channels;
-            }
-}
+/* Along x, of one phase of the data gradient: its first result, number of results and taps, and where its
+ * first tap lies. */
+typedef struct phase_cols {
+    int first, n_out, n_taps, offset;
+} phase_cols;
 
-static size_t row_floats(mnas_shape s) {
-    return (size_t)s.w * (size_t)s.c;
-}
-
-static void forward_row(const mnas_dw *dw, const float *src, const float *packed, float *dst, int y, size_t c,
-                        size_t width) {
-    const size_t channels = (size_t)dw->in.c;
-    mnas_dw_row row = {.n_h = dw->kernel,
-                       .n_out = dw->out.w,
-                       .dst_step = 1,
-                       .src_step = dw->stride,
-                       .src_off = -dw->pad_left,
-                       .src_cols = dw->in.w,
-                       .channels = channels,
-                       .dst = dst + (size_t)y * row_floats(dw->out)};
-    for (int i = 0; i < dw->kernel; i++) {
-        const int from = y * dw->stride - dw->pad_top + i;
-        if (from < 0 || from >= dw->in.h) continue;
-        row.src[row.n_v] = src + (size_t)from * row_floats(dw->in);
-        row.weight[row.n_v++] = packed + (size_t)i * (size_t)dw->kernel * channels;
-    }
-    dw->isa->dw_row(&row, c, width);
-}
-
-static void backward_row(const mnas_dw *dw, const float *ddst, const float *packed, float *dsrc, int y,
-                         size_t c, size_t width) {
-    const int s = dw->stride, q = (y + dw->pad_top) / s, phase_y = (y + dw->pad_top) % s;
-    const size_t channels = (size_t)dw->in.c;
-    mnas_dw_row row = {.dst_step = s, .src_step = 1, .src_cols = dw->out.w, .channels = channels};
-    const float *weight[MNAS_DW_MAX_KERNEL];
-    for (int i = 0; phase_y + i * s < dw->kernel; i++) {
-        if (q - i < 0 || q - i >= dw->out.h) continue;
-        row.src[row.n_v] = ddst + (size_t)(q - i) * row_floats(dw->out);
-        weight[row.n_v++] = packed + (size_t)((phase_y + i * s) * dw->kernel) * channels;
-    }
-    size_t done = 0; /* taps of the phases before */
-    for (int phase = 0; phase < s; phase++) {
-        const int x = ((phase - dw->pad_left) % s + s) % s;
-        row.n_h = n_taps_of(dw->kernel, s, phase);
-        row.n_out = (dw->in.w - x + s - 1) / s;
-        row.src_off = (x + dw->pad_left - phase) / s - (row.n_h - 1);
-        row.dst = dsrc + (size_t)y * row_floats(dw->in) + (size_t)x * channels;
-        for (int v = 0; v < row.n_v; v++) row.weight[v] = weight[v] + done * channels;
-        if (row.n_out > 0) dw->isa->dw_row(&row, c, width);
-        done += (size_t)row.n_h;
-    }
-}
-
-typedef void row_fn(const mnas_dw *dw, const float *from, const float *packed, float *to, int y, size_t c,
-                    size_t width);
-
-/* Rows of `to` in groups, blocks of channels inside a group. */
-static void run_rows(const mnas_dw *dw, row_fn *fn, mnas_shape from_shape, mnas_shape to_shape,
-                     const float *from, const float *packed, float *to) {
-    const size_t channels = (size_t)dw->in.c,
-                 bytes = (row_floats(from_shape) + row_floats(to_shape)) * sizeof(float);
-    int group = bytes < GROUP_BYTES ? (int)(GROUP_BYTES / bytes) : 1;
-    if (group > to_shape.h) group = to_shape.h;
-    if (dw->batch < dw->n_threads && group > to_shape.h / dw->n_threads + 1)
-        group = to_shape.h / dw->n_threads + 1;
-    const int n_groups = (to_shape.h + group - 1) / group;
-    const bool parallel = (size_t)dw->batch * mnas_shape_size(to_shape) > SMALL_WORK;
-#pragma omp parallel for collapse(2) schedule(static) num_threads(dw->n_threads) if (parallel)
-    for (int n = 0; n < dw->batch; n++)
-        for (int g = 0; g < n_groups; g++) {
-            const float *image = from + (size_t)n * mnas_shape_size(from_shape);
-            float *result = to + (size_t)n * mnas_shape_size(to_shape);
-            const int end = (g + 1) * group < to_shape.h ? (g + 1) * group : to_shape.h;
-            for (size_t c = 0, width; c < channels; c += width) {
-                width = mnas_isa_width(dw->isa, channels - c);
-                for (int y = g * group; y < end; y++) fn(dw, image, packed, result, y, c, width);
-            }
-        }
-}
-
-void mnas_dw_forward(const mnas_dw *dw, const float *src, const float *packed, float *dst) {
-    run_rows(dw, forward_row, dw->in, dw->out, src, packed, dst);
-}
-
-void mnas_dw_backward_data(const mnas_dw *dw, const float *ddst, const float *packed, float *dsrc) {
-    run_rows(dw, backward_row, dw->out, dw->in, ddst, packed, dsrc);
-}
-
-/* Output rows and images that one call of the weight gradient's leaf walks. */
-typedef struct piece_size {
-    int rows, images, n_rows, n_images; /* n_: number of pieces along each */
-} piece_size;
-
-static piece_size cut_weight(const mnas_dw *dw) {
-    const int lanes = (int)dw->isa->lanes;
-    const int row_bytes = lanes * (int)sizeof(float) * (dw->in.w * dw->stride + dw->out.w);
-    piece_size p = {.rows = SLICE_BYTES / row_bytes, .images = 1};
-    if (p.rows < 1) p.rows = 1;
-    if (p.rows > dw->out.h) {
-        p.images = p.rows / dw->out.h;
-        p.rows = dw->out.h;
-        const int share = (dw->batch + dw->n_threads - 1) / dw->n_threads;
-        if (p.images > share) p.images = share;
-        if (p.images > MAX_IMAGES) p.images = MAX_IMAGES;
-    }
-    p.n_rows = (dw->out.h + p.rows - 1) / p.rows;
-    p.n_images = (dw->batch + p.images - 1) / p.images;
+static phase_cols cols_of(const mnas_dw *dw, int phase) {
+    const int s = dw->stride;
+    phase_cols p = {.first = ((phase - dw->pad_left) % s + s) % s, .n_taps = n_taps_of(dw->kernel, s, phase)};
+    p.n_out = p.first < dw->in.w ? ceil_div(dw->in.w - p.first, s) : 0;
+    p.offset = (p.first + dw->pad_left - phase) / s - (p.n_taps - 1);
     return p;
 }
 
-static void weight_piece(const mnas_dw *dw, const piece_size *p, int index, const float *src,
-                         const float *ddst, float *sum) {
-    const int first = index / p->n_rows * p->images, row = index % p->n_rows * p->rows;
-    const size_t channels = (size_t)dw->in.c;
-    const mnas_dw_weight w = {.src = src + (size_t)first * mnas_shape_size(dw->in),
-                              .ddst = ddst + (size_t)first * mnas_shape_size(dw->out),
-                              .n = dw->batch - first < p->images ? dw->batch - first : p->images,
-                              .in_h = dw->in.h,
-                              .in_w = dw->in.w,
+/* Rows of the result so that `extra + rows * step` source rows fill a plane, or whole images. */
+static void cut_rows(const mnas_dw *dw, mnas_dw_cut *cut, int result_rows, double step, int extra) {
+    const int row_floats = cut->cols * (int)dw->isa->lanes;
+    const int fit = max_int(PLANE_BYTES / (row_floats * (int)sizeof(float)), 1);
+    const int share = ceil_div(dw->batch, dw->n_threads);
+    cut->rows = max_int((int)((fit - extra) / step), 1);
+    cut->images = 1;
+    if (cut->rows >= result_rows) {
+        const int image_rows = (int)(result_rows * step) + extra;
+        cut->rows = result_rows;
+        cut->images = max_int(min_int(min_int(fit / image_rows, share), MAX_IMAGES), 1);
+    }
+    if (dw->batch < dw->n_threads) cut->rows = min_int(cut->rows, ceil_div(result_rows, dw->n_threads));
+    cut->n_rows = ceil_div(result_rows, cut->rows);
+    cut->n_images = ceil_div(dw->batch, cut->images);
+    cut->plane_floats = (size_t)cut->images * (size_t)(cut->rows * step + extra + 1) * (size_t)row_floats;
+}
+
+mnas_dw mnas_dw_of(const mnas_node *node, mnas_shape in, int batch) {
+    mnas_dw dw = {.isa = mnas_isa_get(),
+                  .n_threads = omp_get_max_threads(),
+                  .batch = batch,
+                  .kernel = node->kernel,
+                  .stride = node->stride,
+                  .pad_top = node->pad_top,
+                  .pad_left = node->pad_left,
+                  .in = in,
+                  .out = node->out};
+    dw.packed_floats = (size_t)dw.kernel * (size_t)dw.kernel * (size_t)in.c;
+    dw.forward.left = dw.pad_left;
+    dw.forward.cols = max_int(dw.pad_left + in.w, (dw.out.w - 1) * dw.stride + dw.kernel);
+    cut_rows(&dw, &dw.forward, dw.out.h, dw.stride, dw.kernel);
+    int right = dw.out.w;
+    for (int phase = 0; phase < dw.stride; phase++) {
+        const phase_cols p = cols_of(&dw, phase);
+        dw.backward.left = max_int(dw.backward.left, -p.offset);
+        right = max_int(right, p.offset + p.n_out - 1 + p.n_taps);
+    }
+    dw.backward.cols = dw.backward.left + right;
+    cut_rows(&dw, &dw.backward, in.h, 1.0 / dw.stride, ceil_div(dw.kernel, dw.stride) + 1);
+    dw.plane_floats = dw.forward.plane_floats;
+    if (dw.backward.plane_floats > dw.plane_floats) dw.plane_floats = dw.backward.plane_floats;
+    return dw;
+}
+
+size_t mnas_dw_scratch_floats(const mnas_dw *dw, bool training) {
+    const size_t threads = (size_t)dw->n_threads;
+    return (training ? threads : 1) * dw->packed_floats + threads * dw->plane_floats;
+}
+
+/* ------------------------------------------------------------------------------------------- weights, packed
+ */
+
+static void pack_tap(size_t width, size_t taps, const float *from, float *to) {
+    for (size_t lane = 0; lane < width; lane++) to[lane] = from ? from[lane * taps] : 1.0f;
+}
+
+/* [block of channels][tap][channel of the block] */
+static void pack_forward(const mnas_dw *dw, const float *weight, float *packed) {
+    const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
+    for (size_t c = 0, width; c < channels; c += width) {
+        width = mnas_isa_width(dw->isa, channels - c);
+        for (size_t tap = 0; tap < taps; tap++, packed += width)
+            pack_tap(width, taps, weight ? weight + c * taps + tap : NULL, packed);
+    }
+}
+
+/* The same, but in a row of taps phase after phase, the last tap of each first. */
+static void pack_backward(const mnas_dw *dw, const float *weight, float *packed) {
+    const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
+    for (size_t c = 0, width; c < channels; c += width) {
+        width = mnas_isa_width(dw->isa, channels - c);
+        for (int i = 0; i < dw->kernel; i++)
+            for (int phase = 0; phase < dw->stride; phase++)
+                for (int h = n_taps_of(dw->kernel, dw->stride, phase) - 1; h >= 0; h--, packed += width) {
+                    const size_t tap = (size_t)(i * dw->kernel + phase + h * dw->stride);
+                    pack_tap(width, taps, weight ? weight + c * taps + tap : NULL, packed);
+                }
+    }
+}
+
+/* -----------------------------------------------------------------------------------------------------
+ * pieces */
+
+/* A piece with its plane filled for one block of channels. */
+typedef struct piece {
+    const mnas_dw *dw;
+    const mnas_dw_cut *cut;
+    int first, n, row_begin, row_end; /* images [first, first + n), rows of the result */
+    int plane_first, plane_rows;      /* source rows in the plane */
+    size_t c, width;
+    float *plane;
+    const float *packed; /* weights of this block */
+    float *result;       /* tensor, or sums of this block */
+    const float *ddst;   /* weight gradient */
+} piece;
+
+static piece piece_of(const mnas_dw *dw, const mnas_dw_cut *cut, int index, int result_rows) {
+    piece p = {.dw = dw, .cut = cut, .first = index / cut->n_rows * cut->images};
+    p.n = min_int(cut->images, dw->batch - p.first);
+    p.row_begin = index % cut->n_rows * cut->rows;
+    p.row_end = min_int(p.row_begin + cut->rows, result_rows);
+    return p;
+}
+
+/* Source rows [begin, end) that the piece's results meet, as far as they exist. */
+static void set_plane_rows(piece *p, int begin, int end, int n_rows) {
+    p->plane_first = max_int(begin, 0);
+    p->plane_rows = max_int(min_int(end, n_rows) - p->plane_first, 0);
+}
+
+static void fill_plane(const piece *p, mnas_shape shape, const float *src) {
+    const mnas_dw_fill fill = {.src = src + (size_t)p->first * mnas_shape_size(shape) + p->c,
+                               .n = p->n,
+                               .first_row = p->plane_first,
+                               .rows = p->plane_rows,
+                               .src_cols = shape.w,
+                               .left = p->cut->left,
+                               .cols = p->cut->cols,
+                               .channels = (size_t)shape.c,
+                               .src_image = mnas_shape_size(shape),
+                               .plane = p->plane};
+    p->dw->isa->dw_fill(&fill, p->width);
+}
+
+/* Of the piece's first image. */
+static const float *plane_row(const piece *p, int row) {
+    return p->plane + (size_t)((row - p->plane_first) * p->cut->cols) * p->width;
+}
+
+static float *result_row(const piece *p, mnas_shape shape, int row) {
+    const size_t rows = (size_t)p->first * (size_t)shape.h + (size_t)row;
+    return p->result + rows * (size_t)shape.w * (size_t)shape.c + p->c;
+}
+
+typedef void block_fn(piece *p, const float *src);
+
+/* What all rows of a pass have in common. */
+static mnas_dw_row row_of(const piece *p, mnas_shape result) {
+    return (mnas_dw_row){.n = p->n,
+                         .channels = (size_t)result.c,
+                         .src_image = (size_t)(p->plane_rows * p->cut->cols) * p->width,
+                         .dst_image = mnas_shape_size(result)};
+}
+
+static void forward_row(const piece *p, int y) {
+    const mnas_dw *dw = p->dw;
+    mnas_dw_row row = row_of(p, dw->out);
+    row.n_h = dw->kernel;
+    row.n_out = dw->out.w;
+    row.dst_step = 1;
+    row.src_step = dw->stride;
+    row.dst = result_row(p, dw->out, y);
+    for (int i = 0; i < dw->kernel; i++) {
+        const int from = y * dw->stride - dw->pad_top + i;
+        if (from < 0 || from >= dw->in.h) continue;
+        row.src[row.n_v] = plane_row(p, from);
+        row.weight[row.n_v++] = p->packed + (size_t)(i * dw->kernel) * p->width;
+    }
+    dw->isa->dw_row(&row, p->width);
+}
+
+static void forward_block(piece *p, const float *src) {
+    const mnas_dw *dw = p->dw;
+    set_plane_rows(p, p->row_begin * dw->stride - dw->pad_top,
+                   (p->row_end - 1) * dw->stride - dw->pad_top + dw->kernel, dw->in.h);
+    fill_plane(p, dw->in, src);
+    for (int y = p->row_begin; y < p->row_end; y++) forward_row(p, y);
+}
+
+static void backward_row(const piece *p, int y) {
+    const mnas_dw *dw = p->dw;
+    const int s = dw->stride, q = (y + dw->pad_top) / s, phase_y = (y + dw->pad_top) % s;
+    mnas_dw_row row = row_of(p, dw->in);
+    row.dst_step = s;
+    row.src_step = 1;
+    const float *src[MNAS_DW_MAX_KERNEL], *weight[MNAS_DW_MAX_KERNEL];
+    for (int i = 0; phase_y + i * s < dw->kernel; i++) {
+        if (q - i < 0 || q - i >= dw->out.h) continue;
+        src[row.n_v] = plane_row(p, q - i);
+        weight[row.n_v++] = p->packed + (size_t)((phase_y + i * s) * dw->kernel) * p->width;
+    }
+    size_t done = 0; /* taps of the phases before */
+    for (int phase = 0; phase < s; phase++) {
+        const phase_cols cols = cols_of(dw, phase);
+        row.n_h = cols.n_taps;
+        row.n_out = cols.n_out;
+        row.dst = result_row(p, dw->in, y) + (size_t)(cols.first * dw->in.c);
+        for (int v = 0; v < row.n_v; v++) {
+            row.src[v] = src[v] + (size_t)(p->cut->left + cols.offset) * p->width;
+            row.weight[v] = weight[v] + done * p->width;
+        }
+        dw->isa->dw_row(&row, p->width);
+        done += (size_t)cols.n_taps;
+    }
+}
+
+static void backward_block(piece *p, const float *ddst) {
+    const mnas_dw *dw = p->dw;
+    const int s = dw->stride;
+    set_plane_rows(p, (p->row_begin + dw->pad_top) / s - (ceil_div(dw->kernel, s) - 1),
+                   (p->row_end - 1 + dw->pad_top) / s + 1, dw->out.h);
+    fill_plane(p, dw->out, ddst);
+    for (int y = p->row_begin; y < p->row_end; y++) backward_row(p, y);
+}
+
+static void weight_block(piece *p, const float *src) {
+    const mnas_dw *dw = p->dw;
+    set_plane_rows(p, p->row_begin * dw->stride - dw->pad_top,
+                   (p->row_end - 1) * dw->stride - dw->pad_top + dw->kernel, dw->in.h);
+    fill_plane(p, dw->in, src);
+    const mnas_dw_weight w = {.plane = p->plane,
+                              .ddst = p->ddst + (size_t)p->first * mnas_shape_size(dw->out) + p->c,
+                              .n = p->n,
+                              .plane_rows = p->plane_rows,
+                              .plane_cols = p->cut->cols,
+                              .top = dw->pad_top + p->plane_first,
+                              .row_begin = p->row_begin,
+                              .row_end = p->row_end,
                               .out_h = dw->out.h,
                               .out_w = dw->out.w,
                               .kernel = dw->kernel,
                               .stride = dw->stride,
-                              .pad_top = dw->pad_top,
-                              .pad_left = dw->pad_left,
-                              .row_begin = row,
-                              .row_end = row + p->rows < dw->out.h ? row + p->rows : dw->out.h,
-                              .channels = channels,
-                              .sum = sum};
+                              .channels = (size_t)dw->in.c,
+                              .sum = p->result};
+    dw->isa->dw_weight(&w, p->width);
+}
+
+/* -----------------------------------------------------------------------------------------------------
+ * passes */
+
+/* What the blocks of a pass have in common. `per_block`: the result is packed like the weights, one share
+ * after another. */
+typedef struct pass {
+    const mnas_dw *dw;
+    const mnas_dw_cut *cut;
+    block_fn *fn;
+    int result_rows;
+    const float *src, *ddst, *packed;
+    float *result, *planes;
+    bool per_block;
+} pass;
+
+static void run_piece(const pass *q, int share, int index) {
+    const mnas_dw *dw = q->dw;
+    const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
+    piece p = piece_of(dw, q->cut, index, q->result_rows);
+    p.plane = q->planes + (size_t)share * dw->plane_floats;
+    p.ddst = q->ddst;
+    for (size_t width; p.c < channels; p.c += width) {
+        width = p.width = mnas_isa_width(dw->isa, channels - p.c);
+        p.packed = q->packed ? q->packed + p.c * taps : NULL;
+        p.result = q->per_block ? q->result + (size_t)share * dw->packed_floats + p.c * taps : q->result;
+        q->fn(&p, q->src);
+    }
+}
+
+/* Each share of the pieces has its own plane and sums, whichever thread takes it: a smaller team gives the
+ * same result. */
+static void run_pass(const pass *q) {
+    const mnas_dw *dw = q->dw;
+    const int64_t n_pieces = (int64_t)q->cut->n_rows * q->cut->n_images;
+    const bool parallel = (size_t)dw->batch * mnas_shape_size(dw->in) > SMALL_WORK;
+#pragma omp parallel for schedule(static) num_threads(dw->n_threads) if (parallel)
+    for (int share = 0; share < dw->n_threads; share++) {
+        const int begin = (int)(n_pieces * share / dw->n_threads),
+                  end = (int)(n_pieces * (share + 1) / dw->n_threads);
+        if (q->per_block)
+            memset(q->result + (size_t)share * dw->packed_floats, 0, dw->packed_floats * sizeof(float));
+        for (int i = begin; i < end; i++) run_piece(q, share, i);
+    }
+}
+
+void mnas_dw_forward(const mnas_dw *dw, const float *src, const float *weight, float *dst, float *scratch) {
+    pack_forward(dw, weight, scratch);
+    run_pass(&(pass){.dw = dw,
+                     .cut = &dw->forward,
+                     .fn = forward_block,
+                     .result_rows = dw->out.h,
+                     .src = src,
+                     .packed = scratch,
+                     .result = dst,
+                     .planes = scratch + dw->packed_floats});
+}
+
+void mnas_dw_backward_data(const mnas_dw *dw, const float *ddst, const float *weight, float *dsrc,
+                           float *scratch) {
+    pack_backward(dw, weight, scratch);
+    run_pass(&(pass){.dw = dw,
+                     .cut = &dw->backward,
+                     .fn = backward_block,
+                     .result_rows = dw->in.h,
+                     .src = ddst,
+                     .packed = scratch,
+                     .result = dsrc,
+                     .planes = scratch + dw->packed_floats});
+}
+
+/* dweight[c, tap] = sum over shares, in their order, of sums[share][block of c][tap, c] */
+static void add_shares(const mnas_dw *dw, const float *sums, float *dweight) {
+    const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
     for (size_t c = 0, width; c < channels; c += width) {
         width = mnas_isa_width(dw->isa, channels - c);
-        dw->isa->dw_weight(&w, c, width);
+        for (size_t lane = 0; lane < width; lane++)
+            for (size_t tap = 0; tap < taps; tap++) {
+                const float *from = sums + c * taps + tap * width + lane;
+                float sum = 0;
+                for (int t = 0; t < dw->n_threads; t++) sum += from[(size_t)t * dw->packed_floats];
+                dweight[(c + lane) * taps + tap] = sum;
+            }
     }
 }
 
-/* dweight[c, tap] = sum over threads, in their order, of sums[thread][tap, c] */
-static void add_threads(const mnas_dw *dw, const float *sums, float *dweight) {
-    const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
-    for (size_t c = 0; c < channels; c++)
-        for (size_t tap = 0; tap < taps; tap++) {
-            float sum = 0;
-            for (int t = 0; t < dw->n_threads; t++) sum += sums[((size_t)t * taps + tap) * channels + c];
-            dweight[c * taps + tap] = sum;
-        }
-}
-
-void mnas_dw_backward_weight(const mnas_dw *dw, const float *src, const float *ddst, float *sums,
-                             float *dweight) {
-    const size_t floats = mnas_dw_packed_floats(dw);
-    const piece_size p = cut_weight(dw);
-    const int n_pieces = p.n_rows * p.n_images;
-    /* Each share of the pieces has its own sums, whichever thread takes it: a smaller team gives the same
-     * result. */
-#pragma omp parallel for schedule(static) num_threads(dw->n_threads)
-    for (int t = 0; t < dw->n_threads; t++) {
-        float *sum = sums + (size_t)t * floats;
-        memset(sum, 0, floats * sizeof *sum);
-        const int begin = (int)((int64_t)n_pieces * t / dw->n_threads);
-        const int end = (int)((int64_t)n_pieces * (t + 1) / dw->n_threads);
-        for (int i = begin; i < end; i++) weight_piece(dw, &p, i, src, ddst, sum);
-    }
-    add_threads(dw, sums, dweight);
+void mnas_dw_backward_weight(const mnas_dw *dw, const float *src, const float *ddst, float *dweight,
+                             float *scratch) {
+    run_pass(&(pass){.dw = dw,
+                     .cut = &dw->forward,
+                     .fn = weight_block,
+                     .result_rows = dw->out.h,
+                     .src = src,
+                     .ddst = ddst,
+                     .result = scratch,
+                     .planes = scratch + (size_t)dw->n_threads * dw->packed_floats,
+                     .per_block = true});
+    add_shares(dw, scratch, dweight);
 }

@@ -18,22 +18,19 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     mnas_dw *dw = malloc(sizeof *dw);
     if (!dw) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
     *dw = mnas_dw_of(node, in[0], batch);
-    *scratch_bytes = (training ? (size_t)dw->n_threads : 1) * mnas_dw_packed_floats(dw) * sizeof(float);
+    *scratch_bytes = mnas_dw_scratch_floats(dw, training) * sizeof(float);
     *state = dw;
     return 0;
 }
 
 static int forward(void *state, const mnas_call *call) {
-    mnas_dw_pack_forward(state, call->param[0], call->scratch);
-    mnas_dw_forward(state, call->src[0], call->scratch, call->dst);
+    mnas_dw_forward(state, call->src[0], call->param[0], call->dst, call->scratch);
     return 0;
 }
 
 static int backward(void *state, const mnas_call *call) {
-    mnas_dw_backward_weight(state, call->src[0], call->ddst, call->scratch, call->dparam[0]);
-    if (!call->dsrc[0]) return 0;
-    mnas_dw_pack_backward(state, call->param[0], call->scratch);
-    mnas_dw_backward_data(state, call->ddst, call->scratch, call->dsrc[0]);
+    mnas_dw_backward_weight(state, call->src[0], call->ddst, call->dparam[0], call->scratch);
+    if (call->dsrc[0]) mnas_dw_backward_data(state, call->ddst, call->param[0], call->dsrc[0], call->scratch);
     return 0;
 }
 

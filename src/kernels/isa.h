@@ -14,24 +14,37 @@
 
 enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
 
-/* One row of a depthwise correlation, both of the forward pass and of the data gradient:
- * dst[t * dst_step] = sum_v sum_h weight[v][h] * src[v][t * src_step + src_off + h], taps outside [0,
- * src_cols) left out. Steps and offsets count pixels of `channels` floats. */
+/* Depthwise leaves work on one block of `width` channels (mnas_isa_width). What they read several times
+ * stands in a plane: [n, rows, cols, width], dense, zeros where the padding is, so that every tap of every
+ * pixel exists along a row. Weights and their sums are dense, too: [tap, width]. Only dst, ddst and the
+ * source of dw_fill have all channels. */
+
+/* plane[i, y, left + x, :] = src[i, first_row + y, x, 0..width), zeros in the other columns; src rows have
+ * src_cols pixels, images src_image floats. */
+typedef struct mnas_dw_fill {
+    const float *src;
+    int n, first_row, rows, src_cols, left, cols;
+    size_t channels, src_image;
+    float *plane;
+} mnas_dw_fill;
+
+/* The same row of n images, of the forward pass and of the data gradient alike:
+ * dst[t * dst_step] = sum_v sum_h weight[v][h] * src[v][t * src_step + h], t in [0, n_out). */
 typedef struct mnas_dw_row {
-    const float *src[MNAS_DW_MAX_KERNEL];    /* [n_v] pixel 0 of the source row of a tap row */
-    const float *weight[MNAS_DW_MAX_KERNEL]; /* [n_v] [n_h, channels] */
-    int n_v, n_h, n_out, dst_step, src_step, src_off, src_cols;
-    size_t channels;
+    const float *src[MNAS_DW_MAX_KERNEL];    /* [n_v], into the plane */
+    const float *weight[MNAS_DW_MAX_KERNEL]; /* [n_v] [n_h, width] */
+    int n, n_v, n_h, n_out, dst_step, src_step;
+    size_t channels, src_image, dst_image; /* src_image, dst_image: floats from one image to the next */
     float *dst;
 } mnas_dw_row;
 
 /* Weight gradient over n images and output rows [row_begin, row_end) of each:
- * sum[i, j] += ddst[y, x] * src[y * stride - pad_top + i, x * stride - pad_left + j]. */
+ * sum[i, j] += ddst[y, x] * plane[y * stride + i - top, x * stride + j], rows outside the plane left out. */
 typedef struct mnas_dw_weight {
-    const float *src, *ddst; /* [n, in_h, in_w, channels], [n, out_h, out_w, channels] */
-    int n, in_h, in_w, out_h, out_w, kernel, stride, pad_top, pad_left, row_begin, row_end;
+    const float *plane, *ddst; /* ddst: row 0 of the first image */
+    int n, plane_rows, plane_cols, top, row_begin, row_end, out_h, out_w, kernel, stride;
     size_t channels;
-    float *sum; /* [kernel * kernel, channels] */
+    float *sum; /* [kernel * kernel, width] */
 } mnas_dw_weight;
 
 /* Batch-norm's coefficients of each column: y = clamp((x - mean) * scale + beta, low, high); for the gradient
@@ -45,9 +58,9 @@ typedef struct mnas_bn_columns {
 typedef struct mnas_isa {
     const char *name;
     size_t lanes;
-    /* Channels [c, c + width); width as mnas_isa_width gives it. */
-    void (*dw_row)(const mnas_dw_row *row, size_t c, size_t width);
-    void (*dw_weight)(const mnas_dw_weight *w, size_t c, size_t width);
+    void (*dw_fill)(const mnas_dw_fill *fill, size_t width);
+    void (*dw_row)(const mnas_dw_row *row, size_t width);
+    void (*dw_weight)(const mnas_dw_weight *weight, size_t width);
     /* sum[j] = sum_i (x[i, j] - shift[j]), square likewise: overwritten */
     void (*bn_sums)(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square);
@@ -72,6 +85,9 @@ typedef struct mnas_isa {
     void (*multiply)(const float *a, const float *b, size_t n, float *y);
     float (*dot)(const float *a, const float *b, size_t n);
     void (*axpy)(float a, const float *x, size_t n, float *y); /* y += a x */
+    /* y = 0 where uniform(seed, first + i) < rate, else x scale; see dropout.c */
+    void (*dropout)(const float *x, size_t n, uint64_t first, uint64_t seed, double rate, float scale,
+                    float *y);
 } mnas_isa;
 
 extern const mnas_isa mnas_isa_avx512, mnas_isa_avx2, mnas_isa_sse2;

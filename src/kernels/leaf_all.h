@@ -71,50 +71,32 @@ LEAF_INLINE vec clamped(vec x, vec low, vec high) {
 #include "kernels/leaf_bn.h"
 #include "kernels/leaf_map.h"
 
+/* A call of the instance for `width` channels. */
 #if MNAS_LEAF_LANES >= 16
-#define LEAF_IF_16(call)                                                                                     \
-    if (width == 16) {                                                                                       \
-        call(16);                                                                                            \
-        return;                                                                                              \
-    }
+#define DW_DISPATCH(fn, arg)                                                                                 \
+    width == 16 ? fn##_16(arg) : width == 8 ? fn##_8(arg) : width == 4 ? fn##_4(arg) : fn##_1(arg)
+#elif MNAS_LEAF_LANES >= 8
+#define DW_DISPATCH(fn, arg) width == 8 ? fn##_8(arg) : width == 4 ? fn##_4(arg) : fn##_1(arg)
 #else
-#define LEAF_IF_16(call)
-#endif
-#if MNAS_LEAF_LANES >= 8
-#define LEAF_IF_8(call)                                                                                      \
-    if (width == 8) {                                                                                        \
-        call(8);                                                                                             \
-        return;                                                                                              \
-    }
-#else
-#define LEAF_IF_8(call)
+#define DW_DISPATCH(fn, arg) width == 4 ? fn##_4(arg) : fn##_1(arg)
 #endif
 
-static void dw_row(const mnas_dw_row *row, size_t c, size_t width) {
-#define CALL(w) dw_row_##w(row, c)
-    LEAF_IF_16(CALL)
-    LEAF_IF_8(CALL)
-    if (width == 4)
-        CALL(4);
-    else
-        CALL(1);
-#undef CALL
+static void dw_fill(const mnas_dw_fill *fill, size_t width) {
+    DW_DISPATCH(dw_fill, fill);
 }
 
-static void dw_weight(const mnas_dw_weight *w, size_t c, size_t width) {
-#define CALL(n) dw_weight_##n(w, c)
-    LEAF_IF_16(CALL)
-    LEAF_IF_8(CALL)
-    if (width == 4)
-        CALL(4);
-    else
-        CALL(1);
-#undef CALL
+static void dw_row(const mnas_dw_row *row, size_t width) {
+    DW_DISPATCH(dw_row, row);
+}
+
+static void dw_weight(const mnas_dw_weight *weight, size_t width) {
+    DW_DISPATCH(dw_weight, weight);
 }
 
 const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     LEAF_TEXT(MNAS_LEAF_ISA),
     MNAS_LEAF_LANES,
+    dw_fill,
     dw_row,
     dw_weight,
     bn_sums,
@@ -131,4 +113,5 @@ const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     multiply,
     dot,
     axpy,
+    dropout,
 };

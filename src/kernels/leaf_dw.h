@@ -1,9 +1,8 @@
 /* leaf_dw.h - depthwise loops over WIDTH channels; included by leaf_all.h once for each width. See isa.h for
  * the formulas.
  *
- * Where every tap of a pixel lies inside the row, accumulators of several pixels (forward) or of a row of
- * taps (weight gradient) stay in registers; the pixels at the two edges take only the taps that exist, which
- * on small maps saves more than padding would cost.
+ * Taps and pixels of a tile are constants after inlining: weights of a tap row and the sums of the tile stay
+ * in registers, and each pixel of the plane is loaded once for all taps that meet it.
  */
 #define V     LEAF_CAT(vec, WIDTH)
 #define FN(x) LEAF_CAT(x##_, WIDTH)
@@ -15,169 +14,171 @@ LEAF_INLINE void FN(store)(float *p, V x) {
     *(V *)p = x;
 }
 
-/* n_pixels destination pixels from t on, all of whose taps exist. n_h, n_pixels are constants after inlining.
- */
-LEAF_INLINE void FN(dw_tile)(const mnas_dw_row *r, size_t c, int t, const int n_h, const int n_pixels) {
-    const ptrdiff_t pixel = (ptrdiff_t)r->channels, step = pixel * r->src_step;
-    const ptrdiff_t first = pixel * ((ptrdiff_t)t * r->src_step + r->src_off) + (ptrdiff_t)c;
-    V sum[8];
+static void FN(dw_fill)(const mnas_dw_fill *f) {
+    const size_t pixel = f->channels, row = (size_t)f->src_cols * pixel;
+    float *to = f->plane;
+    for (int n = 0; n < f->n; n++) {
+        const float *from = f->src + (size_t)n * f->src_image + (size_t)f->first_row * row;
+        for (int y = 0; y < f->rows; y++, from += row) {
+            for (int x = 0; x < f->left; x++, to += WIDTH) FN(store)(to, (V){0});
+            for (int x = 0; x < f->src_cols; x++, to += WIDTH)
+                FN(store)(to, FN(load)(from + (size_t)x * pixel));
+            for (int x = f->left + f->src_cols; x < f->cols; x++, to += WIDTH) FN(store)(to, (V){0});
+        }
+    }
+}
+
+/* n_pixels destination pixels from t on. n_h, step, n_pixels are constants after inlining. */
+LEAF_INLINE void FN(dw_tile)(const mnas_dw_row *r, size_t image, int t, const int n_h, const int step,
+                             const int n_pixels) {
+    V sum[8], weight[MNAS_DW_MAX_KERNEL];
     for (int i = 0; i < n_pixels; i++) sum[i] = (V){0};
     for (int v = 0; v < r->n_v; v++) {
-        const float *src = r->src[v] + first, *weight = r->weight[v] + c;
+        const float *src = r->src[v] + image * r->src_image + (ptrdiff_t)t * step * WIDTH;
+        for (int h = 0; h < n_h; h++) weight[h] = FN(load)(r->weight[v] + h * WIDTH);
+#pragma GCC unroll 32
+        for (int x = 0; x < (n_pixels - 1) * step + n_h; x++) {
+            const V pixel = FN(load)(src + x * WIDTH);
 #pragma GCC unroll 8
-        for (int h = 0; h < n_h; h++) {
-            const V w = FN(load)(weight + h * pixel);
-#pragma GCC unroll 8
-            for (int i = 0; i < n_pixels; i++) sum[i] += w * FN(load)(src + i * step + h * pixel);
+            for (int h = 0; h < n_h; h++)
+                if (x >= h && (x - h) % step == 0 && (x - h) / step < n_pixels)
+                    sum[(x - h) / step] += weight[h] * pixel;
         }
     }
-    float *dst = r->dst + (ptrdiff_t)t * r->dst_step * pixel + (ptrdiff_t)c;
+    const ptrdiff_t dst_step = (ptrdiff_t)r->channels * r->dst_step;
+    float *dst = r->dst + image * r->dst_image + t * dst_step;
 #pragma GCC unroll 8
-    for (int i = 0; i < n_pixels; i++) FN(store)(dst + (ptrdiff_t)i * r->dst_step * pixel, sum[i]);
+    for (int i = 0; i < n_pixels; i++) FN(store)(dst + i * dst_step, sum[i]);
 }
 
-/* One pixel at an edge. Two sums, for shorter chains. */
-LEAF_INLINE void FN(dw_edge)(const mnas_dw_row *r, size_t c, int t) {
-    const ptrdiff_t pixel = (ptrdiff_t)r->channels;
-    const int col = t * r->src_step + r->src_off;
-    const int begin = col < 0 ? -col : 0, end = col + r->n_h > r->src_cols ? r->src_cols - col : r->n_h;
-    V even = {0}, odd = {0};
-    for (int v = 0; v < r->n_v; v++) {
-        const float *src = r->src[v] + col * pixel + (ptrdiff_t)c, *weight = r->weight[v] + c;
-        int h = begin;
-        for (; h + 1 < end; h += 2) {
-            even += FN(load)(weight + h * pixel) * FN(load)(src + h * pixel);
-            odd += FN(load)(weight + (h + 1) * pixel) * FN(load)(src + (h + 1) * pixel);
-        }
-        if (h < end) even += FN(load)(weight + h * pixel) * FN(load)(src + h * pixel);
+LEAF_INLINE void FN(dw_tiles)(const mnas_dw_row *r, const int n_h, const int step) {
+    for (size_t n = 0; n < (size_t)r->n; n++) {
+        int t = 0;
+        for (; t + 8 <= r->n_out; t += 8) FN(dw_tile)(r, n, t, n_h, step, 8);
+        if (t + 4 <= r->n_out) FN(dw_tile)(r, n, t, n_h, step, 4), t += 4;
+        if (t + 2 <= r->n_out) FN(dw_tile)(r, n, t, n_h, step, 2), t += 2;
+        if (t < r->n_out) FN(dw_tile)(r, n, t, n_h, step, 1);
     }
-    FN(store)(r->dst + (ptrdiff_t)t * r->dst_step * pixel + (ptrdiff_t)c, even + odd);
 }
 
-LEAF_INLINE void FN(dw_inside)(const mnas_dw_row *r, size_t c, int t, int end, const int n_h) {
-    for (; t + 8 <= end; t += 8) FN(dw_tile)(r, c, t, n_h, 8);
-    if (t + 4 <= end) FN(dw_tile)(r, c, t, n_h, 4), t += 4;
-    if (t + 2 <= end) FN(dw_tile)(r, c, t, n_h, 2), t += 2;
-    if (t < end) FN(dw_tile)(r, c, t, n_h, 1);
-}
-
-static void FN(dw_row)(const mnas_dw_row *r, size_t c) {
-    int t = 0, end = 0;
-    const int last = r->src_cols - r->n_h - r->src_off; /* largest t * src_step with all taps inside */
-    if (last >= 0) end = last / r->src_step + 1;
-    if (end > r->n_out) end = r->n_out;
-    for (; t < r->n_out && t * r->src_step + r->src_off < 0; t++) FN(dw_edge)(r, c, t);
-    if (t < end) {
-        switch (r->n_h) {
-        case 1:
-            FN(dw_inside)(r, c, t, end, 1);
-            break;
-        case 2:
-            FN(dw_inside)(r, c, t, end, 2);
-            break;
-        case 3:
-            FN(dw_inside)(r, c, t, end, 3);
-            break;
-        case 4:
-            FN(dw_inside)(r, c, t, end, 4);
-            break;
-        case 5:
-            FN(dw_inside)(r, c, t, end, 5);
-            break;
-        default:
-            FN(dw_inside)(r, c, t, end, r->n_h);
-            break;
+/* Any number of taps and any step. */
+static void FN(dw_row_any)(const mnas_dw_row *r) {
+    for (size_t n = 0; n < (size_t)r->n; n++)
+        for (int t = 0; t < r->n_out; t++) {
+            V sum = {0};
+            for (int v = 0; v < r->n_v; v++) {
+                const float *src = r->src[v] + n * r->src_image + (ptrdiff_t)t * r->src_step * WIDTH;
+                for (int h = 0; h < r->n_h; h++)
+                    sum += FN(load)(r->weight[v] + h * WIDTH) * FN(load)(src + h * WIDTH);
+            }
+            FN(store)(r->dst + n * r->dst_image + (size_t)(t * r->dst_step) * r->channels, sum);
         }
-        t = end;
-    }
-    for (; t < r->n_out; t++) FN(dw_edge)(r, c, t);
 }
 
-/* Taps j of one row of taps, all output pixels [x, x_end) of a row with every tap inside; `unroll` pixels at
- * a time keep enough independent sums in flight. */
-LEAF_INLINE void FN(dw_weight_inside)(const float *src, const float *ddst, int n, ptrdiff_t src_step,
-                                      ptrdiff_t pixel, V *sum, const int kernel, const int unroll) {
-    V part[12];
-    for (int i = 0; i < kernel * unroll; i++) part[i] = (V){0};
+static void FN(dw_row)(const mnas_dw_row *r) {
+    switch (r->src_step * 8 + r->n_h) {
+    case 8 + 1:
+        FN(dw_tiles)(r, 1, 1);
+        break;
+    case 8 + 2:
+        FN(dw_tiles)(r, 2, 1);
+        break;
+    case 8 + 3:
+        FN(dw_tiles)(r, 3, 1);
+        break;
+    case 8 + 4:
+        FN(dw_tiles)(r, 4, 1);
+        break;
+    case 8 + 5:
+        FN(dw_tiles)(r, 5, 1);
+        break;
+    case 8 + 7:
+        FN(dw_tiles)(r, 7, 1);
+        break;
+    case 16 + 3:
+        FN(dw_tiles)(r, 3, 2);
+        break;
+    case 16 + 5:
+        FN(dw_tiles)(r, 5, 2);
+        break;
+    case 16 + 7:
+        FN(dw_tiles)(r, 7, 2);
+        break;
+    default:
+        FN(dw_row_any)(r);
+        break;
+    }
+}
+
+/* One row of taps against one row: sum[j] += ddst[x] * src[x * stride + j]. Several pixels at a time with
+ * sums of their own
+ * (`part`) keep enough independent additions in flight. */
+LEAF_INLINE void FN(dw_weight_row)(const float *src, const float *ddst, int n, ptrdiff_t pixel, V *part,
+                                   const int kernel, const int stride, const int unroll) {
     int x = 0;
     for (; x + unroll <= n; x += unroll) {
 #pragma GCC unroll 4
         for (int u = 0; u < unroll; u++) {
             const V g = FN(load)(ddst + (x + u) * pixel);
-            const float *s = src + (x + u) * src_step;
+            const float *s = src + (x + u) * stride * WIDTH;
 #pragma GCC unroll 8
-            for (int j = 0; j < kernel; j++) part[u * kernel + j] += g * FN(load)(s + j * pixel);
+            for (int j = 0; j < kernel; j++) part[u * kernel + j] += g * FN(load)(s + j * WIDTH);
         }
     }
-    for (; x < n; x++)
-        for (int j = 0; j < kernel; j++)
-            part[j] += FN(load)(ddst + x * pixel) * FN(load)(src + x * src_step + j * pixel);
-    for (int i = 0; i < kernel * unroll; i++) sum[i % kernel] += part[i];
-}
-
-LEAF_INLINE void FN(dw_weight_edge)(const float *src, V g, int col, int cols, ptrdiff_t pixel, V *sum,
-                                    const int kernel) {
+    for (; x < n; x++) {
+        const V g = FN(load)(ddst + x * pixel);
 #pragma GCC unroll 8
-    for (int j = 0; j < kernel; j++)
-        if (col + j >= 0 && col + j < cols) sum[j] += g * FN(load)(src + j * pixel);
-}
-
-/* Row i of the taps against one row of src and ddst. */
-LEAF_INLINE void FN(dw_weight_row)(const mnas_dw_weight *w, const float *src, const float *ddst, V *sum,
-                                   const int kernel) {
-    const ptrdiff_t pixel = (ptrdiff_t)w->channels;
-    const int last = w->in_w - kernel + w->pad_left; /* largest x * stride with all taps inside */
-    int x = 0, end = last >= 0 ? last / w->stride + 1 : 0;
-    if (end > w->out_w) end = w->out_w;
-    const int unroll = kernel <= 3 ? 3 : kernel <= 5 ? 2 : 1;
-    for (; x < w->out_w && x * w->stride < w->pad_left; x++) {
-        const int col = x * w->stride - w->pad_left;
-        FN(dw_weight_edge)(src + col * pixel, FN(load)(ddst + x * pixel), col, w->in_w, pixel, sum, kernel);
-    }
-    if (x < end) {
-        FN(dw_weight_inside)
-        (src + (x * w->stride - w->pad_left) * pixel, ddst + x * pixel, end - x, w->stride * pixel, pixel,
-         sum, kernel, unroll);
-        x = end;
-    }
-    for (; x < w->out_w; x++) {
-        const int col = x * w->stride - w->pad_left;
-        FN(dw_weight_edge)(src + col * pixel, FN(load)(ddst + x * pixel), col, w->in_w, pixel, sum, kernel);
+        for (int j = 0; j < kernel; j++) part[j] += g * FN(load)(src + (x * stride + j) * WIDTH);
     }
 }
 
-LEAF_INLINE void FN(dw_weight_taps)(const mnas_dw_weight *w, size_t c, const int kernel) {
-    const ptrdiff_t pixel = (ptrdiff_t)w->channels;
+LEAF_INLINE void FN(dw_weight_taps)(const mnas_dw_weight *w, const int kernel, const int stride,
+                                    const int unroll) {
+    const ptrdiff_t pixel = (ptrdiff_t)w->channels, plane_row = (ptrdiff_t)w->plane_cols * WIDTH;
     for (int i = 0; i < kernel; i++) {
-        V sum[MNAS_DW_MAX_KERNEL];
-        for (int j = 0; j < kernel; j++) sum[j] = (V){0};
+        V part[12];
+        for (int j = 0; j < kernel * unroll; j++) part[j] = (V){0};
         for (int n = 0; n < w->n; n++) {
             for (int y = w->row_begin; y < w->row_end; y++) {
-                const int row = y * w->stride - w->pad_top + i;
-                if (row < 0 || row >= w->in_h) continue;
+                const int row = y * stride + i - w->top;
+                if (row < 0 || row >= w->plane_rows) continue;
                 FN(dw_weight_row)
-                (w, w->src + ((ptrdiff_t)n * w->in_h + row) * w->in_w * pixel + (ptrdiff_t)c,
-                 w->ddst + ((ptrdiff_t)n * w->out_h + y) * w->out_w * pixel + (ptrdiff_t)c, sum, kernel);
+                (w->plane + ((ptrdiff_t)n * w->plane_rows + row) * plane_row,
+                 w->ddst + ((ptrdiff_t)n * w->out_h + y) * w->out_w * pixel, w->out_w, pixel, part, kernel,
+                 stride, unroll);
             }
         }
-        float *out = w->sum + (ptrdiff_t)(i * kernel) * pixel + (ptrdiff_t)c;
-        for (int j = 0; j < kernel; j++) FN(store)(out + j * pixel, FN(load)(out + j * pixel) + sum[j]);
+        for (int j = 0; j < kernel; j++) {
+            float *out = w->sum + (i * kernel + j) * WIDTH;
+            V sum = FN(load)(out);
+            for (int u = 0; u < unroll; u++) sum += part[u * kernel + j];
+            FN(store)(out, sum);
+        }
     }
 }
 
-static void FN(dw_weight)(const mnas_dw_weight *w, size_t c) {
-    switch (w->kernel) {
-    case 3:
-        FN(dw_weight_taps)(w, c, 3);
+static void FN(dw_weight)(const mnas_dw_weight *w) {
+    switch (w->stride * 8 + w->kernel) {
+    case 8 + 3:
+        FN(dw_weight_taps)(w, 3, 1, 3);
         break;
-    case 5:
-        FN(dw_weight_taps)(w, c, 5);
+    case 8 + 5:
+        FN(dw_weight_taps)(w, 5, 1, 2);
         break;
-    case 7:
-        FN(dw_weight_taps)(w, c, 7);
+    case 8 + 7:
+        FN(dw_weight_taps)(w, 7, 1, 1);
+        break;
+    case 16 + 3:
+        FN(dw_weight_taps)(w, 3, 2, 3);
+        break;
+    case 16 + 5:
+        FN(dw_weight_taps)(w, 5, 2, 2);
+        break;
+    case 16 + 7:
+        FN(dw_weight_taps)(w, 7, 2, 1);
         break;
     default:
-        FN(dw_weight_taps)(w, c, w->kernel);
+        FN(dw_weight_taps)(w, w->kernel, w->stride, 1);
         break;
     }
 }

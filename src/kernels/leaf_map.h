@@ -76,3 +76,15 @@ static float dot(const float *a, const float *b, size_t n) {
 static void axpy(float a, const float *x, size_t n, float *y) {
     for (size_t i = 0; i < n; i++) y[i] += a * x[i];
 }
+
+static void dropout(const float *x, size_t n, uint64_t first, uint64_t seed, double rate, float scale,
+                    float *y) {
+    for (size_t i = 0; i < n; i++) {
+        uint64_t z = seed + 0x9e3779b97f4a7c15ULL * (first + i + 1);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        z ^= z >> 31;
+        const double uniform = (double)(int64_t)(z >> 11) * 0x1p-53;
+        y[i] = uniform < rate ? 0 : x[i] * scale;
+    }
+}

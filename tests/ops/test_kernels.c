@@ -374,6 +374,7 @@ static void test_small_operators(void **state) {
     CHECK_TABLE("act", plain);
     CHECK_TABLE("add", plain);
     CHECK_TABLE("gap", plain);
+    CHECK_TABLE("dropout", plain);
     static const shape_case dense[] = {{1, 1, 1, 8, 10, 0, 0, 0, 0},
                                        {3, 1, 1, 17, 7, 0, 0, 0, 0},
                                        {32, 1, 1, 320, 100, 0, 0, 0, 0},
