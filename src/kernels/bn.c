@@ -18,13 +18,14 @@
 #include "kernels/isa.h"
 #include "model/kernel.h"
 
-enum { ROW_LANES = 4, BLOCK_ROWS = 64, N_TABLES = 5, SMALL_WORK = 1 << 14 };
+enum { ROW_LANES = 4, BLOCK_ROWS = 64, N_TABLES = 5, SMALL_WORK = 1 << 14, STREAM_BYTES = 24 << 20 };
 
 typedef struct bn {
     const mnas_isa *isa;
     int n_threads;
     size_t channels, repeat, columns; /* columns = repeat * channels */
     size_t pixels, rows;              /* rows = pixels / repeat */
+    bool stream;                      /* the result is too large to be found in a cache by whoever reads it */
 } bn;
 
 static size_t gcd(size_t a, size_t b) {
@@ -57,6 +58,7 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     b->columns = b->repeat * b->channels;
     b->pixels = (size_t)batch * (size_t)in[0].h * (size_t)in[0].w;
     b->rows = b->pixels / b->repeat;
+    b->stream = b->pixels * b->channels * sizeof(float) > STREAM_BYTES;
     *scratch_bytes = table_bytes(b) + (size_t)b->n_threads * thread_bytes(b);
     *state = b;
     return 0;
@@ -99,12 +101,16 @@ static void gradient_rows(const pass *p, size_t begin, size_t n, float *part) {
                                 part + p->b->columns);
 }
 
+/* First row of a thread's share. */
+static size_t share_begin(const bn *b, int thread) {
+    return b->rows * (size_t)thread / (size_t)b->n_threads;
+}
+
 static void sum_share(const pass *p, rows_fn *fn, int thread) {
     const bn *b = p->b;
     double *total = totals(p, thread);
     float *part = (float *)(total + 2 * b->columns);
-    const size_t begin = b->rows * (size_t)thread / (size_t)b->n_threads;
-    const size_t end = b->rows * (size_t)(thread + 1) / (size_t)b->n_threads;
+    const size_t begin = share_begin(b, thread), end = share_begin(b, thread + 1);
     memset(total, 0, 2 * b->columns * sizeof *total);
     for (size_t i = begin; i < end; i += BLOCK_ROWS) {
         fn(p, i, end - i < BLOCK_ROWS ? end - i : BLOCK_ROWS, part);
@@ -134,7 +140,9 @@ typedef void apply_fn(const pass *p, size_t begin, size_t n);
 
 static void forward_rows(const pass *p, size_t begin, size_t n) {
     const size_t at = begin * p->b->columns;
-    p->b->isa->bn_apply(p->x + at, &p->coef, n, p->b->columns, p->result + at);
+    const mnas_isa *isa = p->b->isa;
+    (p->b->stream ? isa->bn_apply_stream : isa->bn_apply)(p->x + at, &p->coef, n, p->b->columns,
+                                                          p->result + at);
 }
 
 static void backward_rows(const pass *p, size_t begin, size_t n) {
@@ -142,14 +150,19 @@ static void backward_rows(const pass *p, size_t begin, size_t n) {
     p->b->isa->bn_gradient(p->x + at, p->dy + at, &p->coef, n, p->b->columns, p->result + at);
 }
 
+/* From the last block to the first: what the sums read last, and what the next operator reads first, is still
+ * in the cache. */
 static void apply_rows(const pass *p, apply_fn *fn) {
     const bn *b = p->b;
     const bool parallel = b->pixels * b->channels > SMALL_WORK;
-    const size_t n_blocks = (b->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
 #pragma omp parallel for schedule(static) num_threads(b->n_threads) if (parallel)
-    for (size_t i = 0; i < n_blocks; i++) {
-        const size_t begin = i * BLOCK_ROWS, left = b->rows - begin;
-        fn(p, begin, left < BLOCK_ROWS ? left : BLOCK_ROWS);
+    for (int t = 0; t < b->n_threads; t++) {
+        const size_t begin = share_begin(b, t);
+        for (size_t end = share_begin(b, t + 1); end > begin;) {
+            const size_t n = end - begin < BLOCK_ROWS ? end - begin : BLOCK_ROWS;
+            end -= n;
+            fn(p, end, n);
+        }
     }
 }
 

@@ -65,6 +65,8 @@ typedef struct mnas_isa {
     void (*bn_sums)(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square);
     void (*bn_apply)(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y);
+    /* The same past the cache; y aligned to a vector. */
+    void (*bn_apply_stream)(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y);
     /* sum[j] = sum_i g, sum_x[j] = sum_i g (x - mean): overwritten */
     void (*bn_gradient_sums)(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
                              size_t columns, float *sum, float *sum_x);

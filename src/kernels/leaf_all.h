@@ -4,6 +4,7 @@
  *
  * Vectors are GCC's vector extension with the alignment of a float, so that any address may be loaded.
  */
+#include <stdbool.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -50,6 +51,27 @@ LEAF_INLINE vec clamped(vec x, vec low, vec high) {
     const mask4 below = x<low, above = x> high;
     return (vec)((below & (mask4)low) | (above & (mask4)high) | (~(below | above) & (mask4)x));
 }
+#endif
+
+/* Stores that leave the cache alone, for aligned addresses; store_fence() before anyone else reads. */
+#if defined(__x86_64__)
+LEAF_INLINE void store_past_cache(float *p, vec x) {
+#if MNAS_LEAF_LANES == 16
+    _mm512_stream_ps(p, x);
+#elif MNAS_LEAF_LANES == 8
+    _mm256_stream_ps(p, x);
+#else
+    _mm_stream_ps(p, x);
+#endif
+}
+LEAF_INLINE void store_fence(void) {
+    _mm_sfence();
+}
+#else
+LEAF_INLINE void store_past_cache(float *p, vec x) {
+    *(vec *)p = x;
+}
+LEAF_INLINE void store_fence(void) {}
 #endif
 
 #if MNAS_LEAF_LANES >= 16
@@ -101,6 +123,7 @@ const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     dw_weight,
     bn_sums,
     bn_apply,
+    bn_apply_stream,
     bn_gradient_sums,
     bn_gradient,
     accumulate,

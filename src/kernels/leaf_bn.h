@@ -37,7 +37,7 @@ static void bn_sums(const float *x, const float *shift, size_t rows, size_t colu
                     float *square){FOR_COLUMNS(sums_of, x, shift, rows, columns, sum, square)}
 
 LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y,
-                          size_t j, const int n) {
+                          const bool stream, size_t j, const int n) {
     vec mean[4], scale[4], beta[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
     for (int v = 0; v < n; v++) {
@@ -48,13 +48,24 @@ LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows
 #pragma GCC unroll 4
         for (int v = 0; v < n; v++) {
             const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
-            store(y + k, clamped((load(x + k) - mean[v]) * scale[v] + beta[v], low, high));
+            const vec result = clamped((load(x + k) - mean[v]) * scale[v] + beta[v], low, high);
+            if (stream)
+                store_past_cache(y + k, result);
+            else
+                store(y + k, result);
         }
     }
 }
 
-static void bn_apply(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns,
-                     float *y){FOR_COLUMNS(apply_to, x, bn, rows, columns, y)}
+static void bn_apply(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y) {
+    FOR_COLUMNS(apply_to, x, bn, rows, columns, y, false)
+}
+
+static void bn_apply_stream(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns,
+                            float *y) {
+    FOR_COLUMNS(apply_to, x, bn, rows, columns, y, true)
+    store_fence();
+}
 
 LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
                                   size_t columns, float *sum, float *sum_x, size_t j, const int n) {
