@@ -1,6 +1,6 @@
 /* file.c - reading with a bound, atomic writing, mapping, folders.
  *
- * It does not parse what it reads. Invariant of a writer: fd >= 0 exactly while its temporary exists.
+ * It does not parse what it reads. Invariant of a writer: fd >= 0 exactly while there is something to abort.
  */
 #include "base/file.h"
 
@@ -139,20 +139,46 @@ int mnas_file_read_gz(const char *path, size_t max_bytes, uint8_t **data, size_t
 
 /* ---- writing ---- */
 
+static void folder_of(const char *path, char folder[1024]) {
+    snprintf(folder, 1024, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (!slash) {
+        snprintf(folder, 1024, ".");
+    } else {
+        slash[slash == folder] = '\0';
+    }
+}
+
+/* Nameless where the file system can do that: nothing is left of a process that is killed while it writes. */
 int mnas_file_writer_open(mnas_file_writer *w, const char *path) {
+    char folder[1024];
     w->fd = -1;
     int rc = mnas_str_format(w->path, sizeof w->path, "%s", path);
     if (rc < 0) return rc;
     snprintf(w->tmp, sizeof w->tmp, "%s.tmp.%ld", path, (long)getpid());
-    w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    folder_of(path, folder);
+    w->fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+    w->named = w->fd < 0;
+    if (w->named) w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     return w->fd < 0 ? mnas_error_errno("%s", w->tmp) : 0;
 }
 
 void mnas_file_writer_abort(mnas_file_writer *w) {
     if (w->fd < 0) return;
     close(w->fd);
-    unlink(w->tmp);
+    if (w->named) unlink(w->tmp);
     w->fd = -1;
+}
+
+/* A link cannot replace a file, a rename can: hence a name of its own on the way. */
+static int give_name(mnas_file_writer *w) {
+    char link[64];
+    if (w->named) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", w->fd);
+    unlink(w->tmp); /* of a process that was killed right here and had our number */
+    if (linkat(AT_FDCWD, link, AT_FDCWD, w->tmp, AT_SYMLINK_FOLLOW) < 0) return -1;
+    w->named = true;
+    return 0;
 }
 
 static int closed(const mnas_file_writer *w) {
@@ -183,13 +209,7 @@ int mnas_file_writer_write(mnas_file_writer *w, const void *data, size_t n) {
  * commit's. */
 static void sync_folder(const char *path) {
     char folder[1024];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (!slash) {
-        snprintf(folder, sizeof folder, ".");
-    } else {
-        slash[slash == folder] = '\0';
-    }
+    folder_of(path, folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
     fsync(fd);
@@ -198,7 +218,7 @@ static void sync_folder(const char *path) {
 
 int mnas_file_writer_commit(mnas_file_writer *w) {
     if (w->fd < 0) return closed(w);
-    if (fsync(w->fd) < 0) return fail(w);
+    if (fsync(w->fd) < 0 || give_name(w) < 0) return fail(w);
     int fd = w->fd, rc = close(fd);
     w->fd = -1;
     if (rc == 0 && rename(w->tmp, w->path) == 0) {

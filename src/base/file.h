@@ -13,12 +13,14 @@ int mnas_file_read(const char *path, size_t max_bytes, char **data, size_t *n);
  * or a lying trailer ends in an error. */
 int mnas_file_read_gz(const char *path, size_t max_bytes, uint8_t **data, size_t *n);
 
-/* Write to `path`.tmp.<pid>, fsync, rename, fsync the folder. On failure the old file is intact and the temporary gone. */
+/* Write to a nameless file, fsync, name it `path`.tmp.<pid>, rename, fsync the folder. On failure the old file is intact and
+ * nothing else left; nor is it after kill -9, except where a file system knows no nameless files. */
 int mnas_file_write_atomic(const char *path, const void *data, size_t n);
 
-/* The same in pieces: create gives a FILE-less descriptor on the temporary; commit renames, abort unlinks. */
+/* The same in pieces; commit or abort ends it. */
 typedef struct mnas_file_writer {
     int fd;
+    bool named; /* the temporary stands in the folder */
     char path[1024], tmp[1080];
 } mnas_file_writer;
 int mnas_file_writer_open(mnas_file_writer *w, const char *path);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -233,7 +234,7 @@ static void abort_leaves_the_old_file(void **state) {
     mnas_file_writer w;
     assert_int_equal(mnas_file_writer_open(&w, at("w")), 0);
     assert_int_equal(mnas_file_writer_write(&w, "new", 3), 0);
-    assert_int_equal(n_entries(), 2);
+    check_content("w", "old");
     mnas_file_writer_abort(&w);
     mnas_file_writer_abort(&w);
     assert_int_equal(mnas_file_writer_commit(&w), MNAS_ERR_IO);
@@ -274,6 +275,33 @@ static void a_full_disk_leaves_the_old_file(void **state) {
     assert_int_equal(mnas_file_writer_write(&w, "", 0), MNAS_ERR_IO); /* no commit of half a file */
     assert_int_equal(mnas_file_writer_commit(&w), MNAS_ERR_IO);
     check_content("w", "old");
+    assert_int_equal(n_entries(), 1);
+}
+
+static void a_killed_writer_leaves_nothing(void **state) {
+    (void)state;
+    empty_folder();
+    put("w", "old", 3);
+    pid_t child = fork();
+    if (child == 0) {
+        mnas_file_writer w;
+        if (mnas_file_writer_open(&w, at("w")) < 0 || mnas_file_writer_write(&w, "new", 3) < 0) _exit(1);
+        raise(SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    check_content("w", "old");
+    int nameless =
+        open(folder, O_WRONLY | O_TMPFILE, 0600); /* where the file system has none, a file stays */
+    assert_int_equal(n_entries(), nameless >= 0 ? 1 : 2);
+    if (nameless >= 0) close(nameless);
+    empty_folder();
+    char stale[64]; /* of a process that was killed between its two last steps and had our number */
+    snprintf(stale, sizeof stale, "w.tmp.%ld", (long)getpid());
+    put(stale, "half", 4);
+    assert_int_equal(mnas_file_write_atomic(at("w"), "new", 3), 0);
+    check_content("w", "new");
     assert_int_equal(n_entries(), 1);
 }
 
@@ -369,6 +397,7 @@ int main(void) {
         cmocka_unit_test(abort_leaves_the_old_file),
         cmocka_unit_test(a_size_limit_leaves_the_old_file),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),
+        cmocka_unit_test(a_killed_writer_leaves_nothing),
         cmocka_unit_test(impossible_targets),
         cmocka_unit_test(mapping),
         cmocka_unit_test(folders),
