@@ -1,4 +1,5 @@
-/* adam.h - the Adam optimiser (Kingma & Ba, algorithm 1) over one flat array, and clipping of a gradient's norm. */
+/* adam.h - the Adam optimiser (Kingma & Ba, algorithm 1) over one flat array, and clipping of a gradient's
+ * norm. */
 #ifndef MNAS_STRATEGY_ADAM_H
 #define MNAS_STRATEGY_ADAM_H
 
@@ -7,8 +8,8 @@
 
 typedef struct mnas_adam {
     double lr, beta1, beta2, epsilon;
-    int64_t n_steps;   /* taken so far */
-    double *m, *v;     /* moments, owned by the caller, zero at the start */
+    int64_t n_steps; /* taken so far */
+    double *m, *v;   /* moments, owned by the caller, zero at the start */
 } mnas_adam;
 
 void mnas_adam_step(mnas_adam *adam, double *params, const double *grad, size_t n);

@@ -71,4 +71,6 @@ void mnas_blob_get_rng(mnas_blob_reader *in, mnas_rng *rng) {
     if (any == 0) in->bad = true;
 }
 
-bool mnas_blob_done(const mnas_blob_reader *in) { return !in->bad && in->at == in->end; }
+bool mnas_blob_done(const mnas_blob_reader *in) {
+    return !in->bad && in->at == in->end;
+}

@@ -1,8 +1,8 @@
 /* blob.h - the bytes of save() and load(): little-endian 64-bit words, numbers with their exact bits.
  *
- * The writer appends to a mnas_str and needs one mnas_str_ok() at its end. The reader never runs over the end: after the
- * first failure `bad` is set, everything read is 0, and one check at the end suffices. A number that is not finite is a
- * failure: nothing that we write is.
+ * The writer appends to a mnas_str and needs one mnas_str_ok() at its end. The reader never runs over the
+ * end: after the first failure `bad` is set, everything read is 0, and one check at the end suffices. A
+ * number that is not finite is a failure: nothing that we write is.
  */
 #ifndef MNAS_STRATEGY_BLOB_H
 #define MNAS_STRATEGY_BLOB_H
@@ -29,7 +29,8 @@ uint64_t mnas_blob_get_u64(mnas_blob_reader *in);
 uint64_t mnas_blob_get_max(mnas_blob_reader *in, uint64_t max); /* bad when larger */
 void mnas_blob_get_f64s(mnas_blob_reader *in, double *values, size_t n);
 void mnas_blob_get_ints(mnas_blob_reader *in, int *values, size_t n);
-void mnas_blob_get_rng(mnas_blob_reader *in, mnas_rng *rng); /* all zero, from which nothing follows, is bad */
-bool mnas_blob_done(const mnas_blob_reader *in);             /* all was good and nothing is left */
+void mnas_blob_get_rng(mnas_blob_reader *in,
+                       mnas_rng *rng);           /* all zero, from which nothing follows, is bad */
+bool mnas_blob_done(const mnas_blob_reader *in); /* all was good and nothing is left */
 
 #endif

@@ -4,7 +4,8 @@
  *     i = sigmoid(z_i)  f = sigmoid(z_f)  g = tanh(z_g)  o = sigmoid(z_o)
  *     c_t = f c_{t-1} + i g        h_t = o tanh(c_t)
  *
- * In double precision, so that finite differences can check every gradient. No threads: the same inputs give the same bits.
+ * In double precision, so that finite differences can check every gradient. No threads: the same inputs give
+ * the same bits.
  */
 #include "strategy/lstm.h"
 
@@ -18,23 +19,33 @@
 
 enum { N_GATES = 4 };
 
-size_t mnas_lstm_n_params(mnas_lstm_shape s) { return (s.n_inputs + s.n_units + 1) * N_GATES * s.n_units; }
+size_t mnas_lstm_n_params(mnas_lstm_shape s) {
+    return (s.n_inputs + s.n_units + 1) * N_GATES * s.n_units;
+}
 
 int mnas_lstm_run_create(mnas_lstm_run *run, mnas_lstm_shape shape, size_t n_steps, size_t max_rows) {
     size_t E = shape.n_inputs, H = shape.n_units, TR = n_steps * max_rows;
     struct {
         double **field;
         size_t n;
-    } parts[] = {{&run->x, TR * E},       {&run->gates, TR * N_GATES * H}, {&run->tanh_c, TR * H},
-                 {&run->h, TR * H + max_rows * H}, {&run->c, TR * H + max_rows * H},
-                 {&run->dx, TR * E},      {&run->dh, TR * H},              {&run->dgates, TR * N_GATES * H},
-                 {&run->dh_next, max_rows * H}, {&run->dc, max_rows * H},
-                 {&run->wx_t, N_GATES * H * E}, {&run->wh_t, N_GATES * H * H}};
+    } parts[] = {{&run->x, TR * E},
+                 {&run->gates, TR * N_GATES * H},
+                 {&run->tanh_c, TR * H},
+                 {&run->h, TR * H + max_rows * H},
+                 {&run->c, TR * H + max_rows * H},
+                 {&run->dx, TR * E},
+                 {&run->dh, TR * H},
+                 {&run->dgates, TR * N_GATES * H},
+                 {&run->dh_next, max_rows * H},
+                 {&run->dc, max_rows * H},
+                 {&run->wx_t, N_GATES * H * E},
+                 {&run->wh_t, N_GATES * H * H}};
     size_t n_parts = sizeof parts / sizeof *parts, total = 0;
     for (size_t i = 0; i < n_parts; i++) total += parts[i].n;
     run->memory = calloc(total, sizeof(double));
     if (!run->memory)
-        return mnas_error_set(MNAS_ERR_MEMORY, "the controller's LSTM needs %zu bytes", total * sizeof(double));
+        return mnas_error_set(MNAS_ERR_MEMORY, "the controller's LSTM needs %zu bytes",
+                              total * sizeof(double));
     double *at = run->memory;
     for (size_t i = 0; i < n_parts; at += parts[i].n, i++) *parts[i].field = at;
     run->shape = shape;
@@ -56,9 +67,13 @@ void mnas_lstm_reset(mnas_lstm_run *run, size_t n_rows) {
     memset(run->c, 0, n_rows * run->shape.n_units * sizeof(double));
 }
 
-static double sigmoid(double z) { return 1.0 / (1.0 + exp(-z)); }
+static double sigmoid(double z) {
+    return 1.0 / (1.0 + exp(-z));
+}
 /* to 1e-16 of 1; the library's keeps relative precision near 0, which costs a fifth of the whole update */
-static double squash(double z) { return 2 * sigmoid(2 * z) - 1; }
+static double squash(double z) {
+    return 2 * sigmoid(2 * z) - 1;
+}
 
 void mnas_lstm_step(mnas_lstm_run *run, const double *params, size_t t) {
     size_t E = run->shape.n_inputs, H = run->shape.n_units, R = run->n_rows, G = N_GATES * H;
@@ -82,7 +97,8 @@ void mnas_lstm_step(mnas_lstm_run *run, const double *params, size_t t) {
     }
 }
 
-/* d loss / d z of step t from dh (its own and what step t + 1 sent back) and dc; dc becomes that of step t - 1. */
+/* d loss / d z of step t from dh (its own and what step t + 1 sent back) and dc; dc becomes that of step t
+ * - 1. */
 static void backward_cell(mnas_lstm_run *run, size_t t) {
     size_t H = run->shape.n_units, R = run->n_rows, G = N_GATES * H;
     for (size_t r = 0; r < R; r++) {
@@ -103,7 +119,8 @@ static void backward_cell(mnas_lstm_run *run, size_t t) {
 }
 
 void mnas_lstm_backward(mnas_lstm_run *run, const double *params, double *grad) {
-    size_t E = run->shape.n_inputs, H = run->shape.n_units, R = run->n_rows, G = N_GATES * H, T = run->n_steps;
+    size_t E = run->shape.n_inputs, H = run->shape.n_units, R = run->n_rows, G = N_GATES * H,
+           T = run->n_steps;
     const double *wx = params, *wh = wx + E * G;
     mnas_matmul_transpose(run->wx_t, wx, E, G);
     mnas_matmul_transpose(run->wh_t, wh, H, G);

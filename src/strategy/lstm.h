@@ -1,12 +1,13 @@
-/* lstm.h - one LSTM layer over a batch of equally long sequences, forward step by step, backward through all of time.
+/* lstm.h - one LSTM layer over a batch of equally long sequences, forward step by step, backward through all
+ * of time.
  *
  * Shapes (row-major): T steps, R rows (sequences side by side), E inputs, H units.
- *     parameters: wx[E][4H] wh[H][4H] b[4H], one behind the other; the four gates of a row in the order i f g o
+ *     parameters: wx[E][4H] wh[H][4H] b[4H], one behind the other; a row's gates in the order i f g o
  *     run.x[T][R][E]  run.gates[T][R][4H] (after their squashing)  run.tanh_c[T][R][H]
  *     run.h[T+1][R][H]  run.c[T+1][R][H]: index 0 is the start (zeros), index t+1 the output of step t
  *
- * Use: reset, fill run.x[t], step(t), read run.h[t+1], ... ; then fill run.dh[t] (d loss / d output of step t) for all t and
- * call backward, which adds to the parameters' gradient and leaves run.dx[T][R][E].
+ * Use: reset, fill run.x[t], step(t), read run.h[t+1], ... ; then fill run.dh[t] (d loss / d output of step
+ * t) for all t and call backward, which adds to the parameters' gradient and leaves run.dx[T][R][E].
  */
 #ifndef MNAS_STRATEGY_LSTM_H
 #define MNAS_STRATEGY_LSTM_H

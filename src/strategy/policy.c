@@ -1,4 +1,5 @@
-/* policy.c - see policy.h. It knows no rewards and no optimiser (ppo_loss.c, adam.c) and keeps no random state. */
+/* policy.c - see policy.h. It knows no rewards and no optimiser (ppo_loss.c, adam.c) and keeps no random
+ * state. */
 #include "strategy/policy.h"
 
 #include <assert.h>
@@ -26,8 +27,8 @@ static void lay_out(mnas_policy *p, const mnas_decision *decisions, size_t E, si
     p->n_params = at;
 }
 
-int mnas_policy_create(mnas_policy *policy, const mnas_decision *decisions, size_t n_decisions, size_t n_embedding,
-                       size_t n_units, double temperature, size_t max_rows) {
+int mnas_policy_create(mnas_policy *policy, const mnas_decision *decisions, size_t n_decisions,
+                       size_t n_embedding, size_t n_units, double temperature, size_t max_rows) {
     memset(policy, 0, sizeof *policy);
     policy->n_decisions = n_decisions;
     policy->temperature = temperature;
@@ -80,7 +81,8 @@ static void log_softmax(double *x, size_t n, double temperature) {
 /* log_probs[row][decision t] from the tokens before t. */
 static void step(mnas_policy *p, const int *tokens, size_t t) {
     mnas_lstm_run *run = &p->run;
-    size_t T = p->n_decisions, E = run->shape.n_inputs, H = run->shape.n_units, R = run->n_rows, n = p->n_choices[t];
+    size_t T = p->n_decisions, E = run->shape.n_inputs, H = run->shape.n_units, R = run->n_rows,
+           n = p->n_choices[t];
     for (size_t r = 0; r < R; r++)
         memcpy(run->x + (t * R + r) * E, p->params + input_at(p, tokens + r * T, t), E * sizeof(double));
     mnas_lstm_step(run, p->params + p->lstm_at, t);
@@ -107,7 +109,8 @@ void mnas_policy_sample(mnas_policy *p, size_t n_rows, mnas_rng *rng, int *token
     for (size_t t = 0; t < p->n_decisions; t++) {
         step(p, tokens, t);
         for (size_t r = 0; r < n_rows; r++)
-            tokens[r * p->n_decisions + t] = draw(p->log_probs + r * p->n_probs + p->probs_at[t], p->n_choices[t], rng);
+            tokens[r * p->n_decisions + t] =
+                draw(p->log_probs + r * p->n_probs + p->probs_at[t], p->n_choices[t], rng);
     }
 }
 

@@ -1,12 +1,16 @@
-/* policy.h - the controller's distribution over token sequences: embeddings, one LSTM layer, one softmax per decision.
+/* policy.h - the controller's distribution over token sequences: embeddings, one LSTM layer, one softmax per
+ * decision.
  *
- * Step t reads the embedding of the token chosen at t - 1 (every decision has its own table; step 0 reads a learnt start
- * vector) and its head gives the log-probabilities of decision t's choices:  softmax((h_t w_t + b_t) / temperature).
+ * Step t reads the embedding of the token chosen at t - 1 (every decision has its own table; step 0 reads a
+ * learnt start vector) and its head gives the log-probabilities of decision t's choices,
+ *     log softmax((h_t w_t + b_t) / temperature).
  *
- * All parameters stand in one flat array, so that Adam, save() and finite differences see nothing but numbers:
- *     start[E]  embedding of decision 0 .. T-2: [n_t][E]  LSTM (lstm.h)  head of decision 0 .. T-1: w[H][n_t] b[n_t]
+ * All parameters stand in one flat array, so that Adam, save() and finite differences see nothing but
+ * numbers: start[E]  embeddings of decisions 0 .. T-2: [n_t][E]  LSTM (lstm.h)  heads of 0 .. T-1: w[H][n_t]
+ * b[n_t]
  *
- * Rows are sequences side by side. log_probs and dlogits are [row][n_probs], decision t's choices from probs_at[t] on.
+ * Rows are sequences side by side. log_probs and dlogits are [row][n_probs], decision t's choices from
+ * probs_at[t] on.
  */
 #ifndef MNAS_STRATEGY_POLICY_H
 #define MNAS_STRATEGY_POLICY_H
@@ -24,9 +28,9 @@ typedef struct mnas_policy {
     mnas_lstm_run run;
 } mnas_policy;
 
-int mnas_policy_create(mnas_policy *policy, const mnas_decision *decisions, size_t n_decisions, size_t n_embedding,
-                       size_t n_units, double temperature, size_t max_rows);
-void mnas_policy_destroy(mnas_policy *policy); /* a zeroed one is allowed */
+int mnas_policy_create(mnas_policy *policy, const mnas_decision *decisions, size_t n_decisions,
+                       size_t n_embedding, size_t n_units, double temperature, size_t max_rows);
+void mnas_policy_destroy(mnas_policy *policy);                           /* a zeroed one is allowed */
 void mnas_policy_init(mnas_policy *policy, double range, mnas_rng *rng); /* uniform in [-range, range] */
 
 /* Draw tokens[n_rows][T]. log_probs of the choices follow from mnas_policy_log_prob. */
@@ -38,8 +42,8 @@ double mnas_policy_log_prob(const mnas_policy *policy, size_t row, size_t t, int
 /* Of decision t in `row`, in nats. */
 double mnas_policy_entropy(const mnas_policy *policy, size_t row, size_t t);
 
-/* After evaluate() of the same tokens, with policy->dlogits filled (d loss / d logits before the temperature): adds d loss /
- * d params to grad[n_params]. */
+/* After evaluate() of the same tokens, with policy->dlogits filled (d loss / d logits before the
+ * temperature): adds d loss / d params to grad[n_params]. */
 void mnas_policy_backward(mnas_policy *policy, const int *tokens, double *grad);
 
 #endif

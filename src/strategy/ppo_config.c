@@ -1,12 +1,14 @@
 /* ppo_config.c - see ppo_config.h.
  *
- * `paper`: what NASNet's appendix A.2 states (100 units, learning rate 0.00035, entropy 0.00001, baseline 0.95, 20
- * architectures an update, uniform start in [-0.1, 0.1]) and MnasNet reuses. Clip, epochs and the norm limit are in neither
- * paper: 0.2, 4 and 0.5 are what other tuners with this update use; the embedding is ours.
+ * `paper`: what NASNet's appendix A.2 states (100 units, learning rate 0.00035, entropy 0.00001, baseline
+ * 0.95, 20 architectures an update, uniform start in [-0.1, 0.1]) and MnasNet reuses. Clip, epochs and the
+ * norm limit are in neither paper: 0.2, 4 and 0.5 are what other tuners with this update use; the embedding
+ * is ours.
  *
- * `short`: for some tens to hundreds of trials, where 20 an update and 0.00035 would end before anything is learnt: smaller
- * batches, a larger step, more epochs over each batch, and advantages in units of the rewards' own spread. Found on
- * synthetic tables of 28 and 42 decisions (tests/unit/strategy/landscape.h) at 40 to 1000 proposals.
+ * `short`: for some tens to hundreds of trials, where 20 an update and 0.00035 would end before anything is
+ * learnt: smaller batches, a larger step, more epochs over each batch, and advantages in units of the
+ * rewards' own spread. Found on synthetic tables of 28 and 42 decisions (tests/unit/strategy/landscape.h) at
+ * 40 to 1000 proposals.
  */
 #include "strategy/ppo_config.h"
 
@@ -25,21 +27,26 @@ const mnas_opt mnas_ppo_opt_table[] = {
     {"preset", MNAS_OPT_CHOICE, AT(preset), "auto", 0, 0, NULL,
      "defaults of all below; auto: short under 2000 trials, else paper", presets},
     {"hidden", MNAS_OPT_INT, AT(hidden), NULL, 1, 512, "units", "of the LSTM (both presets: 100)", NULL},
-    {"embedding", MNAS_OPT_INT, AT(embedding), NULL, 1, 512, "numbers", "inputs of the LSTM (both presets: 32)", NULL},
-    {"batch", MNAS_OPT_INT, AT(batch), NULL, 1, 1000, "proposals", "an update (paper: 20; short: 2 to 8, trials / 8)",
+    {"embedding", MNAS_OPT_INT, AT(embedding), NULL, 1, 512, "numbers",
+     "inputs of the LSTM (both presets: 32)", NULL},
+    {"batch", MNAS_OPT_INT, AT(batch), NULL, 1, 1000, "proposals",
+     "an update (paper: 20; short: 2 to 8, trials / 8)", NULL},
+    {"epochs", MNAS_OPT_INT, AT(epochs), NULL, 1, 1000, "steps", "over each batch (paper: 4; short: 8)",
      NULL},
-    {"epochs", MNAS_OPT_INT, AT(epochs), NULL, 1, 1000, "steps", "over each batch (paper: 4; short: 8)", NULL},
-    {"lr", MNAS_OPT_FLOAT, AT(lr), NULL, 1e-9, 1, NULL, "Adam's learning rate (paper: 0.00035; short: 0.003, less over 100 trials)", NULL},
-    {"clip", MNAS_OPT_FLOAT, AT(clip), NULL, 1e-6, 1e6, NULL, "PPO's clip of the ratio of probabilities (both: 0.2)",
-     NULL},
-    {"entropy", MNAS_OPT_FLOAT, AT(entropy), NULL, 0, 1e3, NULL, "weight of the entropy bonus (paper: 0.00001; short: 0.03)",
-     NULL},
+    {"lr", MNAS_OPT_FLOAT, AT(lr), NULL, 1e-9, 1, NULL,
+     "Adam's learning rate (paper: 0.00035; short: 0.003, less over 100 trials)", NULL},
+    {"clip", MNAS_OPT_FLOAT, AT(clip), NULL, 1e-6, 1e6, NULL,
+     "PPO's clip of the ratio of probabilities (both: 0.2)", NULL},
+    {"entropy", MNAS_OPT_FLOAT, AT(entropy), NULL, 0, 1e3, NULL,
+     "weight of the entropy bonus (paper: 0.00001; short: 0.03)", NULL},
     {"baseline-decay", MNAS_OPT_FLOAT, AT(baseline_decay), NULL, 0, 0.9999, NULL,
      "old baseline's share in the moving average of rewards (both: 0.95)", NULL},
-    {"grad-clip", MNAS_OPT_FLOAT, AT(grad_clip), NULL, 0, 1e9, NULL, "limit of the gradient's norm, 0: none (both: 0.5)",
+    {"grad-clip", MNAS_OPT_FLOAT, AT(grad_clip), NULL, 0, 1e9, NULL,
+     "limit of the gradient's norm, 0: none (both: 0.5)", NULL},
+    {"temperature", MNAS_OPT_FLOAT, AT(temperature), NULL, 0.01, 100, NULL, "of the softmaxes (both: 1)",
      NULL},
-    {"temperature", MNAS_OPT_FLOAT, AT(temperature), NULL, 0.01, 100, NULL, "of the softmaxes (both: 1)", NULL},
-    {"init", MNAS_OPT_FLOAT, AT(init), NULL, 0, 10, NULL, "parameters start uniform in [-init, init] (both: 0.1)", NULL},
+    {"init", MNAS_OPT_FLOAT, AT(init), NULL, 0, 10, NULL,
+     "parameters start uniform in [-init, init] (both: 0.1)", NULL},
     {"normalize", MNAS_OPT_CHOICE, AT(normalize), "preset", 0, 0, NULL,
      "divide advantages by the rewards' running deviation (paper: no; short: yes)", normalize},
     MNAS_OPT_END};

@@ -1,4 +1,5 @@
-/* ppo_config.h - options of strategy `ppo` and the presets behind them. An option that is not given is the preset's. */
+/* ppo_config.h - options of strategy `ppo` and the presets behind them. An option that is not given is the
+ * preset's. */
 #ifndef MNAS_STRATEGY_PPO_CONFIG_H
 #define MNAS_STRATEGY_PPO_CONFIG_H
 
@@ -15,13 +16,13 @@ typedef struct mnas_ppo_opts { /* as parsed; unset fields are NaN or MNAS_OPT_UN
 extern const mnas_opt mnas_ppo_opt_table[];
 
 typedef struct mnas_ppo_config { /* resolved */
-    int64_t hidden, embedding; /* LSTM units, inputs */
-    int64_t batch, epochs;     /* proposals an update, Adam steps an update */
-    double lr, clip, entropy;  /* Adam's; eps and beta of ppo_loss.h */
-    double baseline_decay;     /* weight of the old baseline when a reward comes in */
-    double grad_clip;          /* limit of the gradient's norm; 0: none */
-    double temperature, init;  /* of the softmaxes; parameters start uniform in [-init, init] */
-    bool normalize;            /* advantages over the running standard deviation of the rewards */
+    int64_t hidden, embedding;   /* LSTM units, inputs */
+    int64_t batch, epochs;       /* proposals an update, Adam steps an update */
+    double lr, clip, entropy;    /* Adam's; eps and beta of ppo_loss.h */
+    double baseline_decay;       /* weight of the old baseline when a reward comes in */
+    double grad_clip;            /* limit of the gradient's norm; 0: none */
+    double temperature, init;    /* of the softmaxes; parameters start uniform in [-init, init] */
+    bool normalize;              /* advantages over the running standard deviation of the rewards */
 } mnas_ppo_config;
 
 mnas_ppo_config mnas_ppo_config_resolve(const mnas_ppo_opts *opts, int n_trials);

@@ -1,10 +1,11 @@
-/* ppo_loss.c - see ppo_loss.h. Where both branches of min() are equal the gradient is that of the unclipped one. */
+/* ppo_loss.c - see ppo_loss.h. Where both branches of min() are equal the gradient is that of the unclipped
+ * one. */
 #include "strategy/ppo_loss.h"
 
 #include <math.h>
 #include <string.h>
 
-/* exp() of more would overflow; a ratio this far out is clipped or about to be, its size says nothing more. */
+/* exp() of more would overflow; a ratio this far out is clipped, its size says nothing more. */
 static const double MAX_LOG_RATIO = 20;
 
 /* Surrogate of one decision; *slope is its derivative by the log-probability: d r / d log pi = r. */
@@ -18,8 +19,9 @@ static double surrogate(double log_ratio, double advantage, double clip, double 
 
 /* d/d logit_k of  -scale [slope log p_token + beta H]:
  *     d log p_token / d logit_k = ((k == token) - p_k) / temperature
- *     d H / d logit_k           = - p_k (log p_k + H) / temperature                                                     */
-static void fill_dlogits(mnas_policy *p, size_t row, size_t t, int token, double slope, double beta, double scale) {
+ *     d H / d logit_k           = - p_k (log p_k + H) / temperature */
+static void fill_dlogits(mnas_policy *p, size_t row, size_t t, int token, double slope, double beta,
+                         double scale) {
     size_t at = row * p->n_probs + p->probs_at[t];
     double entropy = mnas_policy_entropy(p, row, t);
     for (size_t k = 0; k < p->n_choices[t]; k++) {

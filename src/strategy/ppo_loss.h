@@ -1,12 +1,13 @@
-/* ppo_loss.h - the clipped surrogate of proximal policy optimisation (Schulman et al. 2017, equation 7) with an entropy
- * bonus, over a batch of finished sequences.
+/* ppo_loss.h - the clipped surrogate of proximal policy optimisation (Schulman et al. 2017, equation 7) with
+ * an entropy bonus, over a batch of finished sequences.
  *
  *     loss = - 1/(B T) sum_i sum_t [ min(r A_i, clip(r, 1 - eps, 1 + eps) A_i) + beta H_t ]
  *     r = pi(token_t | tokens before t) / pi_old(token_t | tokens before t)
  *
- * The ratio is per decision, not of the whole sequence: every decision is an action of its own with the sequence's
- * advantage as its return (no discount). A ratio of the whole sequence would leave [1 - eps, 1 + eps] after moving each of
- * 42 decisions by half a percent, and would then stop the gradient of all of them at once.
+ * The ratio is per decision, not of the whole sequence: every decision is an action of its own with the
+ * sequence's advantage as its return (no discount). A ratio of the whole sequence would leave [1 - eps, 1 +
+ * eps] after moving each of 42 decisions by half a percent, and would then stop the gradient of all of them
+ * at once.
  */
 #ifndef MNAS_STRATEGY_PPO_LOSS_H
 #define MNAS_STRATEGY_PPO_LOSS_H
@@ -21,7 +22,8 @@ typedef struct mnas_ppo_batch {
     double clip, entropy;     /* eps, beta */
 } mnas_ppo_batch;
 
-/* Returns the loss. Sets grad[n_params] (NULL: not wanted) and *mean_entropy, of the decisions in nats (NULL: not wanted). */
+/* Returns the loss. Sets grad[n_params] (NULL: not wanted) and *mean_entropy, of the decisions in nats (NULL:
+ * not wanted). */
 double mnas_ppo_loss(mnas_policy *policy, const mnas_ppo_batch *batch, double *grad, double *mean_entropy);
 
 #endif

@@ -1,12 +1,13 @@
-/* strategy.c - what all strategies share: the list, the clock of proposals and feedback, checks of tokens, and the envelope
- * of a saved state. It chooses nothing itself.
+/* strategy.c - what all strategies share: the list, the clock of proposals and feedback, checks of tokens,
+ * and the envelope of a saved state. It chooses nothing itself.
  *
- * Invariants: n_fed <= n_proposed <= n_fed + delay; `pending` is a ring of the tokens of proposals n_fed .. n_proposed - 1,
- * so that feedback for anything but the oldest open proposal is refused before a strategy sees it.
+ * Invariants: n_fed <= n_proposed; `pending` holds the tokens of the open proposals n_fed .. n_proposed - 1,
+ * so that feedback for anything but the oldest of them is refused before a strategy sees it. How many may be
+ * open is the caller's affair.
  *
- * A saved state: magic, version, hash of (class, problem, seed), n_proposed, n_fed, open tokens, the class's own bytes with
- * their length, FNV-1a of all before. Words are 64-bit little-endian (blob.h). n_trials is not in the hash: a strategy to
- * which it matters checks what it made of it.
+ * A saved state: magic, version, hash of (class, problem, seed), n_proposed, n_fed, open tokens, the class's
+ * own bytes with their length, FNV-1a of all before. Words are 64-bit little-endian (blob.h). n_trials is not
+ * in the hash: a strategy to which it matters checks what it made of it.
  */
 #include "strategy/strategy.h"
 
@@ -41,7 +42,8 @@ struct mnas_strategy {
     mnas_problem problem;
     uint64_t seed;
     uint64_t n_proposed, n_fed;
-    int *pending; /* [delay][n_decisions] */
+    int *pending; /* [room][n_decisions], the oldest first */
+    size_t room;
 };
 
 const mnas_plugin *const *mnas_strategy_plugins(size_t *n) {
@@ -49,8 +51,12 @@ const mnas_plugin *const *mnas_strategy_plugins(size_t *n) {
     return plugins;
 }
 
-void *mnas_strategy_self(mnas_strategy *strategy) { return strategy->self; }
-const mnas_strategy_class *mnas_strategy_class_of(const mnas_strategy *strategy) { return strategy->class; }
+void *mnas_strategy_self(mnas_strategy *strategy) {
+    return strategy->self;
+}
+const mnas_strategy_class *mnas_strategy_class_of(const mnas_strategy *strategy) {
+    return strategy->class;
+}
 
 static int check_problem(const mnas_problem *p) {
     if (p->n_decisions < 1 || p->n_decisions > MAX_DECISIONS)
@@ -96,8 +102,7 @@ int mnas_strategy_open(mnas_strategy **out, const char *spec, const mnas_problem
     rc = mnas_registry_open(plugins, sizeof plugins / sizeof *plugins, "strategy", spec, &found, &s->opts);
     if (rc < 0) goto out;
     s->class = (const mnas_strategy_class *)found; /* plugin is the first member */
-    s->pending = calloc((size_t)problem->delay * (size_t)problem->n_decisions, sizeof *s->pending);
-    rc = s->pending ? self_create(&s->self, s) : mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", spec);
+    rc = self_create(&s->self, s);
     if (rc < 0) goto out;
     *out = s;
     s = NULL;
@@ -114,8 +119,19 @@ void mnas_strategy_close(mnas_strategy *s) {
     free(s);
 }
 
-static int *pending_slot(const mnas_strategy *s, uint64_t proposal) {
-    return s->pending + proposal % (uint64_t)s->problem.delay * (uint64_t)s->problem.n_decisions;
+/* Tokens of the i-th open proposal. */
+static int *pending_at(const mnas_strategy *s, size_t i) {
+    return s->pending + i * (size_t)s->problem.n_decisions;
+}
+
+static int reserve_pending(mnas_strategy *s, size_t n) {
+    if (n <= s->room) return 0;
+    size_t room = n > 2 * s->room ? n : 2 * s->room;
+    int *pending = realloc(s->pending, room * (size_t)s->problem.n_decisions * sizeof *pending);
+    if (!pending) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu open proposals", room);
+    s->pending = pending;
+    s->room = room;
+    return 0;
 }
 
 static bool tokens_valid(const mnas_problem *p, const int *tokens) {
@@ -125,37 +141,33 @@ static bool tokens_valid(const mnas_problem *p, const int *tokens) {
 }
 
 int mnas_strategy_propose(mnas_strategy *s, int *tokens) {
-    /* "exactly" in the contract: more feedback than due would be knowledge that a slower run does not have */
-    uint64_t delay = (uint64_t)s->problem.delay, p = s->n_proposed, due = p + 1 > delay ? p + 1 - delay : 0;
-    if (s->n_fed != due)
-        return mnas_error_set(MNAS_ERR_ARG,
-                              "proposal %" PRIu64 " with delay %" PRIu64 " needs feedback of %" PRIu64
-                              " proposals, got %" PRIu64,
-                              p, delay, due, s->n_fed);
-    int rc = s->class->propose(s->self, tokens);
-    if (rc < 0) return rc;
+    size_t n_open = (size_t)(s->n_proposed - s->n_fed);
+    int rc = reserve_pending(s, n_open + 1);
+    if (rc < 0 || (rc = s->class->propose(s->self, tokens)) < 0) return rc;
     assert(tokens_valid(&s->problem, tokens));
-    memcpy(pending_slot(s, p), tokens, (size_t)s->problem.n_decisions * sizeof *tokens);
+    memcpy(pending_at(s, n_open), tokens, (size_t)s->problem.n_decisions * sizeof *tokens);
     s->n_proposed++;
     return 0;
 }
 
 int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outcome *outcome) {
     if (s->n_fed == s->n_proposed)
-        return mnas_error_set(MNAS_ERR_ARG, "feedback without an open proposal (%" PRIu64 " made, all answered)",
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "feedback without an open proposal (%" PRIu64 " made, all answered)",
                               s->n_proposed);
-    const int *expected = pending_slot(s, s->n_fed);
-    for (int t = 0; t < s->problem.n_decisions; t++)
-        if (tokens[t] != expected[t])
+    size_t n_open = (size_t)(s->n_proposed - s->n_fed), T = (size_t)s->problem.n_decisions;
+    for (size_t t = 0; t < T; t++)
+        if (tokens[t] != s->pending[t])
             return mnas_error_set(MNAS_ERR_ARG,
-                                  "feedback is due for proposal %" PRIu64 ", whose token %d is %d, not %d", s->n_fed,
-                                  t, expected[t], tokens[t]);
+                                  "feedback is due for proposal %" PRIu64 ", whose token %zu is %d, not %d",
+                                  s->n_fed, t, s->pending[t], tokens[t]);
     if (!(fabs(outcome->reward) <= MAX_REWARD)) /* NaN too */
-        return mnas_error_set(MNAS_ERR_ARG, "reward of proposal %" PRIu64 " is %g; allowed: -%g to %g", s->n_fed,
-                              outcome->reward, MAX_REWARD, MAX_REWARD);
+        return mnas_error_set(MNAS_ERR_ARG, "reward of proposal %" PRIu64 " is %g; allowed: -%g to %g",
+                              s->n_fed, outcome->reward, MAX_REWARD, MAX_REWARD);
     int rc = s->class->feedback(s->self, tokens, outcome);
     if (rc < 0) return rc;
     s->n_fed++;
+    memmove(s->pending, s->pending + T, (n_open - 1) * T * sizeof *s->pending);
     return 0;
 }
 
@@ -173,7 +185,8 @@ void mnas_strategy_probabilities(const mnas_strategy *s, double *probs) {
         return;
     }
     for (int t = 0; t < s->problem.n_decisions; t++)
-        for (int k = 0; k < s->problem.decisions[t].n_choices; k++) *probs++ = 1.0 / s->problem.decisions[t].n_choices;
+        for (int k = 0; k < s->problem.decisions[t].n_choices; k++)
+            *probs++ = 1.0 / s->problem.decisions[t].n_choices;
 }
 
 /* ---- saved states ---- */
@@ -200,11 +213,11 @@ int mnas_strategy_save(const mnas_strategy *s, mnas_str *out) {
     mnas_blob_put_u64(out, signature(s));
     mnas_blob_put_u64(out, s->n_proposed);
     mnas_blob_put_u64(out, s->n_fed);
-    for (uint64_t p = s->n_fed; p < s->n_proposed; p++)
-        mnas_blob_put_ints(out, pending_slot(s, p), (size_t)s->problem.n_decisions);
+    mnas_blob_put_ints(out, s->pending, (size_t)(s->n_proposed - s->n_fed) * (size_t)s->problem.n_decisions);
     mnas_blob_put_u64(out, own.len);
     mnas_str_append_n(out, own.data ? own.data : "", own.len);
-    if (mnas_str_ok(out)) mnas_blob_put_u64(out, mnas_hash_bytes(MNAS_HASH_INIT, out->data + start, out->len - start));
+    if (mnas_str_ok(out))
+        mnas_blob_put_u64(out, mnas_hash_bytes(MNAS_HASH_INIT, out->data + start, out->len - start));
     if (!mnas_str_ok(out) || !mnas_str_ok(&own))
         rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for the state of strategy %s", s->class->plugin.name);
 out:
@@ -226,8 +239,9 @@ static int check_frame(const mnas_strategy *s, const char *bytes, size_t n) {
     if (mnas_blob_get_u64(&tail) != mnas_hash_bytes(MNAS_HASH_INIT, bytes, n - 8))
         return broken(s, "checksum is wrong, the bytes were cut or changed");
     if (version != STATE_VERSION)
-        return mnas_error_set(MNAS_ERR_FORMAT, "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64,
-                              version, STATE_VERSION);
+        return mnas_error_set(MNAS_ERR_FORMAT,
+                              "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64, version,
+                              STATE_VERSION);
     if (stored_for != signature(s))
         return mnas_error_set(MNAS_ERR_MISMATCH,
                               "stored state belongs to another strategy, space, delay or seed than this %s",
@@ -241,12 +255,14 @@ static int load_into(mnas_strategy *fresh, const char *bytes, size_t n) {
     for (int i = 0; i < 3; i++) mnas_blob_get_u64(&in);
     fresh->n_proposed = mnas_blob_get_max(&in, INT64_MAX);
     fresh->n_fed = mnas_blob_get_max(&in, fresh->n_proposed);
-    if (in.bad || fresh->n_proposed - fresh->n_fed > (uint64_t)fresh->problem.delay)
-        return broken(fresh, "impossible number of open proposals");
-    for (uint64_t p = fresh->n_fed; p < fresh->n_proposed; p++) {
-        mnas_blob_get_ints(&in, pending_slot(fresh, p), (size_t)fresh->problem.n_decisions);
-        if (in.bad || !tokens_valid(&fresh->problem, pending_slot(fresh, p))) return broken(fresh, "token out of range");
-    }
+    size_t T = (size_t)fresh->problem.n_decisions, left = (size_t)(in.end - in.at);
+    uint64_t n_open = fresh->n_proposed - fresh->n_fed;
+    if (in.bad || n_open > left / (8 * T)) return broken(fresh, "more open proposals than bytes");
+    int rc = reserve_pending(fresh, (size_t)n_open);
+    if (rc < 0) return rc;
+    mnas_blob_get_ints(&in, fresh->pending, (size_t)n_open * T);
+    for (size_t i = 0; i < n_open; i++)
+        if (!tokens_valid(&fresh->problem, pending_at(fresh, i))) return broken(fresh, "token out of range");
     uint64_t own_bytes = mnas_blob_get_u64(&in);
     if (in.bad || own_bytes != (uint64_t)(in.end - in.at)) return broken(fresh, "wrong length");
     return fresh->class->load(fresh->self, (const char *)in.at, (size_t)own_bytes);
@@ -254,12 +270,10 @@ static int load_into(mnas_strategy *fresh, const char *bytes, size_t n) {
 
 int mnas_strategy_load(mnas_strategy *s, const char *bytes, size_t n) {
     mnas_strategy fresh = *s;
-    size_t ring = (size_t)s->problem.delay * (size_t)s->problem.n_decisions;
     fresh.self = fresh.pending = NULL;
+    fresh.room = 0;
     int rc = check_frame(s, bytes, n);
     if (rc < 0) return rc;
-    if (!(fresh.pending = calloc(ring, sizeof *fresh.pending)))
-        return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", s->class->plugin.name);
     rc = self_create(&fresh.self, s);
     if (rc < 0) goto out;
     rc = load_into(&fresh, bytes, n);

@@ -1,12 +1,14 @@
-/* strategy_ppo.c - MnasNet's controller: an LSTM policy (policy.c) taught by proximal policy optimisation (ppo_loss.c).
+/* strategy_ppo.c - MnasNet's controller: an LSTM policy (policy.c) taught by proximal policy optimisation
+ * (ppo_loss.c).
  *
- * Every `batch` answered proposals make one update: `epochs` Adam steps on the clipped loss, with the log-probabilities kept
- * from the time of proposing, so that answers which come `delay` proposals late are weighed rightly. Advantage = reward -
- * moving average of the earlier rewards (the first batch uses its own mean). A failed trial is a sequence of reward 0 (which
- * does not enter the moving average), a repeat is an ordinary observation.
+ * Every `batch` answered proposals make one update: `epochs` Adam steps on the clipped loss, with the
+ * log-probabilities kept from the time of proposing, so that answers which come many proposals late are
+ * weighed rightly. Advantage = reward - moving average of the earlier rewards (the first batch uses its own
+ * mean). A failed trial is a sequence of reward 0 (which does not enter the moving average), a repeat is an
+ * ordinary observation.
  *
- * It does not look at descriptors or at the order of ordinal choices, and uses no threads. Its state is a function of
- * (problem, options, seed, outcomes); save() holds all of it to the bit.
+ * It does not look at descriptors or at the order of ordinal choices, and uses no threads. Its state is a
+ * function of (problem, options, seed, outcomes); save() holds all of it to the bit.
  */
 #include "strategy/strategy_ppo.h"
 
@@ -22,18 +24,28 @@
 /* Sequences drawn for the report's marginals, in groups of as many rows as the policy has room for. */
 enum { MARGINAL_SAMPLES = 64, MIN_ROWS = 8 };
 
-/* Of normalised advantages: a failed trial is some twenty deviations away and must not outweigh its whole batch. */
+/* Of normalised advantages: a failed trial is some twenty deviations away and must not outweigh its whole
+ * batch. */
 static const double MAX_ADVANTAGE = 3;
 
 /* ---- memory of sequences ---- */
 
-static int memory_create(mnas_ppo_memory *m, size_t room, size_t T) {
-    m->tokens = calloc(room * T, sizeof *m->tokens);
-    m->log_probs = calloc(room * T, sizeof *m->log_probs);
-    m->rewards = calloc(room, sizeof *m->rewards);
-    m->failed = calloc(room, sizeof *m->failed);
-    if (m->tokens && m->log_probs && m->rewards && m->failed) return 0;
-    return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu proposals", room);
+/* Room for at least n sequences of T tokens. */
+static int memory_reserve(mnas_ppo_memory *m, size_t n, size_t T) {
+    if (n <= m->room) return 0;
+    size_t room = n > 2 * m->room ? n : 2 * m->room;
+    int *tokens = realloc(m->tokens, room * T * sizeof *tokens);
+    if (tokens) m->tokens = tokens;
+    double *log_probs = realloc(m->log_probs, room * T * sizeof *log_probs);
+    if (log_probs) m->log_probs = log_probs;
+    double *rewards = realloc(m->rewards, room * sizeof *rewards);
+    if (rewards) m->rewards = rewards;
+    int *failed = realloc(m->failed, room * sizeof *failed);
+    if (failed) m->failed = failed;
+    if (!tokens || !log_probs || !rewards || !failed)
+        return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu proposals", room);
+    m->room = room;
+    return 0;
 }
 
 static void memory_destroy(mnas_ppo_memory *m) {
@@ -67,22 +79,21 @@ static int allocate(mnas_ppo *s, const mnas_problem *problem) {
     size_t T = s->n_decisions, B = (size_t)s->config.batch, rows = B > MIN_ROWS ? B : MIN_ROWS;
     int rc = mnas_policy_create(&s->policy, problem->decisions, T, (size_t)s->config.embedding,
                                 (size_t)s->config.hidden, s->config.temperature, rows);
-    if (rc < 0 || (rc = memory_create(&s->open, s->delay, T)) < 0 || (rc = memory_create(&s->batch, B, T)) < 0)
-        return rc;
+    if (rc < 0 || (rc = memory_reserve(&s->batch, B, T)) < 0) return rc;
     s->adam.m = calloc(s->policy.n_params, sizeof(double));
     s->adam.v = calloc(s->policy.n_params, sizeof(double));
     s->grad = calloc(s->policy.n_params, sizeof(double));
     s->advantages = calloc(B, sizeof(double));
     s->marginal_tokens = calloc(MIN_ROWS * T, sizeof *s->marginal_tokens);
     if (s->adam.m && s->adam.v && s->grad && s->advantages && s->marginal_tokens) return 0;
-    return mnas_error_set(MNAS_ERR_MEMORY, "no memory for a controller of %zu parameters", s->policy.n_params);
+    return mnas_error_set(MNAS_ERR_MEMORY, "no memory for a controller of %zu parameters",
+                          s->policy.n_params);
 }
 
 static int create(void *self, const mnas_problem *problem, const void *opts, uint64_t seed) {
     mnas_ppo *s = self;
     s->config = mnas_ppo_config_resolve(opts, problem->n_trials);
     s->n_decisions = (size_t)problem->n_decisions;
-    s->delay = (size_t)problem->delay;
     s->seed = seed;
     s->advantage_sign = 1;
     s->adam = (mnas_adam){.lr = s->config.lr, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
@@ -113,11 +124,14 @@ static double mean_entropy(const mnas_policy *policy, size_t row) {
 static int propose(void *self, int *tokens) {
     mnas_ppo *s = self;
     size_t T = s->n_decisions, at = s->open.n * T;
-    if (s->open.n >= s->delay) return inconsistent();
+    int rc = memory_reserve(&s->open, s->open.n + 1, T);
+    if (rc < 0) return rc;
     mnas_policy_sample(&s->policy, 1, &s->rng, tokens);
     memcpy(s->open.tokens + at, tokens, T * sizeof *tokens);
-    for (size_t t = 0; t < T; t++) s->open.log_probs[at + t] = mnas_policy_log_prob(&s->policy, 0, t, tokens[t]);
-    s->open.n++;
+    for (size_t t = 0; t < T; t++)
+        s->open.log_probs[at + t] = mnas_policy_log_prob(&s->policy, 0, t, tokens[t]);
+    s->open.rewards[s->open.n] = 0;
+    s->open.failed[s->open.n++] = 0;
     if (s->n_updates == 0) s->entropy = mean_entropy(&s->policy, 0);
     return 0;
 }
@@ -142,8 +156,8 @@ static void average_in(mnas_ppo *s, double reward) {
     s->n_averaged++;
 }
 
-/* Advantages against the baseline of earlier rewards; then the batch joins the moving averages. Failed trials do not: their
- * 0 says nothing about the level or the spread of quality, and would drown both. */
+/* Advantages against the baseline of earlier rewards; then the batch joins the moving averages. Failed trials
+ * do not: their 0 says nothing about the level or the spread of quality, and would drown both. */
 static void compute_advantages(mnas_ppo *s) {
     double *a = s->advantages;
     if (s->n_averaged == 0) start_averages(s);
@@ -152,7 +166,8 @@ static void compute_advantages(mnas_ppo *s) {
         if (!s->batch.failed[i]) average_in(s, s->batch.rewards[i]);
     if (s->config.normalize) {
         double deviation = sqrt(s->spread) + 1e-8; /* equal rewards: 0 / 1e-8 */
-        for (size_t i = 0; i < s->batch.n; i++) a[i] = fmax(-MAX_ADVANTAGE, fmin(MAX_ADVANTAGE, a[i] / deviation));
+        for (size_t i = 0; i < s->batch.n; i++)
+            a[i] = fmax(-MAX_ADVANTAGE, fmin(MAX_ADVANTAGE, a[i] / deviation));
     }
     for (size_t i = 0; i < s->batch.n; i++) a[i] *= s->advantage_sign;
 }
@@ -192,8 +207,9 @@ static void status(const void *self, mnas_strategy_status *out) {
     out->baseline = s->n_averaged ? s->baseline : NAN;
 }
 
-/* Mean of the conditional probabilities along sampled sequences: an unbiased estimate of the marginals with less noise than
- * counting the tokens. From a stream of its own; the policy's room for activations is scratch between calls. */
+/* Mean of the conditional probabilities along sampled sequences: an unbiased estimate of the marginals with
+ * less noise than counting the tokens. From a stream of its own; the policy's room for activations is scratch
+ * between calls. */
 static void probabilities(const void *self, double *probs) {
     const mnas_ppo *s = self;
     mnas_policy policy = s->policy; /* shares the arrays; only lstm run and log_probs are written */
@@ -211,9 +227,10 @@ static void probabilities(const void *self, double *probs) {
 /* ---- saving ---- */
 
 static void config_numbers(const mnas_ppo_config *c, double out[12]) {
-    double numbers[12] = {(double)c->hidden, (double)c->embedding, (double)c->batch,  (double)c->epochs,
-                          c->lr,             c->clip,              c->entropy,        c->baseline_decay,
-                          c->grad_clip,      c->temperature,       c->init,           (double)c->normalize};
+    double numbers[12] = {
+        (double)c->hidden, (double)c->embedding, (double)c->batch,  (double)c->epochs, c->lr,
+        c->clip,           c->entropy,           c->baseline_decay, c->grad_clip,      c->temperature,
+        c->init,           (double)c->normalize};
     memcpy(out, numbers, sizeof numbers);
 }
 
@@ -245,8 +262,13 @@ static int save(const void *self, mnas_str *out) {
 }
 
 static void load_memory(mnas_blob_reader *in, mnas_ppo_memory *m, const mnas_policy *p, size_t max) {
-    size_t T = p->n_decisions;
-    m->n = (size_t)mnas_blob_get_max(in, max);
+    size_t T = p->n_decisions, left = (size_t)(in->end - in->at);
+    m->n = (size_t)mnas_blob_get_max(in, max < left / (8 * T) ? max : left / (8 * T)); /* 8 bytes a token */
+    if (memory_reserve(m, m->n, T) < 0) in->bad = true;
+    if (in->bad) {
+        m->n = 0;
+        return;
+    }
     mnas_blob_get_ints(in, m->tokens, m->n * T);
     for (size_t i = 0; i < m->n * T; i++)
         if ((size_t)m->tokens[i] >= p->n_choices[i % T]) in->bad = true;
@@ -269,7 +291,7 @@ static int load(void *self, const char *bytes, size_t n) {
     s->adam.n_steps = (int64_t)mnas_blob_get_max(&in, INT64_C(1) << 53);
     mnas_blob_get_rng(&in, &s->rng);
     mnas_blob_get_f64s(&in, averages, 3);
-    load_memory(&in, &s->open, &s->policy, s->delay);
+    load_memory(&in, &s->open, &s->policy, SIZE_MAX);
     load_memory(&in, &s->batch, &s->policy, (size_t)s->config.batch - 1);
     mnas_blob_get_f64s(&in, s->policy.params, s->policy.n_params);
     mnas_blob_get_f64s(&in, s->adam.m, s->policy.n_params);
@@ -280,7 +302,9 @@ static int load(void *self, const char *bytes, size_t n) {
     s->baseline = averages[0];
     s->spread = averages[1];
     s->entropy = averages[2];
-    return mnas_blob_done(&in) ? 0 : mnas_error_set(MNAS_ERR_FORMAT, "stored state of the controller is malformed");
+    return mnas_blob_done(&in)
+               ? 0
+               : mnas_error_set(MNAS_ERR_FORMAT, "stored state of the controller is malformed");
 }
 
 const mnas_strategy_class mnas_strategy_class_ppo = {

@@ -10,6 +10,7 @@
 /* Sequences with what PPO must remember of them. */
 typedef struct mnas_ppo_memory {
     size_t n;
+    size_t room;
     int *tokens;       /* [room][T] */
     double *log_probs; /* [room][T], of the policy that proposed them */
     double *rewards;   /* [room] */
@@ -18,20 +19,20 @@ typedef struct mnas_ppo_memory {
 
 typedef struct mnas_ppo {
     mnas_ppo_config config;
-    size_t n_decisions, delay;
+    size_t n_decisions;
     uint64_t seed;
     mnas_policy policy;
     mnas_adam adam;
-    mnas_rng rng;            /* of the sampling */
-    mnas_ppo_memory open;    /* proposed, not yet answered; oldest first; rewards and failed unused */
-    mnas_ppo_memory batch;   /* answered since the last update */
+    mnas_rng rng;          /* of the sampling */
+    mnas_ppo_memory open;  /* proposed, not yet answered; oldest first; rewards and failed unused */
+    mnas_ppo_memory batch; /* answered since the last update */
     double *grad, *advantages;
     int *marginal_tokens;    /* scratch */
     double baseline, spread; /* moving averages: of the reward; of its squared distance from the baseline */
     uint64_t n_averaged;     /* rewards in them */
-    double entropy;          /* mean over decisions, nats: of the last update's batch, before it of the last proposal */
+    double entropy; /* mean over decisions, nats: of the last update's batch, or of the last proposal */
     uint64_t n_updates;
-    double advantage_sign;   /* 1; tests set -1 to see that learning is what makes the rewards rise */
+    double advantage_sign; /* 1; tests set -1 to see that learning is what makes the rewards rise */
 } mnas_ppo;
 
 #endif

@@ -1,5 +1,5 @@
-/* strategy_random.c - uniform random search: the baseline that every other strategy must beat. It learns nothing, so its
- * whole state is its random stream. */
+/* strategy_random.c - uniform random search: the baseline that every other strategy must beat. It learns
+ * nothing, so its whole state is its random stream. */
 #include <math.h>
 
 #include "base/error.h"
@@ -47,7 +47,9 @@ static int save(const void *self, mnas_str *out) {
 static int load(void *self, const char *bytes, size_t n) {
     mnas_blob_reader in = mnas_blob_reader_of(bytes, n);
     mnas_blob_get_rng(&in, &((random_search *)self)->rng);
-    return mnas_blob_done(&in) ? 0 : mnas_error_set(MNAS_ERR_FORMAT, "stored state of random search is malformed");
+    return mnas_blob_done(&in)
+               ? 0
+               : mnas_error_set(MNAS_ERR_FORMAT, "stored state of random search is malformed");
 }
 
 const mnas_strategy_class mnas_strategy_class_random = {

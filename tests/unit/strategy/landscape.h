@@ -1,6 +1,6 @@
-/* landscape.h - a seeded synthetic table for the strategy tests: every decision and some pairs of decisions have a worth,
- * their sum is the reward, with noise. Over uniform random proposals the noiseless reward has about mean 0.7 and standard
- * deviation 0.05. No strategy sees anything of it but rewards. */
+/* landscape.h - a seeded synthetic table for the strategy tests: every decision and some pairs of decisions
+ * have a worth, their sum is the reward, with noise. Over uniform random proposals the noiseless reward has
+ * about mean 0.7 and standard deviation 0.05. No strategy sees anything of it but rewards. */
 #ifndef MNAS_TESTS_LANDSCAPE_H
 #define MNAS_TESTS_LANDSCAPE_H
 
@@ -24,7 +24,8 @@ typedef struct landscape {
     mnas_rng noise;
 } landscape;
 
-static inline void landscape_make(landscape *l, int n_decisions, int n_choices, double noise_sd, uint64_t seed) {
+static inline void landscape_make(landscape *l, int n_decisions, int n_choices, double noise_sd,
+                                  uint64_t seed) {
     mnas_rng rng = mnas_rng_stream(seed, 0, "landscape");
     memset(l, 0, sizeof *l);
     l->n_decisions = l->n_pairs = n_decisions;

@@ -1,5 +1,5 @@
-/* test_ppo.c - the controller as a strategy: presets and options, when it updates, what it makes of failures, repeats and
- * late answers, and that extreme options never give numbers that are none. */
+/* test_ppo.c - the controller as a strategy: presets and options, when it updates, what it makes of failures,
+ * repeats and late answers, and that extreme options never give numbers that are none. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -20,12 +20,15 @@ static landscape table;
 static mnas_strategy *open_ppo(const char *spec, int n_trials, int delay) {
     mnas_strategy *s = NULL;
     landscape_make(&table, T, 3, 0.5, 5);
-    mnas_problem problem = {.n_decisions = T, .decisions = table.decisions, .n_trials = n_trials, .delay = delay};
+    mnas_problem problem = {
+        .n_decisions = T, .decisions = table.decisions, .n_trials = n_trials, .delay = delay};
     if (mnas_strategy_open(&s, spec, &problem, 1) < 0) fail_msg("%s", mnas_error_message());
     return s;
 }
 
-static const mnas_ppo *inside(mnas_strategy *s) { return mnas_strategy_self(s); }
+static const mnas_ppo *inside(mnas_strategy *s) {
+    return mnas_strategy_self(s);
+}
 
 static mnas_ppo_config config_of(const char *spec, int n_trials) {
     mnas_strategy *s = open_ppo(spec, n_trials, 1);
@@ -59,7 +62,8 @@ static void preset_paper_is_what_the_papers_state(void **state) {
 
 static void auto_depends_on_the_planned_trials(void **state) {
     (void)state;
-    mnas_ppo_config paper = config_of("ppo:preset=paper", 40), many = config_of("ppo", 2000), few = config_of("ppo", 1999);
+    mnas_ppo_config paper = config_of("ppo:preset=paper", 40), many = config_of("ppo", 2000),
+                    few = config_of("ppo", 1999);
     assert_true(many.lr == paper.lr && many.batch == paper.batch && many.normalize == paper.normalize);
     assert_true(few.lr > paper.lr && few.batch < paper.batch && few.normalize);
     assert_int_equal(few.hidden, 100);
@@ -71,9 +75,10 @@ static void auto_depends_on_the_planned_trials(void **state) {
 
 static void given_options_override_the_preset(void **state) {
     (void)state;
-    mnas_ppo_config c = config_of("ppo:preset=paper,hidden=7,embedding=3,batch=4,epochs=2,lr=0.5,clip=0.1,entropy=0,"
-                                  "baseline-decay=0,grad-clip=0,temperature=2,init=0.3,normalize=yes",
-                                  40);
+    mnas_ppo_config c =
+        config_of("ppo:preset=paper,hidden=7,embedding=3,batch=4,epochs=2,lr=0.5,clip=0.1,entropy=0,"
+                  "baseline-decay=0,grad-clip=0,temperature=2,init=0.3,normalize=yes",
+                  40);
     assert_true(c.hidden == 7 && c.embedding == 3 && c.batch == 4 && c.epochs == 2);
     assert_true(c.lr == 0.5 && c.clip == 0.1 && c.entropy == 0 && c.baseline_decay == 0 && c.grad_clip == 0);
     assert_true(c.temperature == 2 && c.init == 0.3 && c.normalize);
@@ -82,8 +87,9 @@ static void given_options_override_the_preset(void **state) {
 
 static void wrong_options_are_refused(void **state) {
     (void)state;
-    static const char *const specs[] = {"ppo:hidden=0",   "ppo:lr=-1",        "ppo:batch=0",       "ppo:clip=nan",
-                                        "ppo:preset=big", "ppo:learning=0.1", "ppo:temperature=0", "ppo:epochs=1.5"};
+    static const char *const specs[] = {"ppo:hidden=0",      "ppo:lr=-1",      "ppo:batch=0",
+                                        "ppo:clip=nan",      "ppo:preset=big", "ppo:learning=0.1",
+                                        "ppo:temperature=0", "ppo:epochs=1.5"};
     mnas_problem problem = {.n_decisions = T, .decisions = table.decisions, .n_trials = 40, .delay = 1};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         mnas_strategy *s = NULL;
@@ -126,7 +132,9 @@ static void baseline_is_a_moving_average_of_rewards(void **state) {
     mnas_strategy_get_status(s, &status);
     assert_int_equal(status.n_updates, 2);
     assert_true(fabs(status.baseline - want) < 1e-15);
-    step(s, tokens, (mnas_outcome){.reward = 0.8, .failed = true}); /* failed: not averaged in, even where a reward stands */
+    step(s, tokens,
+         (mnas_outcome){.reward = 0.8,
+                        .failed = true}); /* failed: not averaged in, even where a reward stands */
     step(s, tokens, (mnas_outcome){.reward = 0, .failed = true});
     mnas_strategy_get_status(s, &status);
     assert_int_equal(status.n_updates, 3);
@@ -169,7 +177,8 @@ static void late_answers_keep_their_own_probabilities(void **state) {
     }
     mnas_policy policy = inside(s)->policy;
     mnas_policy_evaluate(&policy, 1, tokens[0]);
-    assert_true(fabs(mnas_policy_log_prob(&policy, 0, 0, tokens[0][0]) - kept[0][0]) > 1e-3); /* it has moved since */
+    assert_true(fabs(mnas_policy_log_prob(&policy, 0, 0, tokens[0][0]) - kept[0][0]) >
+                1e-3); /* it has moved since */
     mnas_strategy_close(s);
 }
 
@@ -202,17 +211,23 @@ static void marginals_agree_with_samples(void **state) {
 
 static void extreme_options_stay_finite(void **state) {
     (void)state;
-    static const char *const specs[] = {"lr=1,grad-clip=0,epochs=20", "temperature=0.01,lr=0.1", "temperature=100",
-                                        "init=10,lr=1", "clip=1000000,lr=1,grad-clip=0", "entropy=1000,lr=1", "init=0"};
+    static const char *const specs[] = {
+        "lr=1,grad-clip=0,epochs=20",    "temperature=0.01,lr=0.1", "temperature=100", "init=10,lr=1",
+        "clip=1000000,lr=1,grad-clip=0", "entropy=1000,lr=1",       "init=0"};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         char spec[128];
         snprintf(spec, sizeof spec, "ppo:hidden=8,embedding=4,batch=3,%s", specs[i]);
         mnas_strategy *s = open_ppo(spec, 40, 1);
         int tokens[T];
-        for (int p = 0; p < 120; p++) /* rewards of no sense at all, a huge one, a batch of equal ones, failures */
+        for (int p = 0; p < 120;
+             p++) /* rewards of no sense at all, a huge one, a batch of equal ones, failures */
             step(s, tokens,
-                 (mnas_outcome){.reward = p < 6 ? 0.5 : p == 50 ? 1e100 : (p * 37 % 11) - 5, .failed = p % 9 == 8});
-        for (size_t k = 0; k < inside(s)->policy.n_params; k++) assert_true(isfinite(inside(s)->policy.params[k]));
+                 (mnas_outcome){.reward = p < 6     ? 0.5
+                                          : p == 50 ? 1e100
+                                                    : (p * 37 % 11) - 5,
+                                .failed = p % 9 == 8});
+        for (size_t k = 0; k < inside(s)->policy.n_params; k++)
+            assert_true(isfinite(inside(s)->policy.params[k]));
         assert_true(isfinite(inside(s)->entropy) && isfinite(inside(s)->spread));
         mnas_strategy_close(s);
     }

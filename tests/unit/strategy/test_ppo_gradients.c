@@ -1,5 +1,6 @@
-/* test_ppo_gradients.c - the controller's mathematics: the LSTM against its formula, every gradient of the PPO loss against
- * finite differences, Adam against its definition, the matrix product against three plain loops. */
+/* test_ppo_gradients.c - the controller's mathematics: the LSTM against its formula, every gradient of the
+ * PPO loss against finite differences, Adam against its definition, the matrix product against three plain
+ * loops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -50,7 +51,9 @@ static void matmul_equals_plain_loops(void **state) {
 
 /* ---- LSTM ---- */
 
-static double sigmoid(double z) { return 1 / (1 + exp(-z)); }
+static double sigmoid(double z) {
+    return 1 / (1 + exp(-z));
+}
 
 static void lstm_of_one_unit_equals_the_formula(void **state) {
     (void)state;
@@ -91,7 +94,8 @@ static void setup(fixture *f, double (*offset)(int i), double temperature, doubl
     mnas_rng rng = mnas_rng_stream(7, 0, "test");
     memset(f, 0, sizeof *f);
     for (int t = 0; t < T; t++) f->decisions[t].n_choices = cardinality[t];
-    assert_int_equal(mnas_policy_create(&f->policy, f->decisions, T, N_EMBEDDING, N_UNITS, temperature, B), 0);
+    assert_int_equal(mnas_policy_create(&f->policy, f->decisions, T, N_EMBEDDING, N_UNITS, temperature, B),
+                     0);
     mnas_policy_init(&f->policy, 0.9, &rng);
     mnas_policy_sample(&f->policy, B, &rng, f->tokens);
     mnas_policy_evaluate(&f->policy, B, f->tokens);
@@ -112,7 +116,8 @@ static double loss_at(fixture *f, size_t i, double shift) {
 /* Five-point central difference: error of order h^4. */
 static double numeric(fixture *f, size_t i) {
     double h = 5e-4;
-    return (8 * (loss_at(f, i, h) - loss_at(f, i, -h)) - (loss_at(f, i, 2 * h) - loss_at(f, i, -2 * h))) / (12 * h);
+    return (8 * (loss_at(f, i, h) - loss_at(f, i, -h)) - (loss_at(f, i, 2 * h) - loss_at(f, i, -2 * h))) /
+           (12 * h);
 }
 
 /* Returns the gradient's norm. */
@@ -131,8 +136,11 @@ static double check_gradient(fixture *f) {
     return sqrt(norm);
 }
 
-static double none(int i) { return (void)i, 0; }
-static double mixed(int i) { /* ratios 1.65, 0.61, 1.11, 0.9, 1: beyond and within 1 +- 0.2, with both signs of A */
+static double none(int i) {
+    return (void)i, 0;
+}
+static double
+mixed(int i) { /* ratios 1.65, 0.61, 1.11, 0.9, 1: beyond and within 1 +- 0.2, with both signs of A */
     static const double offsets[] = {-0.5, 0.5, -0.1, 0.1, 0, 0.4, -0.6};
     return offsets[i % 7];
 }
@@ -217,7 +225,8 @@ static void rows_do_not_depend_on_their_neighbours(void **state) {
     for (size_t row = 0; row < B; row++) {
         mnas_policy_evaluate(&f.policy, 1, f.tokens + row * T);
         for (size_t t = 0; t < T; t++)
-            assert_true(mnas_policy_log_prob(&f.policy, 0, t, f.tokens[row * T + t]) == f.log_probs[row * T + t]);
+            assert_true(mnas_policy_log_prob(&f.policy, 0, t, f.tokens[row * T + t]) ==
+                        f.log_probs[row * T + t]);
     }
     mnas_policy_destroy(&f.policy);
 }
@@ -233,7 +242,8 @@ static void samples_follow_the_conditionals(void **state) {
     for (int i = 0; i < N; i++) {
         int tokens[T];
         mnas_policy_sample(&f.policy, 1, &rng, tokens);
-        double p = exp(mnas_policy_log_prob(&f.policy, 0, 1, 0)), q = exp(mnas_policy_log_prob(&f.policy, 0, 1, 1));
+        double p = exp(mnas_policy_log_prob(&f.policy, 0, 1, 0)),
+               q = exp(mnas_policy_log_prob(&f.policy, 0, 1, 1));
         assert_true(fabs(p + q - 1) < 1e-12);
         expected[0] += p;
         counted[0] += tokens[1] == 0;

@@ -1,8 +1,9 @@
-/* test_strategy_conform.c - what every class in strategies.def must do, whoever writes it: valid tokens, determinism, saved
- * states that equal an uninterrupted run to the bit, any delay, a sane status, and no trust in foreign bytes.
+/* test_strategy_conform.c - what every class in strategies.def must do, whoever writes it: valid tokens,
+ * determinism, saved states that equal an uninterrupted run to the bit, any delay, a sane status, and no
+ * trust in foreign bytes.
  *
- * A new strategy is enrolled by its line in strategies.def. One whose default is slow or large may get a smaller spec in
- * small_spec(). */
+ * A new strategy is enrolled by its line in strategies.def. One whose default is slow or large may get a
+ * smaller spec in small_spec(). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -42,7 +43,11 @@ static const char *small_spec(const char *name) {
 }
 
 static mnas_problem problem_of(int delay) {
-    return (mnas_problem){.n_decisions = T, .decisions = decisions, .n_trials = N, .delay = delay, .n_descriptors = 2,
+    return (mnas_problem){.n_decisions = T,
+                          .decisions = decisions,
+                          .n_trials = N,
+                          .delay = delay,
+                          .n_descriptors = 2,
                           .describe = describe};
 }
 
@@ -53,11 +58,13 @@ static mnas_strategy *open_one(const char *spec, int delay, uint64_t seed) {
     return s;
 }
 
-/* Depends on the tokens and the proposal, as a noisy real trial would; every seventh fails, some are repeats. */
+/* Depends on the tokens and the proposal, as a noisy real trial would; every seventh fails, some are repeats.
+ */
 static mnas_outcome outcome_of(int p, const int *tokens) {
     mnas_rng noise = mnas_rng_stream(11, (uint64_t)p, "test");
     double reward = 0.6 + 0.05 * tokens[0] - 0.01 * tokens[2] + 0.02 * (tokens[3] == 1) * tokens[4];
-    mnas_outcome out = {.reward = reward + 0.02 * mnas_rng_normal(&noise), .failed = p % 7 == 3, .repeat = p % 5 == 2};
+    mnas_outcome out = {
+        .reward = reward + 0.02 * mnas_rng_normal(&noise), .failed = p % 7 == 3, .repeat = p % 5 == 2};
     if (out.failed) out.reward = 0;
     return out;
 }
@@ -72,12 +79,30 @@ static void propose(mnas_strategy *s, int *tokens) {
     for (int t = 0; t < T; t++) assert_in_range(tokens[t], 0, decisions[t].n_choices - 1);
 }
 
-/* Proposals [from, to), each after the feedback that is due before it. */
-static void run(mnas_strategy *s, int tokens[][T], int delay, int from, int to) {
+/* When answers come: `delay` proposals late, and none before proposal `silent` (a search that must calibrate
+ * its reward first gives the whole backlog at once). */
+typedef struct schedule {
+    int delay, silent;
+} schedule;
+static const schedule schedules[] = {{1, 0}, {3, 0}, {MAX_DELAY, 0}, {1, 12}, {3, 11}};
+enum { N_SCHEDULES = sizeof schedules / sizeof *schedules };
+
+/* How many have been answered before proposal p is made. */
+static int fed_before(schedule when, int p) {
+    int n = p - when.delay + 1;
+    return p < when.silent || n < 0 ? 0 : n;
+}
+
+/* Proposals [from, to), each after the feedback that is due before it, of which `fed` are given already. */
+static void run(mnas_strategy *s, int tokens[][T], schedule when, int from, int to, int fed) {
     for (int p = from; p < to; p++) {
-        if (p >= delay) feed(s, p - delay, tokens[p - delay]);
+        for (; fed < fed_before(when, p); fed++) feed(s, fed, tokens[fed]);
         propose(s, tokens[p]);
     }
+}
+
+static void run_all(mnas_strategy *s, int tokens[][T], schedule when) {
+    run(s, tokens, when, 0, N, 0);
 }
 
 static mnas_str saved(const mnas_strategy *s) {
@@ -98,16 +123,16 @@ static void for_every_class(check *f, bool small) {
 /* ---- determinism ---- */
 
 static void check_determinism(const char *spec) {
-    static const int delays[] = {1, 3, MAX_DELAY};
-    for (size_t d = 0; d < 3; d++) {
+    for (int d = 0; d < N_SCHEDULES; d++) {
+        schedule when = schedules[d];
         int a[N][T], b[N][T], c[N][T];
-        mnas_strategy *one = open_one(spec, delays[d], 42), *two = open_one(spec, delays[d], 42),
-                      *other = open_one(spec, delays[d], 43);
-        run(one, a, delays[d], 0, N);
+        mnas_strategy *one = open_one(spec, when.delay, 42), *two = open_one(spec, when.delay, 42),
+                      *other = open_one(spec, when.delay, 43);
+        run_all(one, a, when);
         double probs[N_PROBS];
         mnas_strategy_status status;
         for (int p = 0; p < N; p++) { /* looking at it and saving it change nothing */
-            run(two, b, delays[d], p, p + 1);
+            run(two, b, when, p, p + 1, p ? fed_before(when, p - 1) : 0);
             mnas_str bytes = saved(two);
             mnas_strategy_probabilities(two, probs);
             mnas_strategy_get_status(two, &status);
@@ -117,7 +142,7 @@ static void check_determinism(const char *spec) {
             mnas_str_free(&bytes);
             mnas_str_free(&again);
         }
-        run(other, c, delays[d], 0, N);
+        run_all(other, c, when);
         assert_memory_equal(a, b, sizeof a);
         assert_memory_not_equal(a, c, sizeof a); /* another seed, another search */
         mnas_strategy_close(one);
@@ -134,20 +159,17 @@ static void same_seed_same_proposals(void **state) {
 
 /* ---- recovery ---- */
 
-/* Save after `p` proposals (and, with `fed`, the next feedback), load into a fresh one, go on to the end. */
-static void check_resumed_at(const char *spec, int delay, int p, bool fed, int whole[][T], const mnas_str *end) {
-    int tokens[N][T];
-    mnas_strategy *first = open_one(spec, delay, 42), *second = open_one(spec, delay, 42);
-    run(first, tokens, delay, 0, p);
-    if (fed) feed(first, p - delay, tokens[p - delay]);
+/* Save after p proposals and `fed` answers, load into a fresh one, go on to the end. */
+static void check_resumed_at(const char *spec, schedule when, int p, int fed, int whole[][T],
+                             const mnas_str *end) {
+    int tokens[N][T], n_given = p ? fed_before(when, p - 1) : 0;
+    mnas_strategy *first = open_one(spec, when.delay, 42), *second = open_one(spec, when.delay, 42);
+    run(first, tokens, when, 0, p, 0);
+    for (int i = n_given; i < fed; i++) feed(first, i, tokens[i]);
     mnas_str bytes = saved(first);
     if (mnas_strategy_load(second, bytes.data, bytes.len) < 0) fail_msg("%s", mnas_error_message());
     mnas_str_free(&bytes);
-    if (fed && p < N) {
-        propose(second, tokens[p]);
-        p++;
-    }
-    run(second, tokens, delay, p, N);
+    run(second, tokens, when, p, N, fed);
     assert_memory_equal(tokens, whole, sizeof tokens);
     bytes = saved(second);
     assert_int_equal(bytes.len, end->len);
@@ -157,28 +179,25 @@ static void check_resumed_at(const char *spec, int delay, int p, bool fed, int w
     mnas_strategy_close(second);
 }
 
+/* At every `stride`-th proposal: before, between and after the answers that come before the next one. */
+static void check_recovery_of(const char *spec, schedule when, int stride) {
+    int whole[N][T];
+    mnas_strategy *s = open_one(spec, when.delay, 42);
+    run_all(s, whole, when);
+    mnas_str end = saved(s);
+    for (int p = 0; p < N; p += stride)
+        for (int fed = p ? fed_before(when, p - 1) : 0; fed <= fed_before(when, p); fed++)
+            check_resumed_at(spec, when, p, fed, whole, &end);
+    mnas_str_free(&end);
+    mnas_strategy_close(s);
+}
+
 static void check_recovery(const char *spec) {
-    static const int delays[] = {1, 3, MAX_DELAY};
-    for (size_t d = 0; d < 3; d++) {
-        int whole[N][T];
-        mnas_strategy *s = open_one(spec, delays[d], 42);
-        run(s, whole, delays[d], 0, N);
-        mnas_str end = saved(s);
-        for (int p = 0; p <= N; p++) check_resumed_at(spec, delays[d], p, false, whole, &end);
-        for (int p = delays[d]; p < N; p++) check_resumed_at(spec, delays[d], p, true, whole, &end);
-        mnas_str_free(&end);
-        mnas_strategy_close(s);
-    }
+    for (int d = 0; d < N_SCHEDULES; d++) check_recovery_of(spec, schedules[d], 1);
 }
 
 static void check_recovery_default(const char *spec) {
-    int whole[N][T];
-    mnas_strategy *s = open_one(spec, 3, 42);
-    run(s, whole, 3, 0, N);
-    mnas_str end = saved(s);
-    for (int p = 0; p <= N; p += 9) check_resumed_at(spec, 3, p, false, whole, &end);
-    mnas_str_free(&end);
-    mnas_strategy_close(s);
+    check_recovery_of(spec, (schedule){3, 0}, 9);
 }
 
 static void a_loaded_state_equals_the_uninterrupted_run(void **state) {
@@ -196,7 +215,7 @@ static void check_status(const char *spec) {
     for (int t = 0; t < T; t++) log_choices += log(decisions[t].n_choices) / T;
     for (int p = 0; p < N; p++) {
         mnas_strategy_status status;
-        run(s, tokens, 1, p, p + 1);
+        run(s, tokens, (schedule){1, 0}, p, p + 1, p ? p - 1 : 0);
         mnas_strategy_get_status(s, &status);
         assert_true(status.n_updates >= n_updates);
         n_updates = status.n_updates;
@@ -239,7 +258,8 @@ static void seal(char *bytes, size_t n) {
     for (int i = 0; i < 8; i++) bytes[n - 8 + (size_t)i] = (char)(unsigned char)(hash >> (8 * i));
 }
 
-/* A forged state may be refused or accepted, and an accepted one may refuse later; it must never be more than that. */
+/* A forged state may be refused or accepted, and an accepted one may refuse later; it must never be more than
+ * that. */
 static void survive(const char *spec, char *bytes, size_t n) {
     mnas_strategy *s = open_one(spec, 3, 42);
     char *exact = malloc(n);
@@ -259,8 +279,9 @@ static void survive(const char *spec, char *bytes, size_t n) {
 static void check_garbage(const char *spec) {
     int tokens[N][T], later[N][T], expected[N][T];
     mnas_strategy *s = open_one(spec, 3, 42), *untouched = open_one(spec, 3, 42);
-    run(s, tokens, 3, 0, 20);
-    run(untouched, expected, 3, 0, N);
+    const schedule when = {3, 0};
+    run(s, tokens, when, 0, 20, 0);
+    run_all(untouched, expected, when);
     mnas_str good = saved(s);
     size_t stride = good.len > 16384 ? good.len / 4096 : 1;
     for (size_t n = 0; n < good.len; n += stride) refuse(s, good.data, n, MNAS_ERR_FORMAT);
@@ -276,12 +297,13 @@ static void check_garbage(const char *spec) {
     memcpy(bytes, good.data, good.len);
     memset(bytes + good.len, 0, 8);
     refuse(s, bytes, good.len + 8, MNAS_ERR_FORMAT); /* too long */
-    for (size_t n = 32; n + 8 <= good.len; n += 8 * stride) survive(spec, bytes, n); /* cut short, then sealed */
+    for (size_t n = 32; n + 8 <= good.len; n += 8 * stride)
+        survive(spec, bytes, n); /* cut short, then sealed */
     survive(spec, bytes, good.len + 8);
     free(bytes);
 
     memcpy(later, tokens, sizeof later); /* after all those refusals it is what it was */
-    run(s, later, 3, 20, N);
+    run(s, later, when, 20, N, fed_before(when, 19));
     assert_memory_equal(later, expected, sizeof later);
     mnas_str_free(&good);
     mnas_strategy_close(s);
@@ -298,7 +320,7 @@ static void check_belongs(const char *spec) {
     size_t n;
     const mnas_plugin *const *plugins = mnas_strategy_plugins(&n);
     mnas_strategy *s = open_one(spec, 3, 42), *seed = open_one(spec, 3, 43), *delay = open_one(spec, 2, 42);
-    run(s, tokens, 3, 0, 10);
+    run(s, tokens, (schedule){3, 0}, 0, 10, 0);
     mnas_str bytes = saved(s);
     refuse(seed, bytes.data, bytes.len, MNAS_ERR_MISMATCH);
     refuse(delay, bytes.data, bytes.len, MNAS_ERR_MISMATCH);
@@ -317,7 +339,8 @@ static void check_belongs(const char *spec) {
 static void states_of_others_are_refused(void **state) {
     (void)state;
     for_every_class(check_belongs, true);
-    mnas_strategy *a = open_one("ppo:hidden=4,embedding=2", 1, 1), *b = open_one("ppo:hidden=4,embedding=2,clip=0.1", 1, 1);
+    mnas_strategy *a = open_one("ppo:hidden=4,embedding=2", 1, 1),
+                  *b = open_one("ppo:hidden=4,embedding=2,clip=0.1", 1, 1);
     mnas_str bytes = saved(a);
     refuse(b, bytes.data, bytes.len, MNAS_ERR_MISMATCH); /* other options */
     mnas_str_free(&bytes);
