@@ -40,7 +40,7 @@ static int check_model(const mnas_model *model) {
     if ((rc = in_range("input channels", model->input_channels, 1, MNAS_MAX_CHANNELS)) < 0) return rc;
     if ((rc = in_range("number of blocks", model->n_blocks, 0, MNAS_MAX_BLOCKS)) < 0) return rc;
     for (int i = 0; i < model->n_blocks; i++)
-        if ((rc = check_block(&model->blocks[i])) < 0) return mnas_error_context(rc, "block %d", i);
+        if ((rc = check_block(&model->blocks[i])) < 0) return mnas_error_context(rc, "block %d", i + 1);
     return 0;
 }
 

@@ -14,7 +14,7 @@
 #include "base/error.h"
 
 #define PARAM_ALIGN_FLOATS 16
-#define MAX_PARAM_FLOATS   ((size_t)1 << 31)
+#define MAX_PARAM_FLOATS   ((size_t)INT32_MAX) /* operators index them with int */
 
 int mnas_graph_create(mnas_graph **out, const mnas_model *model) {
     mnas_graph *graph = calloc(1, sizeof *graph);
@@ -60,7 +60,7 @@ static int count_floats(size_t *size, const char *name, int n_dims, const int *d
     for (int i = 0; i < n_dims; i++) {
         assert(dims[i] > 0);
         if (*size > MAX_PARAM_FLOATS / (size_t)dims[i])
-            return mnas_error_set(MNAS_ERR_INVALID, "parameter %s has over 2^31 elements", name);
+            return mnas_error_set(MNAS_ERR_INVALID, "parameter %s has over 2^31 - 1 elements", name);
         *size *= (size_t)dims[i];
     }
     return 0;

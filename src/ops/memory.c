@@ -131,7 +131,8 @@ static void live_gradients(planner *p) {
 
 static int planner_init(planner *p, const mnas_graph *graph, int batch, bool training) {
     assert(graph->n_nodes > 0);
-    if (batch < 1) return mnas_error_set(MNAS_ERR_ARG, "batch is %d images; allowed: 1 or more", batch);
+    if (batch < 1 || batch > MNAS_MAX_BATCH)
+        return mnas_error_set(MNAS_ERR_ARG, "batch is %d images; allowed: 1 to %d", batch, MNAS_MAX_BATCH);
     size_t n = (size_t)graph->n_nodes;
     *p = (planner){.graph = graph, .batch = batch, .n = graph->n_nodes, .training = training};
     p->items = calloc(4 * n, sizeof *p->items);
@@ -176,6 +177,15 @@ static int export_plan(mnas_memory_plan *out, const planner *p) {
     return 0;
 }
 
+/* Sums and offsets below cannot wrap behind this. */
+static int check_total(const planner *p) {
+    double bytes = 0;
+    for (int i = 0; i < 4 * p->n; i++) bytes += (double)p->items[i].bytes;
+    if (bytes < 0x1p62) return 0;
+    return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %g bytes of activations at batch %d", bytes,
+                          p->batch);
+}
+
 static int make_plan(mnas_memory_plan *out, const mnas_graph *graph, int batch, bool training) {
     planner p;
     *out = (mnas_memory_plan){0};
@@ -184,6 +194,7 @@ static int make_plan(mnas_memory_plan *out, const mnas_graph *graph, int batch, 
     live_activations(&p);
     live_saved(&p);
     if (training) live_gradients(&p);
+    if ((rc = check_total(&p)) < 0) goto out;
     if ((rc = mnas_placement_assign(p.items, 4 * p.n, &out->bytes)) < 0) goto out;
     rc = export_plan(out, &p);
 out:
@@ -205,14 +216,15 @@ int mnas_memory_peak_inference(size_t *bytes, const mnas_graph *graph, int batch
     if (rc < 0) return rc;
     live_activations(&p);
     *bytes = 0;
-    for (int step = 0; step < p.n; step++) {
+    rc = check_total(&p);
+    for (int step = 0; step < p.n && rc == 0; step++) {
         size_t live = 0;
         for (int i = 0; i < p.n; i++)
             if (p.act[i].first <= step && step <= p.act[i].last) live += p.act[i].bytes;
         if (live > *bytes) *bytes = live;
     }
     planner_clear(&p);
-    return 0;
+    return rc;
 }
 
 void mnas_memory_plan_free(mnas_memory_plan *plan) {

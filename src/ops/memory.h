@@ -8,6 +8,7 @@
 #include "ops/op.h"
 
 #define MNAS_NO_PLACE SIZE_MAX
+enum { MNAS_MAX_BATCH = 1 << 20 }; /* images; a buffer then stays below 2^54 bytes */
 
 typedef struct mnas_memory_plan {
     size_t bytes;    /* of the slab; 64-byte aligned pieces */

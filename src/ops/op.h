@@ -34,7 +34,7 @@ typedef struct mnas_op {
     int (*shape)(mnas_node *node, const mnas_shape *in);
     /* Declares the parameters of the graph's last node. NULL: none. */
     int (*declare)(mnas_graph *graph, const mnas_shape *in);
-    /* Multiply-adds of one image. NULL: 0 by convention (bn, act, add, pools). avgpool: 0, too. */
+    /* Multiply-adds of one image. NULL: 0 by convention (bn, act, add, pools). */
     int64_t (*macs)(const mnas_node *node, const mnas_shape *in);
     /* Kept from forward to backward, for a whole batch. NULL: 0. */
     size_t (*saved_bytes)(const mnas_node *node, const mnas_shape *in, int batch);

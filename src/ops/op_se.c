@@ -58,7 +58,7 @@ static image image_of(const mnas_call *call, int n) {
         .n_pixels = call->in[0].h * call->in[0].w, .channels = call->in[0].c, .width = call->node->filters};
     float *saved = call->saved;
     int64_t c = m.channels, r = m.width, batch = call->batch;
-    m.offset = n * m.n_pixels * c;
+    m.offset = (int64_t)n * m.n_pixels * c;
     m.src = call->src[0] + m.offset;
     m.pooled = saved + n * c;
     m.reduced = saved + batch * c + n * r;

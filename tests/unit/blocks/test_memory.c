@@ -220,12 +220,32 @@ static void bad_batch(void **state) {
     mnas_graph *graph = built(&model);
     mnas_memory_plan plan;
     assert_int_equal(mnas_memory_plan_training(&plan, graph, 0), MNAS_ERR_ARG);
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, MNAS_MAX_BATCH + 1), MNAS_ERR_ARG);
     mnas_memory_plan_free(&plan);
+    mnas_graph_destroy(graph);
+}
+
+/* Each buffer can be counted, their sum would wrap. */
+static void too_many_bytes(void **state) {
+    (void)state;
+    mnas_model model;
+    mnas_model_defaults(&model);
+    model.input_size = 8192, model.stem_stride = 1, model.stem_filters = 31;
+    for (model.n_blocks = 0; model.n_blocks < 6; model.n_blocks++)
+        assert_int_equal(
+            mnas_block_parse(&model.blocks[model.n_blocks], "r64_k3_s11_e1_i31_o31_opsep_noskip"), 0);
+    mnas_graph *graph = built(&model);
+    mnas_memory_plan plan;
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, MNAS_MAX_BATCH), MNAS_ERR_MEMORY);
+    mnas_memory_plan_free(&plan);
+    size_t bytes;
+    assert_int_equal(mnas_memory_peak_inference(&bytes, graph, MNAS_MAX_BATCH), MNAS_ERR_MEMORY);
     mnas_graph_destroy(graph);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_networks), cmocka_unit_test(random_graphs),
-                                       cmocka_unit_test(zoo), cmocka_unit_test(bad_batch)};
+                                       cmocka_unit_test(zoo), cmocka_unit_test(bad_batch),
+                                       cmocka_unit_test(too_many_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,7 +202,7 @@ static void refuse(mnas_model m, const char *word) {
 static void refusals(void **state) {
     (void)state;
     mnas_model good = model_of("r1_k3_s11_e3_i16_o16"), m;
-    m = good, m.blocks[0].kernel = 4, refuse(m, "block 0: kernel is 4");
+    m = good, m.blocks[0].kernel = 4, refuse(m, "block 1: kernel is 4");
     m = good, m.blocks[0].stride = 3, refuse(m, "stride is 3");
     m = good, m.blocks[0].se_ratio = NAN, refuse(m, "squeeze ratio");
     m = good, m.stem_filters = 8,
