@@ -1,0 +1,85 @@
+/* report.h - the parts of the report: what is known of a study (report_facts.c), what that can show in words
+ * (report_words.c), the charts (report_chart.c), tables and conditions (report_tables.c), style and script
+ * (report_style.c).
+ *
+ * The parts see a mnas_report_source, not a study, so that tests can make one from rows of their own.
+ */
+#ifndef MNAS_SEARCH_REPORT_H
+#define MNAS_SEARCH_REPORT_H
+
+#include "base/str.h"
+#include "mnas.h"
+
+typedef struct mnas_report_entropy {
+    int trial;      /* the policy when it had made so many proposals ... */
+    double entropy; /* ... mean over decisions, in nats */
+} mnas_report_entropy;
+
+typedef struct mnas_report_source {
+    const mnas_trial *const *trials; /* ordered by number */
+    int n_trials;
+    const int *front; /* numbers of trials, fastest first */
+    int n_front;
+    const mnas_report_entropy *entropy;
+    int n_entropy;
+    double entropy_max;                                            /* of uniform choices; NaN where unknown */
+    const char *(*setting)(const void *context, const char *name); /* NULL where it is not stored */
+    const void *context;
+    int64_t now_unix_ms;
+} mnas_report_source;
+
+/* Whether the strategy's later proposals are better than its first, near-random ones. Complete trials only.
+ */
+typedef struct mnas_report_comparison {
+    bool possible;                /* enough complete trials with rewards that differ */
+    int n_early, n_late;          /* trials in either group */
+    int early_last, late_first;   /* numbers of the trials that bound the groups */
+    double early_mean, late_mean; /* rewards */
+    double low, high;             /* 95 % interval (Welch) of late_mean - early_mean */
+    int n_after, n_beat; /* trials after the early ones, and how many of them beat the best early one */
+    double beat_p;       /* share of random searches in which at least so many do */
+    double early_entropy, late_entropy; /* shares of entropy_max; NaN where unknown */
+} mnas_report_comparison;
+
+typedef struct mnas_report_facts {
+    const mnas_report_source *source;
+    const mnas_trial **done, **front; /* complete trials in order; the front, fastest first */
+    int n_done, n_front;
+    int n_failed, n_running, n_pruned;
+    const mnas_trial *best, *accurate,
+        *fastest;     /* highest reward, accuracy, lowest latency; NULL without trials */
+    double target_ms; /* NaN where none */
+    bool is_random;   /* the strategy does not learn */
+    mnas_report_comparison comparison;
+} mnas_report_facts;
+
+int mnas_report_facts_collect(mnas_report_facts *out, const mnas_report_source *source);
+void mnas_report_facts_free(mnas_report_facts *facts);
+const char *mnas_report_setting(const mnas_report_facts *facts, const char *name); /* NULL or not empty */
+
+/* 95 % interval of mean(b) - mean(a): all shifts that Welch's test does not reject at 5 %. na, nb >= 2. */
+void mnas_report_welch_interval(const double *a, int na, const double *b, int nb, double *low, double *high);
+/* Chance that at least n_beat of the last n_after of n exchangeable values exceed all the others before them.
+ */
+double mnas_report_beat_probability(int n_beat, int n_after, int n);
+
+void mnas_report_escape(mnas_str *out, const char *text); /* for HTML texts and attributes */
+
+void mnas_report_words(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_figures(const mnas_report_facts *facts, mnas_str *out); /* the row of key figures */
+void mnas_report_front_table(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_failures(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_conditions(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_trial_table(const mnas_report_facts *facts, mnas_str *out);
+
+void mnas_report_pareto_chart(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_reward_chart(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_entropy_chart(const mnas_report_facts *facts, mnas_str *out);
+
+void mnas_report_style(mnas_str *out);
+void mnas_report_script(mnas_str *out);
+
+/* The whole page. */
+int mnas_report_render(const mnas_report_source *source, mnas_str *out);
+
+#endif

@@ -1,0 +1,486 @@
+/* report_chart.c - the charts as SVG: accuracy over latency, reward and entropy over trials.
+ *
+ * Each is drawn twice, for wide and narrow screens, so that its text keeps a readable size; the style shows
+ * one of them. Colours come from the style, by class. Points carry the number of their trial (data-t), which
+ * the script looks up in the table of trials. Values far below the rest (a network at chance) are drawn on
+ * the lower edge as triangles, so that they do not flatten everything else.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/stats.h"
+#include "search/report.h"
+
+enum { MAX_TICKS = 16, MEDIAN_WINDOW = 9 };
+
+typedef struct axis {
+    double low, high; /* values at its ends */
+    bool log;
+    double start, end; /* pixels of its ends */
+    int n_ticks, decimals;
+    double ticks[MAX_TICKS];
+} axis;
+
+typedef struct chart {
+    mnas_str *out;
+    bool narrow;
+    double width, height, left, right, top, bottom; /* pixels; the last four bound the plot */
+    axis x, y;
+} chart;
+
+/* ---- axes ---- */
+
+static double at(const axis *a, double value) {
+    double share =
+        a->log ? log(value / a->low) / log(a->high / a->low) : (value - a->low) / (a->high - a->low);
+    return a->start + share * (a->end - a->start);
+}
+
+/* 1, 2 or 5 times a power of ten, at least `step` */
+static double round_step(double step) {
+    double power = pow(10, floor(log10(step)));
+    double lead = step / power;
+    return power * (lead <= 1.0001 ? 1 : lead <= 2.0001 ? 2 : lead <= 5.0001 ? 5 : 10);
+}
+
+static int decimals_of(double step) {
+    int n = (int)ceil(-log10(step) - 1e-9);
+    return n > 0 ? n : 0;
+}
+
+static void linear_ticks(axis *a, int wanted) {
+    double step = round_step((a->high - a->low) / wanted);
+    a->decimals = decimals_of(step);
+    a->n_ticks = 0;
+    for (double k = ceil(a->low / step - 1e-9); k * step <= a->high + step * 1e-6 && a->n_ticks < MAX_TICKS;
+         k++) {
+        a->ticks[a->n_ticks++] = k * step + 0.0; /* -0 becomes 0 */
+    }
+}
+
+/* 1, 2, 5 of each decade, or the powers alone where the range is wide. */
+static void log_ticks(axis *a) {
+    static const double leads[] = {1, 2, 5};
+    bool powers = a->high / a->low > 1e4;
+    a->n_ticks = 0;
+    for (double power = pow(10, floor(log10(a->low))); power <= a->high; power *= 10) {
+        for (int i = 0; i < (powers ? 1 : 3); i++) {
+            double v = power * leads[i];
+            if (v >= a->low && v <= a->high && a->n_ticks < MAX_TICKS) a->ticks[a->n_ticks++] = v;
+        }
+    }
+}
+
+/* An axis around low..high with `room` of its length free on either side. */
+static void set_axis(axis *a, double low, double high, double room, bool log_scale, int wanted) {
+    if (!(high > low)) {
+        double pad = low != 0 ? fabs(low) * 0.05 : 1;
+        low -= pad, high += pad;
+    }
+    a->log = log_scale && low > 0;
+    if (a->log) {
+        double factor = pow(high / low, room);
+        a->low = low / factor, a->high = high * factor;
+        log_ticks(a);
+        if (a->n_ticks >= 3) return;
+        a->log = false; /* within one decade 1-2-5 ticks may be too few */
+    }
+    double pad = (high - low) * room;
+    a->low = low - pad, a->high = high + pad;
+    linear_ticks(a, wanted);
+}
+
+static void tick_label(const axis *a, double value, char buf[32]) {
+    if (a->log) {
+        snprintf(buf, 32, "%.6g", value);
+    } else {
+        snprintf(buf, 32, "%.*f", a->decimals, value);
+    }
+}
+
+/* ---- the frame ---- */
+
+static void text(chart *c, double x, double y, const char *anchor, const char *class, const char *words) {
+    mnas_str_appendf(c->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor,
+                     class);
+    mnas_report_escape(c->out, words);
+    mnas_str_append(c->out, "</text>\n");
+}
+
+static void line(chart *c, double x1, double y1, double x2, double y2, const char *class) {
+    mnas_str_appendf(c->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1, y1,
+                     x2, y2, class);
+}
+
+static void start_chart(chart *c, mnas_str *out, bool narrow, double height, const char *label) {
+    *c = (chart){.out = out, .narrow = narrow, .width = narrow ? 400 : 800};
+    c->height = narrow ? fmin(height, 300) : height;
+    c->left = 60, c->right = c->width - 14, c->top = 28, c->bottom = c->height - 46;
+    c->x.start = c->left, c->x.end = c->right, c->y.start = c->bottom, c->y.end = c->top;
+    mnas_str_appendf(out, "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n",
+                     narrow ? "narrow" : "wide", c->width, c->height, label);
+}
+
+static void frame(chart *c, const char *x_label, const char *y_label) {
+    char label[32];
+    for (int i = 0; i < c->y.n_ticks; i++) {
+        double y = at(&c->y, c->y.ticks[i]);
+        tick_label(&c->y, c->y.ticks[i], label);
+        line(c, c->left, y, c->right, y, "grid");
+        text(c, c->left - 8, y + 4, "end", "tick", label);
+    }
+    for (int i = 0; i < c->x.n_ticks; i++) {
+        double x = at(&c->x, c->x.ticks[i]);
+        tick_label(&c->x, c->x.ticks[i], label);
+        line(c, x, c->bottom, x, c->bottom + 5, "axis");
+        text(c, x, c->bottom + 19, "middle", "tick", label);
+    }
+    line(c, c->left, c->bottom, c->right, c->bottom, "axis");
+    text(c, (c->left + c->right) / 2, c->height - 8, "middle", "name", x_label);
+    text(c, 4, 14, "start", "name", y_label);
+}
+
+static void end_chart(chart *c) {
+    mnas_str_append(c->out, "</svg>\n");
+}
+
+/* ---- points ---- */
+
+static void dot(chart *c, double x, double y, double radius, const char *class, int trial, double opacity) {
+    mnas_str_appendf(
+        c->out,
+        "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" class=\"%s\" data-t=\"%d\" fill-opacity=\"%.2f\"/>\n", x,
+        y, radius, class, trial, opacity);
+}
+
+/* A triangle that points down: the value lies below the chart. */
+static void below_mark(chart *c, double x, int trial) {
+    mnas_str_appendf(c->out, "<path d=\"M%.1f %.1fh9l-4.5 8z\" class=\"below\" data-t=\"%d\"/>\n", x - 4.5,
+                     c->bottom - 9, trial);
+}
+
+static void cross(chart *c, double x, int trial) {
+    mnas_str_appendf(c->out, "<path d=\"M%.1f %.1fl7 7m0 -7l-7 7\" class=\"cross\" data-t=\"%d\"/>\n",
+                     x - 3.5, c->bottom - 10, trial);
+}
+
+static double later_is_stronger(const mnas_report_facts *f, const mnas_trial *t) {
+    int last = f->done[f->n_done - 1]->number;
+    return last > 0 ? 0.25 + 0.65 * t->number / last : 0.9;
+}
+
+/* Where a chart of these values begins: the smallest, unless it lies far below the others. */
+static double lower_fence(const double *values, int n) {
+    double q1 = mnas_stats_quantile(values, (size_t)n, 0.25),
+           q3 = mnas_stats_quantile(values, (size_t)n, 0.75);
+    double fence = q1 - 3 * (q3 - q1), low = INFINITY;
+    for (int i = 0; i < n; i++) {
+        if (values[i] >= fence) low = fmin(low, values[i]);
+    }
+    return low;
+}
+
+/* A value of each complete trial, in order; free() it. NULL when memory is out. */
+static double *values_of(const mnas_report_facts *f, double (*get)(const mnas_trial *)) {
+    double *values = malloc(((size_t)f->n_done + 1) * sizeof *values);
+    for (int i = 0; values && i < f->n_done; i++) values[i] = get(f->done[i]);
+    return values;
+}
+
+static void range_of(const double *values, int n, double *low, double *high) {
+    *low = INFINITY, *high = -INFINITY;
+    for (int i = 0; i < n; i++) *low = fmin(*low, values[i]), *high = fmax(*high, values[i]);
+}
+
+/* ---- accuracy over latency ---- */
+
+static double accuracy_of(const mnas_trial *t) {
+    return 100 * t->accuracy_frac;
+}
+static double latency_of(const mnas_trial *t) {
+    return t->latency.median_ms;
+}
+static double reward_of(const mnas_trial *t) {
+    return t->reward;
+}
+
+static void pareto_axes(chart *c, const mnas_report_facts *f, const double *accuracy, const double *latency) {
+    double low, high, x_low, x_high;
+    range_of(accuracy, f->n_done, &low, &high);
+    low = lower_fence(accuracy, f->n_done);
+    for (int i = 0; i < f->n_front; i++) low = fmin(low, accuracy_of(f->front[i]));
+    range_of(latency, f->n_done, &x_low, &x_high);
+    if (f->target_ms > x_low / 2 && f->target_ms < x_high * 2) {
+        x_low = fmin(x_low, f->target_ms), x_high = fmax(x_high, f->target_ms);
+    }
+    set_axis(&c->y, low, high, 0.08, false, c->narrow ? 5 : 6);
+    set_axis(&c->x, x_low, x_high, 0.07, x_high > 3 * x_low, c->narrow ? 4 : 8);
+}
+
+/* Labelled at its upper left: above the front there is nothing else. */
+static void target_line(chart *c, double target_ms) {
+    if (!(target_ms >= c->x.low && target_ms <= c->x.high)) return;
+    char label[64];
+    double x = at(&c->x, target_ms);
+    bool to_left = x > c->left + 0.3 * (c->right - c->left);
+    snprintf(label, sizeof label, "target %.4g ms", target_ms);
+    line(c, x, c->top, x, c->bottom, "target");
+    text(c, to_left ? x - 6 : x + 6, c->top + 10, to_left ? "end" : "start", "note halo", label);
+}
+
+/* A stair: between two networks of the front the faster one is the best there is. */
+static void front_line(chart *c, const mnas_report_facts *f) {
+    mnas_str_append(c->out, "<path class=\"front-line\" d=\"");
+    for (int i = 0; i < f->n_front; i++) {
+        double x = at(&c->x, latency_of(f->front[i])), y = at(&c->y, accuracy_of(f->front[i]));
+        mnas_str_appendf(c->out, i ? "H%.1fV%.1f" : "M%.1f %.1f", x, y);
+    }
+    mnas_str_appendf(c->out, "H%.1f\"/>\n", c->right);
+}
+
+/* The interval of the latency, and the trial's number where no other label is near: above and left of the
+ * front is free. */
+static void front_points(chart *c, const mnas_report_facts *f) {
+    double label_x = -INFINITY, label_y = INFINITY;
+    for (int i = 0; i < f->n_front; i++) {
+        const mnas_trial *t = f->front[i];
+        double x = at(&c->x, latency_of(t)), y = at(&c->y, accuracy_of(t));
+        double low = fmax(t->latency.ci_low_ms, c->x.low), high = fmin(t->latency.ci_high_ms, c->x.high);
+        if (isfinite(low) && isfinite(high)) line(c, at(&c->x, low), y, at(&c->x, high), y, "interval");
+        dot(c, x, y, 5.5, "front", t->number, 1);
+        if (x - label_x < 24 && label_y - y < 14) continue;
+        char number[16];
+        snprintf(number, sizeof number, "%d", t->number);
+        text(c, x - 7, y - 7, "end", "note halo", number);
+        label_x = x, label_y = y;
+    }
+}
+
+static void pareto_points(chart *c, const mnas_report_facts *f) {
+    for (int i = 0; i < f->n_done; i++) {
+        const mnas_trial *t = f->done[i];
+        double x = at(&c->x, latency_of(t));
+        if (accuracy_of(t) < c->y.low) {
+            below_mark(c, x, t->number);
+        } else {
+            dot(c, x, at(&c->y, accuracy_of(t)), f->n_done > 200 ? 3.5 : 4.5, "dot", t->number,
+                later_is_stronger(f, t));
+        }
+    }
+}
+
+static void pareto_chart(const mnas_report_facts *f, mnas_str *out, bool narrow) {
+    chart c;
+    double *accuracy = values_of(f, accuracy_of), *latency = values_of(f, latency_of);
+    if (!accuracy || !latency) {
+        out->failed = true;
+    } else {
+        start_chart(&c, out, narrow, 440, "validation accuracy over latency, all complete trials");
+        pareto_axes(&c, f, accuracy, latency);
+        frame(&c, c.x.log ? "latency, ms (logarithmic)" : "latency, ms", "validation accuracy, %");
+        front_line(&c, f);
+        pareto_points(&c, f);
+        front_points(&c, f);
+        target_line(&c, f->target_ms);
+        end_chart(&c);
+    }
+    free(accuracy);
+    free(latency);
+}
+
+static void key(mnas_str *out, const char *class, const char *shape, const char *words) {
+    mnas_str_appendf(out,
+                     "<span><svg class=\"key\" viewBox=\"0 0 22 12\"><%s class=\"%s\"/></svg>%s</span>\n",
+                     shape, class, words);
+}
+
+static bool any_below(const mnas_report_facts *f) {
+    double *accuracy = values_of(f, accuracy_of), low = 0;
+    if (accuracy) low = lower_fence(accuracy, f->n_done);
+    bool any = false;
+    for (int i = 0; accuracy && i < f->n_done; i++) any = any || accuracy[i] < low;
+    free(accuracy);
+    return any;
+}
+
+void mnas_report_pareto_chart(const mnas_report_facts *f, mnas_str *out) {
+    if (f->n_done == 0) return;
+    mnas_str_append(out, "<section>\n<h2>Accuracy against latency</h2>\n");
+    pareto_chart(f, out, false);
+    pareto_chart(f, out, true);
+    mnas_str_append(out, "<p class=\"keys\">\n");
+    key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"",
+        "Pareto front, with the trial's number and the interval of its latency");
+    key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"",
+        "other complete trials, later ones stronger");
+    if (any_below(f)) key(out, "below", "path d=\"M6.5 2h9l-4.5 8z\"", "accuracy below the chart");
+    mnas_str_append(out, "</p>\n</section>\n");
+}
+
+/* ---- reward over trials ---- */
+
+static int last_number(const mnas_report_facts *f) {
+    return f->source->n_trials > 0 ? f->source->trials[f->source->n_trials - 1]->number : 0;
+}
+
+static void trial_axis(chart *c, const mnas_report_facts *f) {
+    double last = fmax(1, last_number(f));
+    set_axis(&c->x, 0, last, 0.015, false, c->narrow ? 5 : 10);
+    if (c->x.decimals > 0) { /* there is no half trial */
+        c->x.n_ticks = 0, c->x.decimals = 0;
+        for (int i = 0; i <= last && i < MAX_TICKS; i++) c->x.ticks[c->x.n_ticks++] = i;
+    }
+}
+
+/* The two groups the first lines of the report compare, with their means. */
+static void compared_groups(chart *c, const mnas_report_facts *f) {
+    const mnas_report_comparison *k = &f->comparison;
+    if (!k->possible || f->is_random) return;
+    const double from[] = {f->done[0]->number, k->late_first},
+                 to[] = {k->early_last, f->done[f->n_done - 1]->number};
+    const double means[] = {k->early_mean, k->late_mean};
+    for (int i = 0; i < 2; i++) {
+        double x1 = at(&c->x, from[i] - 0.4), x2 = at(&c->x, to[i] + 0.4);
+        char label[64];
+        if (c->narrow) {
+            snprintf(label, sizeof label, "mean %.4f", means[i]);
+        } else {
+            snprintf(label, sizeof label, "%s %d: mean %.4f", i ? "last" : "first",
+                     i ? k->n_late : k->n_early, means[i]);
+        }
+        mnas_str_appendf(c->out,
+                         "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"band\"/>\n", x1,
+                         c->top, x2 - x1, c->bottom - c->top);
+        if (means[i] >= c->y.low) line(c, x1, at(&c->y, means[i]), x2, at(&c->y, means[i]), "mean");
+        text(c, (x1 + x2) / 2, c->top + 15, "middle", "note halo", label);
+    }
+}
+
+static void median_line(chart *c, const mnas_report_facts *f, const double *rewards) {
+    const char *verb = "M";
+    mnas_str_append(c->out, "<path class=\"median\" d=\"");
+    for (int i = 0; i < f->n_done; i++) {
+        int half = MEDIAN_WINDOW / 2, from = i > half ? i - half : 0,
+            to = i + half < f->n_done ? i + half : f->n_done - 1;
+        double median = mnas_stats_median(rewards + from, (size_t)(to - from + 1));
+        mnas_str_appendf(c->out, "%s%.1f %.1f", verb, at(&c->x, f->done[i]->number),
+                         fmin(at(&c->y, median), c->bottom));
+        verb = "L";
+    }
+    mnas_str_append(c->out, "\"/>\n");
+}
+
+static void reward_points(chart *c, const mnas_report_facts *f) {
+    for (int i = 0; i < f->source->n_trials; i++) {
+        const mnas_trial *t = f->source->trials[i];
+        double x = at(&c->x, t->number);
+        if (t->state == MNAS_TRIAL_FAILED) cross(c, x, t->number);
+        if (t->state != MNAS_TRIAL_COMPLETE || !isfinite(t->reward)) continue;
+        if (t->reward < c->y.low) {
+            below_mark(c, x, t->number);
+        } else {
+            dot(c, x, at(&c->y, t->reward),
+                t == f->best      ? 5.5
+                : f->n_done > 200 ? 3
+                                  : 4,
+                t == f->best ? "front" : "dot", t->number, t == f->best ? 1 : 0.6);
+        }
+    }
+}
+
+static void reward_chart(const mnas_report_facts *f, mnas_str *out, bool narrow) {
+    chart c;
+    double *rewards = values_of(f, reward_of), low, high;
+    if (!rewards) {
+        out->failed = true;
+        return;
+    }
+    start_chart(&c, out, narrow, 340, "reward over trials");
+    range_of(rewards, f->n_done, &low, &high);
+    low = lower_fence(rewards, f->n_done);
+    set_axis(&c.y, low - 0.06 * (high - low), high + 0.12 * (high - low), 0.02, false, narrow ? 4 : 5);
+    trial_axis(&c, f);
+    frame(&c, "trial", "reward");
+    compared_groups(&c, f);
+    median_line(&c, f, rewards);
+    reward_points(&c, f);
+    end_chart(&c);
+    free(rewards);
+}
+
+static bool has_rewards(const mnas_report_facts *f) {
+    for (int i = 0; i < f->n_done; i++) {
+        if (!isfinite(f->done[i]->reward)) return false; /* the reward is not calibrated yet */
+    }
+    return f->n_done > 0;
+}
+
+void mnas_report_reward_chart(const mnas_report_facts *f, mnas_str *out) {
+    if (!has_rewards(f)) return;
+    mnas_str_append(out, "<section>\n<h2>Reward over trials</h2>\n");
+    reward_chart(f, out, false);
+    reward_chart(f, out, true);
+    mnas_str_append(out, "<p class=\"keys\">\n");
+    key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"", "a complete trial");
+    key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"", "the best");
+    key(out, "median", "path d=\"M1 6h20\"", "running median of 9");
+    if (f->comparison.possible && !f->is_random)
+        key(out, "mean", "path d=\"M1 6h20\"", "means of the first and last third");
+    if (f->n_failed > 0) key(out, "cross", "path d=\"M7.500 2.500l7 7m0 -7l-7 7\"", "failed");
+    mnas_str_append(out, "</p>\n</section>\n");
+}
+
+/* ---- entropy over trials ---- */
+
+static void entropy_line(chart *c, const mnas_report_source *s) {
+    mnas_str_append(c->out, "<path class=\"median\" d=\"");
+    for (int i = 0; i < s->n_entropy; i++) {
+        mnas_str_appendf(c->out, "%s%.1f %.1f", i ? "L" : "M", at(&c->x, s->entropy[i].trial),
+                         at(&c->y, s->entropy[i].entropy));
+    }
+    mnas_str_append(c->out, "\"/>\n");
+}
+
+static void entropy_chart(const mnas_report_facts *f, mnas_str *out, bool narrow) {
+    const mnas_report_source *s = f->source;
+    bool has_max = isfinite(s->entropy_max);
+    double low = s->entropy[0].entropy, high = low;
+    for (int i = 1; i < s->n_entropy; i++) {
+        low = fmin(low, s->entropy[i].entropy), high = fmax(high, s->entropy[i].entropy);
+    }
+    if (has_max) high = fmax(high, s->entropy_max);
+    low = fmin(low, high * 0.98); /* a change of a per mille must not look like a collapse */
+    chart c;
+    start_chart(&c, out, narrow, 260, "entropy of the policy over trials");
+    set_axis(&c.y, low, high, 0.1, false, narrow ? 3 : 4);
+    trial_axis(&c, f);
+    frame(&c, "trial", "entropy, nats a decision");
+    if (has_max) {
+        line(&c, c.left, at(&c.y, s->entropy_max), c.right, at(&c.y, s->entropy_max), "target");
+        text(&c, c.right - 4, at(&c.y, s->entropy_max) + 15, "end", "note halo", "uniform choices");
+    }
+    entropy_line(&c, s);
+    for (int i = 0; i < s->n_entropy && s->n_entropy <= 200; i++) {
+        mnas_str_appendf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" class=\"knot\"/>\n",
+                         at(&c.x, s->entropy[i].trial), at(&c.y, s->entropy[i].entropy));
+    }
+    end_chart(&c);
+}
+
+void mnas_report_entropy_chart(const mnas_report_facts *f, mnas_str *out) {
+    mnas_str_append(out, "<section>\n<h2>Entropy of the policy over trials</h2>\n");
+    if (f->source->n_entropy < 1) {
+        mnas_str_append(
+            out, f->is_random
+                     ? "<p class=\"small\">Random search has no policy: its choices stay uniform.</p>\n"
+                     : "<p class=\"small\">The controller has not been updated yet.</p>\n");
+    } else {
+        entropy_chart(f, out, false);
+        entropy_chart(f, out, true);
+        mnas_str_append(
+            out,
+            "<p class=\"small\">How undecided the controller is, mean over its decisions: it falls as the "
+            "controller commits itself, and cannot rise above that of uniform choices.</p>\n");
+    }
+    mnas_str_append(out, "</section>\n");
+}

@@ -1,0 +1,128 @@
+/* report_style.c - the report's style and script, as text. Nothing is loaded from anywhere, no font, no
+ * image.
+ *
+ * The script only adds hovering; without it the page is complete. It holds no '<' and no '&', so that the
+ * page stays well-formed.
+ */
+#include "search/report.h"
+
+static const char *const style[] = {
+    ":root{color-scheme:light "
+    "dark;--page:#f6f6f3;--card:#fff;--ink:#1d2126;--soft:#5d6670;--line:#e2e3df;--grid:#ecedea;"
+    "--dot:#3b6fb6;--front:#d9480f;--median:#3b6fb6;--target:#7a5ea8;--cross:#c92a2a;--band:#8884;--code:#"
+    "f1f1ed}\n",
+    "@media(prefers-color-scheme:dark){:root{--page:#14171a;--card:#1c2024;--ink:#e7e9ea;--soft:#9aa4ad;--"
+    "line:#2f353b;"
+    "--grid:#282d33;--dot:#6ea8fe;--front:#ff922b;--median:#6ea8fe;--target:#b79ae0;--cross:#ff6b6b;--band:#"
+    "8883;--code:#262b30}}\n",
+    "*{box-sizing:border-box}\n",
+    "body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,\"Segoe "
+    "UI\",Roboto,"
+    "\"Noto Sans\",\"DejaVu Sans\",sans-serif;-webkit-text-size-adjust:100%}\n",
+    "main{max-width:1000px;margin:0 auto;padding:28px 20px 40px}\n",
+    "h1{font-size:1.25rem;font-weight:600;margin:0 0 2px;overflow-wrap:anywhere}\n",
+    "header p{margin:0 0 18px;color:var(--soft);font-size:.9rem}\n",
+    "h2{font-size:1.05rem;font-weight:600;margin:0 0 10px}\n",
+    "section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px "
+    "20px;margin:0 0 16px}\n",
+    ".verdict{font-size:1.3rem;line-height:1.35;font-weight:600;margin:0 0 12px}\n",
+    "p{margin:0 0 10px}section p:last-child{margin-bottom:0}\n",
+    ".small,.keys{color:var(--soft);font-size:.88rem}\n",
+    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(118px,1fr));gap:14px 20px}\n",
+    ".figure{display:flex;flex-direction:column}\n",
+    ".figure .label,.figure .note{color:var(--soft);font-size:.82rem}\n",
+    ".figure .value{font-size:1.4rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}\n",
+    "svg.wide,svg.narrow{width:100%;height:auto;display:block;touch-action:pan-y}\n",
+    "svg.narrow{display:none}\n",
+    "@media(max-width:640px){svg.wide{display:none}svg.narrow{display:block}main{padding:18px 12px 28px}"
+    "section{padding:14px 14px}.verdict{font-size:1.12rem}.figures{grid-template-columns:1fr 1fr}}\n",
+    "svg text{fill:var(--soft);font-size:13px;font-family:inherit}\n",
+    "svg .tick{font-variant-numeric:tabular-nums}svg .note{fill:var(--ink);font-size:12.5px}\n",
+    "svg .halo{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}\n",
+    ".grid{stroke:var(--grid)}.axis{stroke:var(--soft)}\n",
+    ".dot{fill:var(--dot);stroke:var(--card);stroke-width:.8}.front{fill:var(--front);stroke:var(--card);"
+    "stroke-width:1.5}\n",
+    ".below{fill:var(--soft)}.cross{stroke:var(--cross);stroke-width:1.8;fill:none}\n",
+    ".front-line{fill:none;stroke:var(--front);stroke-width:1.6;stroke-opacity:.55}\n",
+    ".interval{stroke:var(--front);stroke-width:2.5;stroke-opacity:.6}\n",
+    ".target{stroke:var(--target);stroke-width:1.4;stroke-dasharray:5 4}\n",
+    ".median{fill:none;stroke:var(--median);stroke-width:2.2;stroke-linejoin:round}.knot{fill:var(--median)}"
+    "\n",
+    ".band{fill:var(--band);fill-opacity:.3}.mean{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:6 4}\n",
+    "circle[data-t].on{stroke:var(--ink);stroke-width:2.5;fill-opacity:1}path[data-t].on{stroke:var(--ink)}"
+    "\n",
+    "tr.on td{background:var(--code)}\n",
+    ".keys{display:flex;flex-wrap:wrap;gap:4px 18px;margin-top:8px}.keys "
+    "span{display:inline-flex;align-items:center;gap:6px}\n",
+    "svg.key{width:22px;height:12px;flex:none}svg.key .front{stroke:none}\n",
+    ".scroll{overflow-x:auto}\n",
+    "table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}\n",
+    "th{font-weight:500;color:var(--soft);text-align:left;font-size:.85rem}\n",
+    "th,td{padding:5px 14px 5px 0;vertical-align:top}thead th{border-bottom:1px solid "
+    "var(--line);white-space:nowrap}\n",
+    ".numbers th,.numbers td{text-align:right;white-space:nowrap}\n",
+    ".numbers th:first-child,.numbers td:first-child{width:3.5em}\n",
+    ".numbers tr.arch td,.numbers "
+    ".arch{text-align:left;white-space:normal;padding-top:0;padding-bottom:12px}\n",
+    ".numbers.all td{padding-top:5px;padding-bottom:5px;border-bottom:1px solid var(--grid)}\n",
+    ".numbers.all .arch{min-width:22em;padding-left:14px}.numbers.all td:nth-child(2),.numbers.all "
+    "th:nth-child(2){text-align:left}\n",
+    "code,pre{font:.82rem/1.5 ui-monospace,\"SF Mono\",Menlo,Consolas,\"DejaVu Sans "
+    "Mono\",monospace;background:var(--code);border-radius:4px}\n",
+    "code{padding:1px 5px;display:inline-block;margin:1px 0}\n",
+    "pre{padding:10px 12px;margin:0 0 12px;white-space:pre-wrap;overflow-wrap:anywhere}\n",
+    ".conditions th{white-space:nowrap;padding-right:22px;width:1%}.conditions td{overflow-wrap:anywhere}\n",
+    "@media(max-width:640px){.conditions th,.conditions td{display:block;padding:0}.conditions "
+    "td{padding-bottom:9px}.conditions th{width:auto}}\n",
+    "@media(max-width:640px){.best th:nth-child(n+5),.best td:nth-child(n+5){display:none}.best th,.best "
+    "td{padding-right:10px}"
+    ".best th:nth-child(4),.best td:nth-child(4){padding-right:0}}\n",
+    "summary{cursor:pointer;font-weight:600}details[open] summary{margin-bottom:10px}\n",
+    "footer{color:var(--soft);font-size:.85rem}\n",
+    "#tip{position:fixed;z-index:9;pointer-events:none;background:var(--ink);color:var(--card);padding:8px "
+    "11px;border-radius:7px;"
+    "font-size:.82rem;line-height:1.45;white-space:pre;max-width:94vw;visibility:hidden;box-shadow:0 3px "
+    "14px #0005}\n",
+    "#tip.shown{visibility:visible}\n",
+    "@media print{body{background:#fff}section{break-inside:avoid}}\n",
+    NULL};
+
+/* The nearest point within 26 pixels of the pointer is shown; all its marks and rows light up. */
+static const char *const script[] = {
+    "(function(){'use strict';\n",
+    "var tip=document.getElementById('tip'),lit=[],now=null;\n",
+    "function clear(){lit.forEach(function(e){e.classList.remove('on')});lit=[];now=null;tip.className=''}\n",
+    "function place(x,y){var "
+    "w=tip.offsetWidth,h=tip.offsetHeight,W=window.innerWidth,H=window.innerHeight;\n",
+    "var left=x+14;if(left+w>W-6)left=x-14-w;if(6>left)left=Math.max(6,W-6-w);\n",
+    "var top=y+16;if(top+h>H-6)top=Math.max(6,y-16-h);\n",
+    "tip.style.left=left+'px';tip.style.top=top+'px'}\n",
+    "function show(t,x,y){var row=document.getElementById('t'+t);if(!row){clear();return}\n",
+    "if(t!==now){clear();now=t;tip.textContent=row.getAttribute('data-tip');\n",
+    "lit=Array.prototype.slice.call(document.querySelectorAll('[data-t=\"'+t+'\"]'));\n",
+    "lit.forEach(function(e){e.classList.add('on')});tip.className='shown'}\n",
+    "place(x,y)}\n",
+    "function nearest(svg,x,y){var best=null,far=26*26;\n",
+    "svg.querySelectorAll('[data-t]').forEach(function(e){var r=e.getBoundingClientRect();\n",
+    "var dx=(r.left+r.right)/2-x,dy=(r.top+r.bottom)/2-y,d=dx*dx+dy*dy;if(far>d){far=d;best=e}});return "
+    "best}\n",
+    "document.querySelectorAll('svg.wide,svg.narrow').forEach(function(svg){\n",
+    "function move(e){var "
+    "p=nearest(svg,e.clientX,e.clientY);if(p)show(p.getAttribute('data-t'),e.clientX,e.clientY);else "
+    "clear()}\n",
+    "svg.addEventListener('pointermove',move);svg.addEventListener('pointerdown',move);\n",
+    "svg.addEventListener('pointerleave',clear)});\n",
+    "window.addEventListener('scroll',clear,{passive:true});\n",
+    "})();\n",
+    NULL};
+
+static void append_all(mnas_str *out, const char *const *lines) {
+    while (*lines) mnas_str_append(out, *lines++);
+}
+
+void mnas_report_style(mnas_str *out) {
+    append_all(out, style);
+}
+void mnas_report_script(mnas_str *out) {
+    append_all(out, script);
+}

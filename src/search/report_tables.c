@@ -1,0 +1,299 @@
+/* report_tables.c - the report's tables: the front, failures by reason, conditions, and all trials.
+ *
+ * The table of all trials is also where the script finds what it shows when a point is hovered over
+ * (data-tip).
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/human.h"
+#include "base/stats.h"
+#include "search/report.h"
+
+static void cell(mnas_str *out, const char *text) {
+    mnas_str_append(out, "<td>");
+    mnas_report_escape(out, text);
+    mnas_str_append(out, "</td>");
+}
+
+static void reward_text(double reward, char buf[MNAS_HUMAN_BYTES]) {
+    snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
+}
+
+static void number_cells(mnas_str *out, const mnas_trial *t) {
+    char buf[MNAS_HUMAN_BYTES];
+    mnas_human_percent(t->accuracy_frac, buf);
+    cell(out, buf);
+    mnas_human_ms(t->latency.median_ms, buf);
+    cell(out, buf);
+    reward_text(t->reward, buf);
+    cell(out, buf);
+    mnas_human_count(t->params, buf);
+    cell(out, buf);
+    mnas_human_count(t->macs, buf);
+    cell(out, buf);
+}
+
+/* Block strings, each kept whole where the line breaks. */
+static void arch(mnas_str *out, const char *text) {
+    const char *p = text ? text : "";
+    while (*p) {
+        size_t n = strcspn(p, " ");
+        mnas_str_append(out, "<code>");
+        mnas_str_append_n(out, p, n); /* letters, digits, '_' and '.' only */
+        mnas_str_append(out, "</code> ");
+        p += n + strspn(p + n, " ");
+    }
+}
+
+/* ---- the front ---- */
+
+static void front_row(mnas_str *out, const mnas_trial *t) {
+    char low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
+    mnas_str_appendf(out, "<tr data-t=\"%d\"><td>%d</td>", t->number, t->number);
+    number_cells(out, t);
+    mnas_human_number(t->latency.ci_low_ms, low);
+    mnas_human_ms(t->latency.ci_high_ms, high);
+    mnas_str_appendf(out, "<td>%s&#8211;%s</td></tr>\n<tr class=\"arch\"><td></td><td colspan=\"6\">", low,
+                     high);
+    arch(out, t->arch);
+    mnas_str_append(out, "</td></tr>\n");
+}
+
+void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
+    if (f->n_front == 0) return;
+    mnas_str_append(
+        out,
+        "<section>\n<h2>The Pareto front</h2>\n<div class=\"scroll\"><table "
+        "class=\"numbers best\">\n<thead><tr><th>trial</th><th>accuracy</th>"
+        "<th>latency</th><th>reward</th><th>parameters</th><th>multiply-adds</th><th>latency interval</th>"
+        "</tr></thead>\n<tbody>\n");
+    for (int i = 0; i < f->n_front; i++) front_row(out, f->front[i]);
+    mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
+                         "kernel, s stride, e expansion, "
+                         "i and o filters in and out, se squeeze-and-excitation ratio.</p>\n</section>\n");
+}
+
+/* ---- failures ---- */
+
+static const char *reason_of(const mnas_trial *t) {
+    return t->reason[0] ? t->reason : "unknown";
+}
+
+static bool is_first_of_reason(const mnas_report_source *s, int i) {
+    for (int k = 0; k < i; k++) {
+        const mnas_trial *t = s->trials[k];
+        if (t->state == MNAS_TRIAL_FAILED && strcmp(reason_of(t), reason_of(s->trials[i])) == 0) return false;
+    }
+    return true;
+}
+
+static void failure_row(mnas_str *out, const mnas_report_source *s, int first) {
+    const char *reason = reason_of(s->trials[first]), *error = s->trials[first]->error;
+    int n = 0;
+    for (int k = first; k < s->n_trials; k++) {
+        n += s->trials[k]->state == MNAS_TRIAL_FAILED && strcmp(reason_of(s->trials[k]), reason) == 0;
+    }
+    mnas_str_append(out, "<tr>");
+    cell(out, reason);
+    mnas_str_appendf(out, "<td>%d</td><td>trial %d", n, s->trials[first]->number);
+    if (error && error[0]) {
+        char line[240];
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(error, "\n"), error);
+        mnas_str_append(out, ": ");
+        mnas_report_escape(out, line);
+    }
+    mnas_str_append(out, "</td></tr>\n");
+}
+
+void mnas_report_failures(const mnas_report_facts *f, mnas_str *out) {
+    const mnas_report_source *s = f->source;
+    mnas_str_append(out, "<section>\n<h2>Failed trials</h2>\n");
+    if (f->n_failed == 0) {
+        mnas_str_append(out, "<p class=\"small\">None.</p>\n</section>\n");
+        return;
+    }
+    mnas_str_append(out, "<div class=\"scroll\"><table>\n<thead><tr><th>reason</th><th>trials</th><th>the "
+                         "first of them</th></tr></thead>\n<tbody>\n");
+    for (int i = 0; i < s->n_trials; i++) {
+        if (s->trials[i]->state == MNAS_TRIAL_FAILED && is_first_of_reason(s, i)) failure_row(out, s, i);
+    }
+    mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A failed trial counts as reward 0 for "
+                         "the strategy.</p>\n</section>\n");
+}
+
+/* ---- conditions ---- */
+
+static void condition(mnas_str *out, const char *name, const char *value) {
+    if (!value || !value[0]) return;
+    mnas_str_appendf(out, "<tr><th>%s</th>", name);
+    cell(out, value);
+    mnas_str_append(out, "</tr>\n");
+}
+
+static void setting_condition(const mnas_report_facts *f, mnas_str *out, const char *name,
+                              const char *setting) {
+    condition(out, name, mnas_report_setting(f, setting));
+}
+
+/* Conditions of the first measured trial, and whether all others share them. */
+static const mnas_latency *first_latency(const mnas_report_facts *f) {
+    return f->n_done > 0 ? &f->done[0]->latency : NULL;
+}
+
+static void spread_condition(const mnas_report_facts *f, mnas_str *out) {
+    double *spreads = malloc((size_t)f->n_done * sizeof *spreads);
+    int n = 0, disturbed = 0;
+    for (int i = 0; spreads && i < f->n_done; i++) {
+        if (isfinite(f->done[i]->latency.spread_frac)) spreads[n++] = 100 * f->done[i]->latency.spread_frac;
+        disturbed += f->done[i]->latency.n_disturbed;
+    }
+    if (n > 0) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "rounds differ by %.1f %% in the median trial, %.1f %% in the worst; %d rounds were "
+                 "disturbed by other work",
+                 mnas_stats_median(spreads, (size_t)n), mnas_stats_quantile(spreads, (size_t)n, 1),
+                 disturbed);
+        condition(out, "latency's spread", text);
+    }
+    free(spreads);
+}
+
+static void latency_conditions(const mnas_report_facts *f, mnas_str *out) {
+    const mnas_latency *l = first_latency(f);
+    char text[256];
+    if (!l) return;
+    int n = snprintf(text, sizeof text,
+                     "%d rounds of a fresh process each, %d timed runs, %d before to warm up; %d thread%s",
+                     l->rounds, l->runs, l->warmup_runs, l->threads, l->threads == 1 ? "" : "s");
+    if (l->core >= 0) snprintf(text + n, sizeof text - (size_t)n, " on core %d", l->core);
+    condition(out, "latency", text);
+    spread_condition(f, out);
+    condition(out, "processor", l->cpu);
+    condition(out, "inference engine", l->engine);
+    condition(out, "frequency governor", l->governor);
+}
+
+static void image_condition(const mnas_report_facts *f, mnas_str *out) {
+    int64_t low = INT64_MAX, high = 0;
+    char text[96], a[MNAS_HUMAN_BYTES], b[MNAS_HUMAN_BYTES];
+    for (int i = 0; i < f->n_done; i++) {
+        int64_t n = f->done[i]->n_images;
+        low = n < low ? n : low, high = n > high ? n : high;
+    }
+    if (f->n_done == 0 || low < 0) return;
+    mnas_human_exact(low, a);
+    mnas_human_exact(high, b);
+    if (low == high) {
+        snprintf(text, sizeof text, "%s", a);
+    } else {
+        snprintf(text, sizeof text, "%s to %s", a, b);
+    }
+    condition(out, "images a trial trained on", text);
+}
+
+static void time_conditions(const mnas_report_facts *f, mnas_str *out) {
+    int64_t first = INT64_MAX, last = 0;
+    double train_s = 0, measure_s = 0;
+    for (int i = 0; i < f->source->n_trials; i++) {
+        const mnas_trial *t = f->source->trials[i];
+        if (t->started_unix_ms > 0 && t->started_unix_ms < first) first = t->started_unix_ms;
+        if (t->finished_unix_ms > last) last = t->finished_unix_ms;
+        if (isfinite(t->train_s)) train_s += t->train_s;
+        if (isfinite(t->measure_s)) measure_s += t->measure_s;
+    }
+    if (first > last) return;
+    char from[32], to[32], train[32], measure[32], text[160];
+    mnas_clock_iso8601(first, from);
+    mnas_clock_iso8601(last, to);
+    mnas_clock_duration(train_s, train, sizeof train);
+    mnas_clock_duration(measure_s, measure, sizeof measure);
+    snprintf(text, sizeof text, "%.16s to %.16s UTC", from, to);
+    condition(out, "first trial began, last ended", text);
+    snprintf(text, sizeof text, "%s training, %s measuring", train, measure);
+    condition(out, "time in trials", text);
+}
+
+void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
+    static const char *const rows[][2] = {{"space", "space"},
+                                          {"dataset", "data"},
+                                          {"recipe", "recipe"},
+                                          {"epochs", "epochs"},
+                                          {"most images a trial", "max_images"},
+                                          {"strategy", "strategy"},
+                                          {"reward", "reward"},
+                                          {"target, ms", "target_ms"},
+                                          {"exponent w", "w"},
+                                          {"seed", "seed"},
+                                          {"trials wanted", "trials"},
+                                          {"trials side by side", "jobs"},
+                                          {"threads of each", "threads"},
+                                          {"device", "device"}};
+    const char *command = mnas_report_setting(f, "command_line");
+    mnas_str_append(out, "<section>\n<h2>Command and conditions</h2>\n");
+    if (command) {
+        mnas_str_append(out, "<pre>");
+        mnas_report_escape(out, command);
+        mnas_str_append(out, "</pre>\n");
+    }
+    mnas_str_append(out, "<div class=\"scroll\"><table class=\"conditions\"><tbody>\n");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) setting_condition(f, out, rows[i][0], rows[i][1]);
+    image_condition(f, out);
+    latency_conditions(f, out);
+    time_conditions(f, out);
+    setting_condition(f, out, "mnas", "version");
+    mnas_str_append(out, "</tbody></table></div>\n</section>\n");
+}
+
+/* ---- all trials ---- */
+
+/* What hovering over a point shows. */
+static void tip(mnas_str *out, const mnas_trial *t) {
+    char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], reward[MNAS_HUMAN_BYTES],
+        params[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES];
+    mnas_human_percent(t->accuracy_frac, accuracy);
+    mnas_human_ms(t->latency.median_ms, latency);
+    reward_text(t->reward, reward);
+    mnas_human_count(t->params, params);
+    mnas_human_count(t->macs, macs);
+    if (t->state == MNAS_TRIAL_FAILED) {
+        mnas_str_appendf(out, "Trial %d failed: %s&#10;", t->number, reason_of(t));
+    } else {
+        mnas_str_appendf(out, "Trial %d: %s at %s&#10;reward %s&#10;", t->number, accuracy, latency, reward);
+    }
+    mnas_str_appendf(out, "%s parameters, %s multiply-adds&#10;", params, macs);
+    for (const char *p = t->arch ? t->arch : ""; *p; p++) {
+        if (*p == ' ') {
+            mnas_str_append(out, "&#10;");
+        } else {
+            mnas_str_append_n(out, p, 1);
+        }
+    }
+}
+
+static void trial_row(mnas_str *out, const mnas_trial *t) {
+    static const char *const states[] = {"running", "complete", "failed", "pruned"};
+    mnas_str_appendf(out, "<tr id=\"t%d\" data-t=\"%d\" data-tip=\"", t->number, t->number);
+    tip(out, t);
+    mnas_str_appendf(out, "\"><td>%d</td><td>%s%s%s</td>", t->number, states[t->state],
+                     t->reason[0] ? ": " : "", t->reason);
+    number_cells(out, t);
+    mnas_str_append(out, "<td class=\"arch\">");
+    arch(out, t->arch);
+    mnas_str_append(out, "</td></tr>\n");
+}
+
+void mnas_report_trial_table(const mnas_report_facts *f, mnas_str *out) {
+    if (f->source->n_trials == 0) return;
+    mnas_str_appendf(out,
+                     "<section>\n<details><summary>All %d trials</summary>\n<div class=\"scroll\"><table "
+                     "class=\"numbers all\">\n<thead><tr><th>trial</th><th>state</th>"
+                     "<th>accuracy</th><th>latency</th><th>reward</th><th>parameters</th><th>multiply-adds</"
+                     "th><th class=\"arch\">network</th></tr></thead>\n<tbody>\n",
+                     f->source->n_trials);
+    for (int i = 0; i < f->source->n_trials; i++) trial_row(out, f->source->trials[i]);
+    mnas_str_append(out, "</tbody>\n</table></div></details>\n</section>\n");
+}

@@ -1,0 +1,176 @@
+/* report_words.c - the first lines of the report: what this number of trials can show, and what it cannot.
+ *
+ * Every sentence follows from mnas_report_facts; none is there for effect. Where the interval includes what
+ * random search would have had, the headline says so.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/human.h"
+#include "search/report.h"
+
+static const char *plural(int n) {
+    return n == 1 ? "" : "s";
+}
+
+static void headline(const mnas_report_facts *f, mnas_str *out) {
+    const mnas_report_comparison *c = &f->comparison;
+    mnas_str_append(out, "<p class=\"verdict\">");
+    if (f->n_done == 0) {
+        mnas_str_append(out, "No trial is complete yet, so there is nothing to show.");
+    } else if (f->is_random) {
+        mnas_str_appendf(out,
+                         "%d network%s of a random search: a yardstick for other strategies. Nothing was "
+                         "learnt on the way.",
+                         f->n_done, plural(f->n_done));
+    } else if (!c->possible) {
+        mnas_str_appendf(out, "%d complete trial%s are too few to tell the controller from random search.",
+                         f->n_done, plural(f->n_done));
+    } else if (c->high < 0) {
+        mnas_str_appendf(
+            out,
+            "In these %d trials the controller's later networks are worse than its first, near-random ones.",
+            f->n_done);
+    } else if (c->low <= 0 && c->beat_p <= 0.05) {
+        mnas_str_appendf(
+            out,
+            "These %d trials do not show that the controller's networks are better than random search's on "
+            "average; the best of them are.",
+            f->n_done);
+    } else if (c->low <= 0) {
+        mnas_str_appendf(out, "These %d trials do not show that the controller beats random search.",
+                         f->n_done);
+    } else if (c->beat_p > 0.05) {
+        mnas_str_appendf(out,
+                         "Over these %d trials the controller's networks get better on average; that its "
+                         "best one beats random "
+                         "search's best is not shown.",
+                         f->n_done);
+    } else {
+        mnas_str_appendf(
+            out, "Over these %d trials the controller's networks get better, on average and at the top.",
+            f->n_done);
+    }
+    mnas_str_append(out, "</p>\n");
+}
+
+static void entropy_aside(const mnas_report_comparison *c, mnas_str *out) {
+    if (!isfinite(c->early_entropy)) return;
+    mnas_str_appendf(out, " Entropy of its choices was %.1f&#160;%% of uniform during the first %d",
+                     100 * c->early_entropy, c->n_early);
+    if (isfinite(c->late_entropy)) {
+        mnas_str_appendf(out, " and %.1f&#160;%% during the last %d", 100 * c->late_entropy, c->n_late);
+    }
+    mnas_str_append(out, c->early_entropy < 0.95 ? ", so even the first were not quite random." : ".");
+}
+
+static void mean_sentence(const mnas_report_facts *f, mnas_str *out) {
+    const mnas_report_comparison *c = &f->comparison;
+    bool includes = c->low <= 0 && c->high >= 0;
+    mnas_str_appendf(out,
+                     "<p><b>Mean.</b> The first %d complete trials, proposed when the controller had learnt "
+                     "little, stand for "
+                     "random search: mean reward %.4f. The last %d have %.4f. The difference is %+.4f, with "
+                     "a 95&#160;%% interval "
+                     "from %+.4f to %+.4f (Welch). ",
+                     c->n_early, c->early_mean, c->n_late, c->late_mean, c->late_mean - c->early_mean, c->low,
+                     c->high);
+    mnas_str_append(
+        out, includes ? "<b>The interval includes 0, which is what random search would have had.</b>"
+                      : "The interval does not include 0, which is what random search would have had.");
+    entropy_aside(c, out);
+    mnas_str_append(out, "</p>\n");
+}
+
+static void best_sentence(const mnas_report_facts *f, mnas_str *out) {
+    const mnas_report_comparison *c = &f->comparison;
+    mnas_str_appendf(out,
+                     "<p><b>Best.</b> The highest reward is %.4f, trial %d. Of the %d trials after the first "
+                     "%d, %d beat the "
+                     "best of those %d; ",
+                     f->best->reward, f->best->number, c->n_after, c->n_early, c->n_beat, c->n_early);
+    if (c->n_beat == 0) {
+        mnas_str_append(out, "<b>random search can do no worse.</b></p>\n");
+        return;
+    }
+    double percent = 100 * c->beat_p;
+    mnas_str_appendf(out,
+                     percent < 0.1 ? "in fewer than 0.1&#160;%% of random searches as many or more would."
+                                   : "in %s%.*f&#160;%% of random searches as many or more would.%s",
+                     c->beat_p > 0.05 ? "<b>" : "", percent < 10 ? 1 : 0, percent,
+                     c->beat_p > 0.05 ? "</b>" : "");
+    mnas_str_append(out, "</p>\n");
+}
+
+static void caveat(const mnas_report_facts *f, mnas_str *out) {
+    const char *recipe = mnas_report_setting(f, "recipe"), *data = mnas_report_setting(f, "data");
+    mnas_str_append(out, "<p class=\"small\">One study, one seed: another seed may end elsewhere. ");
+    if (!f->is_random)
+        mnas_str_append(out,
+                        "Networks the controller proposed again were not trained again and count once. ");
+    mnas_str_append(out, "Accuracy is that of a short training");
+    if (recipe) {
+        mnas_str_append(out, " (recipe ");
+        mnas_report_escape(out, recipe);
+        mnas_str_append(out, ")");
+    }
+    mnas_str_append(out, " on images held out of the training set");
+    if (data) {
+        mnas_str_append(out, " of ");
+        mnas_report_escape(out, data);
+    }
+    mnas_str_append(out, "; the best of many is partly luck, so train the networks of the front in full and "
+                         "evaluate them on the "
+                         "test split before you choose.</p>\n");
+}
+
+void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {
+    mnas_str_append(out, "<section class=\"words\">\n");
+    headline(f, out);
+    if (f->comparison.possible && !f->is_random) {
+        mean_sentence(f, out);
+        best_sentence(f, out);
+    }
+    if (f->n_done > 0) caveat(f, out);
+    mnas_str_append(out, "</section>\n");
+}
+
+/* ---- key figures ---- */
+
+static void figure(mnas_str *out, const char *value, const char *label, const char *note) {
+    mnas_str_appendf(out,
+                     "<div class=\"figure\"><span class=\"label\">%s</span><span "
+                     "class=\"value\">%s</span><span class=\"note\">%s</span></div>\n",
+                     label, value, note);
+}
+
+static void count_figures(const mnas_report_facts *f, mnas_str *out) {
+    char value[32], note[96];
+    snprintf(value, sizeof value, "%d", f->n_done);
+    snprintf(note, sizeof note, "%d failed%s", f->n_failed, f->n_running ? ", some still running" : "");
+    figure(out, value, "complete trials", note);
+    snprintf(value, sizeof value, "%d", f->n_front);
+    figure(out, value, "on the Pareto front", "no other beats them");
+}
+
+void mnas_report_figures(const mnas_report_facts *f, mnas_str *out) {
+    char a[MNAS_HUMAN_BYTES], b[MNAS_HUMAN_BYTES], note[96];
+    mnas_str_append(out, "<section class=\"figures\">\n");
+    count_figures(f, out);
+    if (f->best) {
+        snprintf(a, sizeof a, "%.4f", f->best->reward);
+        snprintf(note, sizeof note, "trial %d", f->best->number);
+        figure(out, a, "best reward", note);
+    }
+    if (f->n_done > 0) {
+        mnas_human_percent(f->accurate->accuracy_frac, a);
+        mnas_human_ms(f->accurate->latency.median_ms, b);
+        snprintf(note, sizeof note, "trial %d, %s", f->accurate->number, b);
+        figure(out, a, "most accurate", note);
+        mnas_human_ms(f->fastest->latency.median_ms, a);
+        mnas_human_percent(f->fastest->accuracy_frac, b);
+        snprintf(note, sizeof note, "trial %d, %s", f->fastest->number, b);
+        figure(out, a, "fastest", note);
+    }
+    mnas_str_append(out, "</section>\n");
+}
