@@ -111,10 +111,10 @@ static int parse_value(const token *tok, int key, mnas_block *block) {
 
 static int parse_token(token *tok, unsigned *seen, mnas_block *block) {
     int key = key_of(tok->text);
-    if (!tok->text[0]) return fail_at(tok, "nothing here; expected one of %s", ALL_KEYS);
+    if (!tok->text[0]) return fail_at(tok, "nothing here; allowed: one of %s", ALL_KEYS);
     if (key < 0) return fail_at(tok, "unknown key '%s'; allowed: %s", tok->text, ALL_KEYS);
     if (*seen & 1u << key)
-        return fail_at(tok, "second %s ('%s'); expected each key once", key_names[key], tok->text);
+        return fail_at(tok, "second %s ('%s'); allowed: each key once", key_names[key], tok->text);
     *seen |= 1u << key;
     return parse_value(tok, key, block);
 }
@@ -122,9 +122,10 @@ static int parse_token(token *tok, unsigned *seen, mnas_block *block) {
 static int check_complete(const char *text, unsigned seen) {
     for (int key = KEY_R; key <= KEY_O; key++)
         if (!(seen & 1u << key))
-            return mnas_error_set(MNAS_ERR_FORMAT,
-                                  "%.120s: position %zu: the string ends without %s; required: r k s e i o",
-                                  text, strlen(text) + 1, key_names[key]);
+            return mnas_error_set(
+                MNAS_ERR_FORMAT,
+                "%.120s: position %zu: the string ends without %s; allowed: strings with all of r k s e i o",
+                text, strlen(text) + 1, key_names[key]);
     return 0;
 }
 
@@ -213,7 +214,8 @@ int mnas_model_arch(const mnas_model *model, char **text) {
 /* Parse the n bytes of one block as the next of blocks[i]. */
 static int parse_next(mnas_block *blocks, int i, const char *word, size_t n) {
     char text[256];
-    if (i >= MNAS_MAX_BLOCKS) return mnas_error_set(MNAS_ERR_FORMAT, "more than %d blocks", MNAS_MAX_BLOCKS);
+    if (i >= MNAS_MAX_BLOCKS)
+        return mnas_error_set(MNAS_ERR_FORMAT, "too many blocks; allowed: at most %d", MNAS_MAX_BLOCKS);
     if (n >= sizeof text)
         return mnas_error_set(MNAS_ERR_FORMAT, "block %d: '%.40s...' has %zu characters; allowed: %zu", i + 1,
                               word, n, sizeof text - 1);
@@ -222,8 +224,9 @@ static int parse_next(mnas_block *blocks, int i, const char *word, size_t n) {
     int rc = mnas_block_parse(&blocks[i], text);
     if (rc < 0) return mnas_error_context(rc, "block %d", i + 1);
     if (i > 0 && blocks[i].in != blocks[i - 1].out)
-        return mnas_error_set(MNAS_ERR_FORMAT, "block %d: %s: input filters are %d, but block %d puts out %d",
-                              i + 1, text, blocks[i].in, i, blocks[i - 1].out);
+        return mnas_error_set(MNAS_ERR_FORMAT,
+                              "block %d: %s: input filters are %d, but block %d puts out %d; allowed: i%d",
+                              i + 1, text, blocks[i].in, i, blocks[i - 1].out, blocks[i - 1].out);
     return 0;
 }
 
@@ -239,7 +242,7 @@ int mnas_model_set_arch(mnas_model *model, const char *arch) {
         word += n;
     }
     if (n_blocks == 0)
-        return mnas_error_set(MNAS_ERR_FORMAT, "no blocks; expected block strings separated by spaces, e.g. "
+        return mnas_error_set(MNAS_ERR_FORMAT, "no blocks; allowed: block strings separated by spaces, e.g. "
                                                "r3_k5_s22_e3_i24_o40_se0.25");
     memset(model->blocks, 0, sizeof model->blocks);
     memcpy(model->blocks, blocks, (size_t)n_blocks * sizeof *blocks);

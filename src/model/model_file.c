@@ -67,7 +67,7 @@ static int read_name(const mnas_yaml_doc *doc, const mnas_yaml *node, char name[
     if (n == 0 || n > 63) return mnas_yaml_fail(doc, node, "name has %zu bytes; allowed: 1 to 63", n);
     for (const char *c = node->text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
-            return mnas_yaml_fail(doc, node, "name has a control character");
+            return mnas_yaml_fail(doc, node, "name has a control character; allowed: printable text");
     memset(name, 0, 64);
     memcpy(name, node->text, n);
     return 0;
@@ -78,7 +78,7 @@ static int read_pixels(const mnas_yaml_doc *doc, const mnas_yaml *node, const at
     int i = 0, rc = mnas_yaml_expect(doc, node, a->key, MNAS_YAML_LIST);
     if (rc < 0) return rc;
     if (node->n != channels)
-        return mnas_yaml_fail(doc, node, "%s has %d values; expected one for each of the %d channels", a->key,
+        return mnas_yaml_fail(doc, node, "%s has %d values; allowed: one for each of the %d channels", a->key,
                               node->n, channels);
     for (const mnas_yaml *c = node->child; c && rc == 0; c = c->next)
         rc = mnas_yaml_number(doc, c, a->key, a->min, a->max, &out[i++]);
@@ -149,7 +149,8 @@ int mnas_model_file_block(const mnas_yaml_doc *doc, const mnas_yaml *node, mnas_
 int mnas_model_file_append(const mnas_yaml_doc *doc, const mnas_yaml *node, mnas_model *model,
                            const mnas_block *block) {
     int n = model->n_blocks;
-    if (n == MNAS_MAX_BLOCKS) return mnas_yaml_fail(doc, node, "more than %d blocks", MNAS_MAX_BLOCKS);
+    if (n == MNAS_MAX_BLOCKS)
+        return mnas_yaml_fail(doc, node, "too many blocks; allowed: at most %d", MNAS_MAX_BLOCKS);
     if (n > 0 && block->in != model->blocks[n - 1].out)
         return mnas_yaml_fail(doc, node,
                               "input filters are %d, but the block before puts out %d; allowed: i%d",
@@ -169,9 +170,9 @@ static int read_model(const mnas_yaml_doc *doc, mnas_model *model) {
     if (rc < 0) return rc;
     const mnas_yaml *blocks = mnas_yaml_get(doc->root, "blocks");
     if (!blocks)
-        return mnas_yaml_fail(doc, doc->root, "'blocks' is missing; expected a list of block strings");
+        return mnas_yaml_fail(doc, doc->root, "'blocks' is missing; allowed: a list of block strings");
     if ((rc = mnas_yaml_expect(doc, blocks, "blocks", MNAS_YAML_LIST)) < 0) return rc;
-    if (blocks->n == 0) return mnas_yaml_fail(doc, blocks, "no blocks; expected a list of block strings");
+    if (blocks->n == 0) return mnas_yaml_fail(doc, blocks, "no blocks; allowed: a list of block strings");
     for (const mnas_yaml *c = blocks->child; c && rc == 0; c = c->next) {
         mnas_block block;
         rc = mnas_model_file_block(doc, c, &block);

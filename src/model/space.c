@@ -146,7 +146,8 @@ int mnas_space_split_layers(mnas_model *model) {
     for (int b = 0; b < model->n_blocks; b++)
         for (int layer = 0; layer < model->blocks[b].repeats; layer++) {
             if (n == MNAS_MAX_BLOCKS)
-                return mnas_error_set(MNAS_ERR_ARG, "more than %d layers, each of which would be a block",
+                return mnas_error_set(MNAS_ERR_ARG,
+                                      "too many layers, each of which would be a block; allowed: at most %d",
                                       MNAS_MAX_BLOCKS);
             mnas_block *one = &split[n++];
             *one = model->blocks[b];

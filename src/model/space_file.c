@@ -201,7 +201,7 @@ static int read_options(const site *s, mnas_space_option *options) {
         for (int k = 0; k < n; k++, earlier = earlier->next)
             if (same_option(&options[k], &options[n]))
                 return mnas_yaml_fail(
-                    s->r->doc, c, "%s: %s and %s are the same in %s %d; each option must differ",
+                    s->r->doc, c, "%s: %s and %s are the same in %s %d; allowed: options that differ",
                     mnas_choice_names[s->kind], earlier->text, c->text, unit_name(s->r->space), s->block + 1);
     }
     return 0;
@@ -266,7 +266,7 @@ static int read_choices(reader *r) {
     const mnas_yaml *choices = mnas_yaml_get(r->doc->root, "choices");
     if (!choices)
         return mnas_yaml_fail(r->doc, r->doc->root,
-                              "'choices' is missing; expected a list such as - kernel: [3, 5]");
+                              "'choices' is missing; allowed: a list such as - kernel: [3, 5]");
     int rc = mnas_yaml_expect(r->doc, choices, "choices", MNAS_YAML_LIST);
     for (const mnas_yaml *c = choices->child; c && rc == 0; c = c->next) {
         rc = mnas_yaml_expect(r->doc, c, "a choice", MNAS_YAML_MAP);
@@ -275,22 +275,22 @@ static int read_choices(reader *r) {
         if (c->n != 1)
             return mnas_yaml_fail(
                 r->doc, c,
-                "a choice has %d keys; expected one, e.g. - kernel: [3, 5] (the list's order is the "
+                "a choice has %d keys; allowed: one, e.g. - kernel: [3, 5] (the list's order is the "
                 "order of the decisions)",
                 c->n);
         int kind = 0;
         while (strcmp(mnas_choice_names[kind], c->child->key) != 0) kind++;
         if (r->defaults[kind])
-            return mnas_yaml_fail(r->doc, c, "second '%s'; each choice stands once", c->child->key);
+            return mnas_yaml_fail(r->doc, c, "second '%s'; allowed: each choice once", c->child->key);
         if (r->space->per_layer && kind == MNAS_CHOICE_LAYERS)
             return mnas_yaml_fail(
-                r->doc, c, "layers is no choice where choices are per: layer; allowed with per: block");
+                r->doc, c, "layers is no choice with per: layer; allowed: per: block, or no layers here");
         r->defaults[kind] = c->child;
         r->kinds[r->n_kinds++] = (mnas_choice_kind)kind;
         rc = check_list(r, c->child, (mnas_choice_kind)kind);
     }
     if (rc == 0 && r->n_kinds == 0)
-        rc = mnas_yaml_fail(r->doc, choices, "no choices; a space needs something to decide");
+        rc = mnas_yaml_fail(r->doc, choices, "no choices; allowed: one or more, e.g. - kernel: [3, 5]");
     return rc;
 }
 
@@ -302,7 +302,7 @@ static int read_entry(const reader *r, const mnas_yaml *entry, mnas_block *block
     int rc = mnas_yaml_check_keys(r->doc, entry, allowed, (size_t)r->n_kinds + 1);
     const mnas_yaml *net = mnas_yaml_get(entry, "net");
     if (rc == 0 && !net)
-        rc = mnas_yaml_fail(r->doc, entry, "'net' is missing; expected the reference's block string");
+        rc = mnas_yaml_fail(r->doc, entry, "'net' is missing; allowed: the reference's block string");
     return rc < 0 ? rc : mnas_model_file_block(r->doc, net, block);
 }
 
@@ -323,10 +323,11 @@ static int read_blocks(reader *r) {
     mnas_model *ref = &r->space->reference;
     const mnas_yaml *blocks = mnas_yaml_get(r->doc->root, "blocks");
     if (!blocks)
-        return mnas_yaml_fail(r->doc, r->doc->root, "'blocks' is missing; expected the reference network");
+        return mnas_yaml_fail(r->doc, r->doc->root,
+                              "'blocks' is missing; allowed: the reference network, a list");
     int rc = mnas_yaml_expect(r->doc, blocks, "blocks", MNAS_YAML_LIST);
     if (rc == 0 && blocks->n == 0)
-        rc = mnas_yaml_fail(r->doc, blocks, "no blocks; expected the reference network");
+        rc = mnas_yaml_fail(r->doc, blocks, "no blocks; allowed: the reference network, a list");
     for (const mnas_yaml *c = blocks->child; c && rc == 0; c = c->next) {
         mnas_block block;
         if ((rc = read_entry(r, c, &block)) < 0) return rc;
@@ -385,8 +386,9 @@ static int read_space(reader *r) {
         for (int i = 0; i < r->n_kinds; i++)
             if ((rc = read_choice(r, b, r->kinds[i])) < 0) return rc;
     if (r->space->n_steps == 0)
-        return mnas_yaml_fail(r->doc, mnas_yaml_get(r->doc->root, "choices"),
-                              "nothing to decide: every choice has one option in every block");
+        return mnas_yaml_fail(
+            r->doc, mnas_yaml_get(r->doc->root, "choices"),
+            "nothing to decide: every choice has one option; allowed: two or more in some block");
     return count_encodings(r->space);
 }
 

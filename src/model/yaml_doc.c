@@ -50,7 +50,7 @@ static mnas_yaml place_of(yaml_mark_t mark) {
 static int new_node(loader *l, const yaml_event_t *event, mnas_yaml_kind kind, mnas_yaml **out) {
     mnas_yaml place = place_of(event->start_mark);
     if (++l->n_nodes > MNAS_YAML_MAX_NODES)
-        return mnas_yaml_fail(l->doc, &place, "more than %d values; that is no file for this",
+        return mnas_yaml_fail(l->doc, &place, "more than %d values; allowed: at most so many in a file",
                               MNAS_YAML_MAX_NODES);
     *out = mnas_arena_alloc(l->arena, sizeof **out);
     if (!*out) return MNAS_ERR_MEMORY;
@@ -63,11 +63,11 @@ static int new_node(loader *l, const yaml_event_t *event, mnas_yaml_kind kind, m
 static int take_key(loader *l, mnas_yaml *node) {
     const mnas_yaml *map = l->stack[l->depth - 1];
     if (node->kind != MNAS_YAML_SCALAR)
-        return mnas_yaml_fail(l->doc, node, "a list or map as a key; expected a name");
+        return mnas_yaml_fail(l->doc, node, "a list or map as a key; allowed: a name");
     for (const mnas_yaml *c = map->child; c; c = c->next)
         if (strcmp(c->key, node->text) == 0)
             return mnas_yaml_fail(l->doc, node,
-                                  "second '%.60s' (the first is in line %d); each key stands once",
+                                  "second '%.60s' (the first is in line %d); allowed: each key once",
                                   node->text, c->key_line);
     l->key = node;
     return 0;
@@ -101,7 +101,7 @@ static int add_scalar(loader *l, const yaml_event_t *event) {
     if (rc < 0) return rc;
     const char *text = (const char *)event->data.scalar.value;
     if (strlen(text) != event->data.scalar.length)
-        return mnas_yaml_fail(l->doc, node, "a NUL character in a text");
+        return mnas_yaml_fail(l->doc, node, "a NUL character in a text; allowed: any other");
     if (!(node->text = mnas_arena_strdup(l->arena, text))) return MNAS_ERR_MEMORY;
     return attach(l, node);
 }
@@ -111,7 +111,7 @@ static int open_collection(loader *l, const yaml_event_t *event, mnas_yaml_kind 
     int rc = new_node(l, event, kind, &node);
     if (rc < 0) return rc;
     if (l->depth == MNAS_YAML_MAX_DEPTH)
-        return mnas_yaml_fail(l->doc, node, "nested deeper than %d levels", MNAS_YAML_MAX_DEPTH);
+        return mnas_yaml_fail(l->doc, node, "nested too deeply; allowed: %d levels", MNAS_YAML_MAX_DEPTH);
     if ((rc = attach(l, node)) < 0) return rc;
     l->stack[l->depth] = node;
     l->last[l->depth++] = NULL;
@@ -123,7 +123,7 @@ static const char *decoration(const yaml_event_t *event) {
     const yaml_char_t *anchor = NULL, *tag = NULL;
     switch (event->type) {
     case YAML_ALIAS_EVENT:
-        return "an alias (*name) is not supported here; write the value out";
+        return "an alias (*name) is not supported; allowed: the value written out";
     case YAML_SCALAR_EVENT:
         anchor = event->data.scalar.anchor, tag = event->data.scalar.tag;
         break;
@@ -136,8 +136,8 @@ static const char *decoration(const yaml_event_t *event) {
     default:
         break;
     }
-    if (anchor) return "an anchor (&name) is not supported here; write the value out";
-    return tag ? "a tag (!name) is not supported here" : NULL;
+    if (anchor) return "an anchor (&name) is not supported; allowed: the value written out";
+    return tag ? "a tag (!name) is not supported; allowed: the value without it" : NULL;
 }
 
 static int take_event(loader *l, const yaml_event_t *event) {
@@ -146,7 +146,7 @@ static int take_event(loader *l, const yaml_event_t *event) {
     if (unsupported) return mnas_yaml_fail(l->doc, &place, "%s", unsupported);
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
-        return l->root ? mnas_yaml_fail(l->doc, &place, "a second document; a file holds one") : 0;
+        return l->root ? mnas_yaml_fail(l->doc, &place, "a second document; allowed: one a file") : 0;
     case YAML_SCALAR_EVENT:
         return add_scalar(l, event);
     case YAML_SEQUENCE_START_EVENT:
@@ -177,9 +177,10 @@ static int parser_failed(const loader *l, const yaml_parser_t *parser, const cha
             place.line += text[i] == '\n';
         }
     }
-    return mnas_yaml_fail(l->doc, &place, "not YAML: %s%s%s",
-                          parser->problem ? parser->problem : "unreadable", parser->context ? " " : "",
-                          parser->context ? parser->context : "");
+    return mnas_yaml_fail(
+        l->doc, &place, "not YAML: %s%s%s; allowed: keys and values as in docs/models.md and docs/spaces.md",
+        parser->problem ? parser->problem : "unreadable", parser->context ? " " : "",
+        parser->context ? parser->context : "");
 }
 
 static int run(loader *l, yaml_parser_t *parser, const char *text, size_t n) {
@@ -192,9 +193,10 @@ static int run(loader *l, yaml_parser_t *parser, const char *text, size_t n) {
     }
     mnas_yaml start = {.line = 1, .col = 1};
     if (!l->root)
-        return mnas_yaml_fail(l->doc, &start, "the file is empty; expected keys and values, e.g. name: mine");
+        return mnas_yaml_fail(l->doc, &start, "the file is empty; allowed: keys and values, e.g. name: mine");
     if (l->root->kind != MNAS_YAML_MAP)
-        return mnas_yaml_fail(l->doc, l->root, "expected keys and values at the top, e.g. name: mine");
+        return mnas_yaml_fail(l->doc, l->root,
+                              "no keys at the top; allowed: keys and values, e.g. name: mine");
     l->doc->root = l->root;
     return 0;
 }
@@ -203,7 +205,8 @@ static int load(loader *l, const char *text, size_t n) {
     yaml_parser_t parser;
     mnas_yaml start = {.line = 1, .col = 1};
     if (n > MNAS_YAML_MAX_BYTES)
-        return mnas_yaml_fail(l->doc, &start, "the file has %zu bytes; allowed: %d", n, MNAS_YAML_MAX_BYTES);
+        return mnas_yaml_fail(l->doc, &start, "the file has %zu bytes; allowed: at most %d", n,
+                              MNAS_YAML_MAX_BYTES);
     if (!yaml_parser_initialize(&parser))
         return mnas_error_set(MNAS_ERR_MEMORY, "%s: out of memory", l->doc->file);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
@@ -296,9 +299,11 @@ int mnas_yaml_number(const mnas_yaml_doc *doc, const mnas_yaml *node, const char
                      double max, double *out) {
     int rc = mnas_yaml_expect(doc, node, what, MNAS_YAML_SCALAR);
     if (rc < 0) return rc;
-    if (!mnas_str_to_f64(node->text, out) || !(*out >= min && *out <= max))
+    double value;
+    if (!mnas_str_to_f64(node->text, &value) || !(value >= min && value <= max))
         return mnas_yaml_fail(doc, node, "%s is '%.60s'; allowed: numbers from %g to %g", what, node->text,
                               min, max);
+    *out = value == 0 ? 0 : value; /* "-0" is 0 */
     return 0;
 }
 

@@ -129,11 +129,11 @@ static void test_errors_name_the_position(void **state) {
         {"r3_k3_s11_e3_i24_o40_skip", "position 22: unknown key 'skip'"},
         {"r3_k3_s11_e3_i24_o40_opdconv", "position 22: unknown key 'opdconv'"},
         {"r3_k3_s11_e3_i24_o40_noskipx", "position 22: unknown key 'noskipx'"},
-        {"r3_k3_s11_e3_i24_o40_", "position 22: nothing here; expected one of r k s"},
+        {"r3_k3_s11_e3_i24_o40_", "position 22: nothing here; allowed: one of r k s"},
         {"r3__k3_s11_e3_i24_o40", "position 4: nothing here"},
         {"", "position 1: nothing here"},
         {"r3_k3_s11_e3_i24_o40 ", "position 18: output filters is '40 '"},
-        {"r3_k3_s11_e3_i24", "position 17: the string ends without o; required: r k s e i o"},
+        {"r3_k3_s11_e3_i24", "position 17: the string ends without o; allowed: strings with all of r k s e i o"},
         {"k3_s11_e3_i24_o40", "position 18: the string ends without r"},
         {"R3_k3_s11_e3_i24_o40", "position 1: unknown key 'R3'"},
         {"r3_k3_s11_e3_i24_o0000000000000000000000000000000000000040", "position 18: 'o00000"},
@@ -199,7 +199,7 @@ static void test_arch_errors_name_the_block(void **state) {
                       "input filters are 24, but block 1 puts out 16");
     char many[65 * 22 + 1] = "";
     for (int i = 0; i < 65; i++) strcat(many, "r1_k3_s11_e1_i16_o16 ");
-    expect_arch_error(many, "more than 64 blocks");
+    expect_arch_error(many, "too many blocks; allowed: at most 64");
     char wide[400];
     memset(wide, 'x', sizeof wide);
     wide[399] = '\0';

@@ -151,20 +151,28 @@ static void test_published_networks_fit_an_edited_space(void **state) {
     mnas_str_free(&text);
 }
 
+/* "file:line:col: what; allowed: ..." */
+static bool has_form(const char *message) {
+    int line = 0, col = 0, n = 0;
+    size_t file = strlen(PATH);
+    return strncmp(message, PATH, file) == 0 && sscanf(message + file, ":%d:%d: %n", &line, &col, &n) == 2 &&
+           n > 0 && line > 0 && col > 0 && strstr(message + file + (size_t)n, "; allowed: ");
+}
+
 static void test_broken_files(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"", ".yaml:1:1: the file is empty"},
-        {STEM NET, ":1:1: 'choices' is missing; expected a list such as - kernel: [3, 5]"},
-        {STEM CHOICES, ":1:1: 'blocks' is missing; expected the reference network"},
+        {STEM NET, ":1:1: 'choices' is missing; allowed: a list such as - kernel: [3, 5]"},
+        {STEM CHOICES, ":1:1: 'blocks' is missing; allowed: the reference network"},
         {STEM NET "choices: []\n", ":3:10: no choices"},
         {STEM NET "choices: {kernel: [3, 5]}\n", ":3:10: choices is of the wrong kind; allowed: a list"},
         {STEM NET "choices:\n- kernel\n", ":4:3: a choice is of the wrong kind; allowed: keys and values"},
         {STEM NET "choices:\n- kernels: [3, 5]\n", ":4:3: unknown key 'kernels'; did you mean 'kernel'?; "
                                                    "allowed: op, expand, kernel, se, skip, filters, layers"},
-        {STEM NET "choices:\n- kernel: [3, 5]\n  se: [0]\n", ":4:3: a choice has 2 keys; expected one"},
+        {STEM NET "choices:\n- kernel: [3, 5]\n  se: [0]\n", ":4:3: a choice has 2 keys; allowed: one"},
         {STEM NET "choices:\n- {}\n", ":4:3: a choice has 0 keys"},
-        {STEM NET CHOICES "- kernel: [5, 7]\n", ":5:3: second 'kernel'; each choice stands once"},
+        {STEM NET CHOICES "- kernel: [5, 7]\n", ":5:3: second 'kernel'; allowed: each choice once"},
         {STEM NET "choices:\n- kernel: 3\n", ":4:11: kernel is of the wrong kind; allowed: a list"},
         {STEM NET "choices:\n- kernel: []\n", ":4:11: kernel has 0 options; allowed: 1 to 64"},
         {STEM NET "choices:\n- kernel: [3, 4]\n", ":4:15: kernel is '4'; allowed: 3, 5, 7"},
@@ -208,13 +216,13 @@ static void test_broken_files(void **state) {
         {STEM NET "choices:\n- layers: [r, 0]\n",
          ":4:15: layers is '0'; allowed: whole numbers from 1 to 64"},
         {STEM NET "per: layer\nchoices:\n- layers: [r, r+1]\n",
-         ":5:3: layers is no choice where choices are per: layer"},
+         ":5:3: layers is no choice with per: layer; allowed: per: block"},
         {STEM NET CHOICES "per: net\n", ":5:6: per is 'net'; allowed: block, layer"},
         {STEM NET CHOICES "hed: 8\n", ":5:1: unknown key 'hed'; did you mean 'head'?; allowed: name, input"},
         {"stem: 8\n" NET CHOICES, ":2:10: input filters are 16, but the stem puts out 8; allowed: i8"},
         {STEM "blocks: []\n" CHOICES, ":2:9: no blocks"},
-        {STEM "blocks: [r2_k3_s11_e6_i16]\n" CHOICES,
-         ":2:10: r2_k3_s11_e6_i16: position 17: the string ends without o; required: r k s e i o"},
+        {STEM "blocks: [r2_k3_s11_e6_i16]\n" CHOICES, ":2:10: r2_k3_s11_e6_i16: position 17: the string ends "
+                                                      "without o; allowed: strings with all of r k s e i o"},
         {STEM "blocks: [r2_k3_s11_e6_i16_o16, r1_k3_s11_e1_i8_o8]\n" CHOICES,
          ":2:32: input filters are 8, but"},
         {STEM "blocks: [{kernel: [3]}]\n" CHOICES, ":2:10: 'net' is missing"},
@@ -222,13 +230,18 @@ static void test_broken_files(void **state) {
          ":2:38: unknown key 'filters'; allowed: net, kernel"},
         {STEM "blocks: [[r1_k3_s11_e6_i16_o16]]\n" CHOICES, ":2:10: a block is of the wrong kind"},
         {STEM "per: layer\nblocks: [r40_k3_s11_e6_i16_o16, r40_k3_s11_e6_i16_o16]\n" CHOICES,
-         ":3:33: more than 64 blocks"},
+         ":3:33: too many blocks; allowed: at most 64"},
+        {STEM "per: layer\nblocks: [r60_k3_s11_e6_i16_o16, r5_k3_s11_e6_i16_o16]\n" CHOICES,
+         ":3:33: too many blocks"},
+        {STEM "per: layer\nblocks: [r65_k3_s11_e6_i16_o16]\n" CHOICES,
+         ":3:10: r65_k3_s11_e6_i16_o16: position 1: repeats is '65'; allowed: 1 to 64"},
         {STEM NET "choices: &c\n- kernel: [3, 5]\n", ":3:10: an anchor (&name) is not supported"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mnas_space *space = NULL;
         int rc = open_text(&space, cases[i][0]);
-        if (rc != MNAS_ERR_FORMAT || !strstr(mnas_error_message(), cases[i][1]))
+        if (rc != MNAS_ERR_FORMAT || !strstr(mnas_error_message(), cases[i][1]) ||
+            !has_form(mnas_error_message()))
             fail_msg("%s\n%d \"%s\" lacks \"%s\"", cases[i][0], rc, mnas_error_message(), cases[i][1]);
         assert_null(space);
     }
@@ -247,6 +260,20 @@ static void test_truncated_files(void **state) {
         mnas_space_close(space);
         free(part);
     }
+}
+
+/* "-0" is a number from 0, but no text of a block. */
+static void test_zero_has_one_text(void **state) {
+    (void)state;
+    mnas_space *space = open_good(STEM NET "choices:\n- se: [-0, 0.25]\n");
+    assert_string_equal(mnas_space_decision(space, 0)->choices[0], "0");
+    mnas_model model;
+    int token;
+    assert_int_equal(mnas_space_decode(space, (int[]){0}, &model), 0);
+    assert_int_equal(mnas_model_set_arch(&model, "r2_k3_s11_e6_i16_o16"), 0);
+    if (mnas_space_encode(space, &model, &token) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(token, 0);
+    mnas_space_close(space);
 }
 
 /* A few random bytes changed anywhere: a space that decodes, or a clean error with its place. */
@@ -268,7 +295,8 @@ static void test_mutated_files_do_no_harm(void **state) {
         if (rc == 0)
             assert_int_equal(mnas_space_decode(space, tokens, &model), 0);
         else
-            assert_true(rc == MNAS_ERR_FORMAT && strncmp(mnas_error_message(), "mutant.yaml:", 12) == 0);
+            assert_true(rc == MNAS_ERR_FORMAT && strncmp(mnas_error_message(), "mutant.yaml:", 12) == 0 &&
+                        strstr(mnas_error_message(), "; allowed: "));
         n_good += rc == 0;
         mnas_space_close(space);
         free(mutant);
@@ -286,6 +314,7 @@ int main(void) {
         cmocka_unit_test(test_published_networks_fit_an_edited_space),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_truncated_files),
+        cmocka_unit_test(test_zero_has_one_text),
         cmocka_unit_test(test_mutated_files_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
