@@ -1,0 +1,281 @@
+/* history.c - see history.h. It asks no strategy and runs no trial.
+ *
+ * Invariants: known[i].row.number == i; a trial is seen exactly when the proposal that made it is; n_open ==
+ * n_proposals - n_fed.
+ */
+#include "search/history.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static int grow(void **items, size_t n, size_t *room, size_t bytes) {
+    if (n < *room) return 0;
+    const size_t wanted = *room ? 2 * *room : 64;
+    void *grown = realloc(*items, wanted * bytes);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: history of %zu", wanted);
+    *items = grown;
+    *room = wanted;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static int take_rows(mnas_history *h, mnas_trial *rows, size_t n) {
+    h->known = calloc(n + 64, sizeof *h->known);
+    if (!h->known) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: history of %zu", n);
+    h->room_known = n + 64;
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].number != (int)i || rows[i].n_tokens != h->n_decisions)
+            return mnas_error_set(
+                MNAS_ERR_FORMAT,
+                "trial %d with %d tokens stands where trial %zu with %d should: the study is damaged",
+                rows[i].number, rows[i].n_tokens, i, h->n_decisions);
+        h->known[h->n_known++] = (mnas_known){.row = rows[i], .stored = true};
+        rows[i] = mnas_trial_empty();
+    }
+    return 0;
+}
+
+int mnas_history_load(mnas_history *out, mnas_store *store, int n_decisions) {
+    mnas_trial *rows;
+    size_t n;
+    *out = (mnas_history){.n_decisions = n_decisions};
+    int rc = mnas_store_trials(store, &rows, &n);
+    if (rc < 0) return rc;
+    rc = take_rows(out, rows, n);
+    mnas_trials_free(rows, n);
+    if (rc < 0) mnas_history_free(out);
+    return rc;
+}
+
+static void drop_open(mnas_history *h) {
+    for (size_t i = 0; i < h->n_open; i++) free(h->open[i].tokens);
+    h->n_open = 0;
+}
+
+void mnas_history_free(mnas_history *h) {
+    for (size_t i = 0; i < h->n_known; i++) mnas_trial_clear(&h->known[i].row);
+    drop_open(h);
+    free(h->open);
+    free(h->known);
+    *h = (mnas_history){0};
+}
+
+/* ---- proposing ---- */
+
+int mnas_history_twin(const mnas_history *h, const char *key) {
+    if (!key[0]) return -1; /* of a network that cannot be built */
+    for (int i = h->n_trials - 1; i >= 0; i--) {
+        const mnas_known *k = &h->known[i];
+        if ((!k->seen || k->row.state == MNAS_TRIAL_COMPLETE) && strcmp(k->row.key, key) == 0) return i;
+    }
+    return -1;
+}
+
+static int check_stored(const mnas_history *h, const mnas_known *k, const mnas_candidate *c) {
+    if (memcmp(k->row.tokens, c->tokens, (size_t)h->n_decisions * sizeof *c->tokens) == 0 &&
+        strcmp(k->row.key, c->key) == 0 && strcmp(k->row.arch ? k->row.arch : "", c->arch) == 0 &&
+        k->row.seed == c->seed)
+        return 0;
+    return mnas_error_set(
+        MNAS_ERR_MISMATCH,
+        "trial %d of the study is %s, but this mnas proposes %s there: the study was made by another "
+        "version of mnas, continue it with that one",
+        k->row.number, k->row.arch ? k->row.arch : "?", c->arch);
+}
+
+static int fill_row(const mnas_history *h, mnas_trial *row, const mnas_candidate *c) {
+    const size_t bytes = (size_t)h->n_decisions * sizeof *c->tokens;
+    *row = mnas_trial_empty();
+    row->number = h->n_trials;
+    row->arch = strdup(c->arch);
+    row->tokens = malloc(bytes);
+    if (!row->arch || !row->tokens) {
+        mnas_trial_clear(row);
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", h->n_trials);
+    }
+    memcpy(row->tokens, c->tokens, bytes);
+    row->n_tokens = h->n_decisions;
+    memcpy(row->key, c->key, strlen(c->key) + 1);
+    row->entropy_nats = c->entropy_nats;
+    row->seed = c->seed;
+    return 0;
+}
+
+static int new_trial(mnas_history *h, const mnas_candidate *c) {
+    if ((size_t)h->n_trials < h->n_known) {
+        const int rc = check_stored(h, &h->known[h->n_trials], c);
+        if (rc < 0) return rc;
+    } else {
+        void *items = h->known;
+        int rc = grow(&items, h->n_known, &h->room_known, sizeof *h->known);
+        h->known = items;
+        if (rc < 0) return rc;
+        mnas_known k = {0};
+        if ((rc = fill_row(h, &k.row, c)) < 0) return rc;
+        h->known[h->n_known++] = k;
+    }
+    h->n_trials++;
+    return 0;
+}
+
+static int push_open(mnas_history *h, const int *tokens, int trial, bool repeat) {
+    const size_t bytes = (size_t)h->n_decisions * sizeof *tokens;
+    void *items = h->open;
+    int rc = grow(&items, h->n_open, &h->room_open, sizeof *h->open);
+    h->open = items;
+    if (rc < 0) return rc;
+    int *copy = malloc(bytes);
+    if (!copy) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
+    memcpy(copy, tokens, bytes);
+    h->open[h->n_open++] = (mnas_proposal){copy, trial, repeat};
+    return 0;
+}
+
+int mnas_history_propose(mnas_history *h, const mnas_candidate *candidate, int twin) {
+    const bool repeat = twin >= 0;
+    int rc = repeat ? 0 : new_trial(h, candidate);
+    if (rc == 0) rc = push_open(h, candidate->tokens, repeat ? twin : h->n_trials - 1, repeat);
+    if (rc < 0) return rc;
+    h->n_proposals++;
+    h->n_repeats += repeat;
+    h->repeats_in_row = repeat ? h->repeats_in_row + 1 : 0;
+    return 0;
+}
+
+/* ---- outcomes ---- */
+
+void mnas_history_see(mnas_history *h, int delay) {
+    while (h->n_seen + delay <= h->n_proposals) {
+        const mnas_proposal *p = &h->open[h->n_seen - h->n_fed];
+        mnas_known *k = &h->known[p->trial];
+        if (k->row.state == MNAS_TRIAL_RUNNING) return;
+        h->n_seen++;
+        if (p->repeat) continue;
+        k->seen = true;
+        h->n_complete += k->row.state == MNAS_TRIAL_COMPLETE;
+        h->n_failed += k->row.state == MNAS_TRIAL_FAILED;
+    }
+}
+
+const mnas_proposal *mnas_history_next_to_feed(const mnas_history *h) {
+    return h->n_fed < h->n_seen ? &h->open[0] : NULL;
+}
+
+void mnas_history_fed(mnas_history *h) {
+    assert(h->n_fed < h->n_seen);
+    free(h->open[0].tokens);
+    memmove(h->open, h->open + 1, --h->n_open * sizeof *h->open);
+    h->n_fed++;
+}
+
+void mnas_history_unseen(const mnas_history *h, int *n_complete, int *n_unknown) {
+    *n_complete = *n_unknown = 0;
+    for (size_t i = (size_t)(h->n_seen - h->n_fed); i < h->n_open; i++) {
+        if (h->open[i].repeat) continue;
+        const mnas_trial_state state = h->known[h->open[i].trial].row.state;
+        *n_complete += state == MNAS_TRIAL_COMPLETE;
+        *n_unknown += state == MNAS_TRIAL_RUNNING;
+    }
+}
+
+size_t mnas_history_first_complete(const mnas_history *h, size_t n, double *accuracy_frac,
+                                   double *latency_ms) {
+    size_t found = 0;
+    for (int i = 0; i < h->n_trials && found < n; i++) {
+        const mnas_trial *row = &h->known[i].row;
+        if (row->state != MNAS_TRIAL_COMPLETE) continue;
+        accuracy_frac[found] = row->accuracy_frac;
+        latency_ms[found++] = row->latency.median_ms;
+    }
+    return found;
+}
+
+/* ---- as text ---- */
+
+static json_t *print_open(const mnas_history *h) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < h->n_open && list; i++) {
+        json_t *tokens = json_array();
+        for (int t = 0; t < h->n_decisions && tokens; t++)
+            json_array_append_new(tokens, json_integer(h->open[i].tokens[t]));
+        json_array_append_new(list, json_pack("{s:i, s:b, s:o}", "trial", h->open[i].trial, "repeat",
+                                              (int)h->open[i].repeat, "tokens", tokens));
+    }
+    return list;
+}
+
+int mnas_history_print(const mnas_history *h, char **text) {
+    json_t *object =
+        json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals", (json_int_t)h->n_proposals,
+                  "n_seen", (json_int_t)h->n_seen, "n_fed", (json_int_t)h->n_fed, "n_trials", h->n_trials,
+                  "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats", h->n_repeats,
+                  "repeats_in_row", h->repeats_in_row, "open", print_open(h));
+    *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    return *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: state of the search");
+}
+
+static int damaged(const char *what) {
+    return mnas_error_set(MNAS_ERR_FORMAT, "stored state of the search: %s: the study is damaged", what);
+}
+
+static int restore_open(mnas_history *h, const json_t *list) {
+    int *tokens = calloc((size_t)h->n_decisions, sizeof *tokens), rc = 0;
+    size_t i;
+    const json_t *item;
+    if (!tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
+    json_array_foreach(list, i, item) {
+        const json_t *values = json_object_get(item, "tokens");
+        const json_int_t trial = json_integer_value(json_object_get(item, "trial"));
+        if (json_array_size(values) != (size_t)h->n_decisions || trial < 0 || trial >= h->n_trials) {
+            rc = damaged("a proposal");
+            break;
+        }
+        for (int t = 0; t < h->n_decisions; t++)
+            tokens[t] = (int)json_integer_value(json_array_get(values, (size_t)t));
+        if ((rc = push_open(h, tokens, (int)trial, json_is_true(json_object_get(item, "repeat")))) < 0) break;
+    }
+    free(tokens);
+    return rc;
+}
+
+static void mark_seen(mnas_history *h) {
+    for (int i = 0; i < h->n_trials; i++) h->known[i].seen = true;
+    for (size_t i = (size_t)(h->n_seen - h->n_fed); i < h->n_open; i++)
+        if (!h->open[i].repeat) h->known[h->open[i].trial].seen = false;
+}
+
+static int restore(mnas_history *h, json_t *object) {
+    json_int_t n_proposals, n_seen, n_fed;
+    json_t *open;
+    json_error_t error;
+    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
+                       &n_proposals, "n_seen", &n_seen, "n_fed", &n_fed, "n_trials", &h->n_trials,
+                       "n_complete", &h->n_complete, "n_failed", &h->n_failed, "n_repeats", &h->n_repeats,
+                       "repeats_in_row", &h->repeats_in_row, "open", &open) < 0)
+        return damaged(error.text);
+    h->n_proposals = n_proposals, h->n_seen = n_seen, h->n_fed = n_fed;
+    if (n_fed < 0 || n_fed > n_seen || n_seen > n_proposals ||
+        (json_int_t)json_array_size(open) != n_proposals - n_fed)
+        return damaged("counts contradict each other");
+    if (h->n_trials < 0 || (size_t)h->n_trials > h->n_known) return damaged("trials are missing");
+    const int rc = restore_open(h, open);
+    if (rc == 0) mark_seen(h);
+    return rc;
+}
+
+int mnas_history_restore(mnas_history *h, const char *text) {
+    json_error_t error;
+    assert(h->n_proposals == 0);
+    json_t *object = json_loads(text, 0, &error);
+    if (!object) return damaged(error.text);
+    const int rc = restore(h, object);
+    json_decref(object);
+    return rc;
+}

@@ -1,0 +1,75 @@
+/* history.h - what a search knows at one moment: its proposals in order, the trials they led to, and how far
+ * outcomes have come. It is the part of the search's state that a resume rebuilds.
+ *
+ * The clock is the proposal index p = 0, 1, 2, ... A proposal leads to a trial of its own or, where its
+ * network is known already, repeats an earlier trial. Three counts run behind each other: n_fed <= n_seen <=
+ * n_proposals. seen: its outcome may be used, because it lies `delay` or more proposals back and everything
+ * before it is known fed:  its outcome has been given to the strategy (later than seen only while the reward
+ * is calibrated) All counts below are of seen proposals unless said: so they are functions of the outcomes
+ * alone, not of which job was quicker.
+ */
+#ifndef MNAS_SEARCH_HISTORY_H
+#define MNAS_SEARCH_HISTORY_H
+
+#include "mnas.h"
+#include "store/store.h"
+
+typedef struct mnas_known {
+    mnas_trial row; /* state RUNNING: its outcome is not known yet */
+    bool stored;    /* there is a row in the study */
+    bool seen;
+    bool active; /* a run is under way in this process */
+} mnas_known;
+
+typedef struct mnas_proposal {
+    int *tokens; /* [n_decisions] */
+    int trial;
+    bool repeat;
+} mnas_proposal;
+
+typedef struct mnas_history {
+    int n_decisions;
+    mnas_known *known; /* [n_known]: the study's rows first; those up to n_trials have been proposed again */
+    size_t n_known, room_known;
+    int n_trials;
+    mnas_proposal *open; /* [n_open]: proposals n_fed .. n_proposals - 1 */
+    size_t n_open, room_open;
+    int64_t n_proposals, n_seen, n_fed;
+    int n_complete, n_failed, n_repeats;
+    int repeats_in_row; /* of proposals, the last ones */
+} mnas_history;
+
+/* All rows of the study, none proposed yet. */
+int mnas_history_load(mnas_history *out, mnas_store *store, int n_decisions);
+void mnas_history_free(mnas_history *history);
+
+/* The trial which `key` would repeat: complete and seen, or not seen yet (whatever becomes of it). -1: none.
+ */
+int mnas_history_twin(const mnas_history *history, const char *key);
+/* The next proposal, leading to trial `twin` again, or with twin = -1 to a new one: then arch, key, entropy
+ * and seed fill a new trial, or are compared with the row that the study has of it (MNAS_ERR_MISMATCH). */
+typedef struct mnas_candidate {
+    const int *tokens;
+    const char *arch, *key;
+    double entropy_nats;
+    uint64_t seed;
+} mnas_candidate;
+int mnas_history_propose(mnas_history *history, const mnas_candidate *candidate, int twin);
+
+/* Count every proposal as seen that has become so. */
+void mnas_history_see(mnas_history *history, int delay);
+/* The oldest proposal that is seen and not fed, or NULL. */
+const mnas_proposal *mnas_history_next_to_feed(const mnas_history *history);
+void mnas_history_fed(mnas_history *history); /* drops it */
+
+/* Of proposals not seen: trials that are complete, and trials whose outcome is not known. */
+void mnas_history_unseen(const mnas_history *history, int *n_complete, int *n_unknown);
+/* Accuracies and latencies of the first complete trials, at most n; returns how many. */
+size_t mnas_history_first_complete(const mnas_history *history, size_t n, double *accuracy_frac,
+                                   double *latency_ms);
+
+/* The counts and open proposals as JSON, and back (rows must have been loaded). */
+int mnas_history_print(const mnas_history *history, char **text);
+int mnas_history_restore(mnas_history *history, const char *text);
+
+#endif

@@ -1,0 +1,165 @@
+/* job_process.c - a training in a child process of our own binary. What it writes to stderr is kept for the
+ * case that it fails; how it ends becomes one status, here and nowhere else. It decides no time limit and
+ * retries nothing. */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "search/trial_wire.h"
+
+enum { STDERR_KEPT = 4000, MAX_JOBS = 256 };
+
+struct mnas_job {
+    mnas_proc *proc;
+    mnas_job_news news;
+    size_t room; /* for epochs */
+    bool has_result, has_error;
+    char *error;
+};
+
+static void close_job(mnas_job *job) {
+    if (!job) return;
+    mnas_proc_free(job->proc);
+    free(job->news.epoch_accuracy_frac);
+    free(job->error);
+    free(job);
+}
+
+static int start(void *user, mnas_job **out, const mnas_job_request *request) {
+    (void)user;
+    const char *const argv[] = {mnas_proc_self(), "worker", "trial", NULL};
+    char *text = NULL;
+    mnas_job *job = calloc(1, sizeof *job);
+    *out = NULL;
+    if (!job) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a training");
+    job->news.frac = NAN;
+    int rc = mnas_trial_wire_print_request(&text, request);
+    if (rc == 0) rc = mnas_proc_start(&job->proc, argv, text, request->memory_bytes);
+    free(text);
+    if (rc < 0)
+        close_job(job);
+    else
+        *out = job;
+    return rc;
+}
+
+/* ---- what it says ---- */
+
+static int add_epoch(mnas_job *job, double accuracy_frac) {
+    mnas_job_news *news = &job->news;
+    if ((size_t)news->n_epochs == job->room) {
+        const size_t room = job->room ? 2 * job->room : 8;
+        double *grown = realloc(news->epoch_accuracy_frac, room * sizeof *grown);
+        if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu epochs", room);
+        news->epoch_accuracy_frac = grown;
+        job->room = room;
+    }
+    news->epoch_accuracy_frac[news->n_epochs++] = accuracy_frac;
+    return 0;
+}
+
+static void set_error(mnas_job *job, int status, const char *message) {
+    mnas_str text = {0};
+    const char *tail = mnas_proc_done(job->proc) ? mnas_proc_result_of(job->proc)->err : "";
+    const size_t n = strlen(tail);
+    mnas_str_append(&text, message);
+    if (n > 0) mnas_str_appendf(&text, "\n%s", tail + (n > STDERR_KEPT ? n - STDERR_KEPT : 0));
+    free(job->error);
+    job->error = text.data;
+    job->news.status = status;
+    job->news.error = job->error;
+}
+
+static int take_line(mnas_job *job, const char *text) {
+    mnas_trial_wire_line line;
+    int rc = mnas_trial_wire_parse_line(&line, text);
+    if (rc < 0) {
+        line.kind = MNAS_TRIAL_WIRE_ERROR;
+        line.status = rc == MNAS_ERR_NAN ? rc : MNAS_ERR_CHILD;
+        snprintf(line.message, sizeof line.message, "%s", mnas_error_message());
+    }
+    switch (line.kind) {
+    case MNAS_TRIAL_WIRE_STEP:
+        job->news.frac = line.frac;
+        break;
+    case MNAS_TRIAL_WIRE_EPOCH:
+        return add_epoch(job, line.accuracy_frac);
+    case MNAS_TRIAL_WIRE_RESULT:
+        job->news.result = line.result;
+        job->has_result = true;
+        break;
+    case MNAS_TRIAL_WIRE_ERROR:
+        job->has_error = true;
+        set_error(job, line.status, line.message);
+        break;
+    }
+    return 0;
+}
+
+/* ---- how it ends ---- */
+
+static bool ran_out_of_memory(const mnas_proc_result *r) {
+    /* oneDNN is C++ inside; the kernel's own killer leaves nothing but the signal */
+    return r->signal == SIGKILL || strstr(r->err, "bad_alloc") || strstr(r->err, "ut of memory");
+}
+
+static void end(mnas_job *job) {
+    const mnas_proc_result *r = mnas_proc_result_of(job->proc);
+    char message[256];
+    job->news.done = true;
+    if (job->has_error) {
+        char *said = job->error;
+        job->error = NULL;
+        set_error(job, job->news.status, said ? said : "training failed"); /* again, now with stderr */
+        free(said);
+        return;
+    }
+    if (job->has_result && r->exit_code == 0) return;
+    if (r->signal)
+        snprintf(message, sizeof message, "the training process was ended by signal %d (%s)%s", r->signal,
+                 strsignal(r->signal), r->signal == SIGKILL ? ", most likely for want of memory" : "");
+    else
+        snprintf(message, sizeof message, "the training process ended with exit code %d and no result",
+                 r->exit_code);
+    set_error(job, ran_out_of_memory(r) ? MNAS_ERR_MEMORY : MNAS_ERR_CHILD, message);
+}
+
+static int collect(mnas_job *job) {
+    const char *line;
+    int rc = 0;
+    if (job->news.done) return 0;
+    const bool done = mnas_proc_done(job->proc); /* before reading: then all lines are there */
+    while (rc == 0 && (line = mnas_proc_next_line(job->proc))) rc = take_line(job, line);
+    if (rc == 0 && done) end(job);
+    return rc;
+}
+
+static int wait_for(void *user, mnas_job *const *jobs, size_t n, int timeout_ms) {
+    (void)user;
+    mnas_proc *procs[MAX_JOBS] = {0};
+    if (n > MAX_JOBS) n = MAX_JOBS;
+    for (size_t i = 0; i < n; i++) procs[i] = jobs[i] ? jobs[i]->proc : NULL;
+    int rc = mnas_proc_wait(procs, n, timeout_ms);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if (jobs[i]) rc = collect(jobs[i]);
+    return rc;
+}
+
+static const mnas_job_news *news_of(mnas_job *job) {
+    return &job->news;
+}
+
+static void pause_job(mnas_job *job) {
+    mnas_proc_pause(job->proc);
+}
+
+static void resume_job(mnas_job *job) {
+    mnas_proc_resume(job->proc);
+}
+
+const mnas_job_runner mnas_job_runner_process = {start,      wait_for,  news_of, pause_job,
+                                                 resume_job, close_job, NULL};

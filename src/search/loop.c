@@ -1,0 +1,494 @@
+/* loop.c - see loop.h. How a trial runs is trial.c's business, what is known history.c's, what a strategy
+ * does with it the strategy's.
+ *
+ * Invariant: what it decides (propose, wait, end) depends on outcomes that are seen, never on which job was
+ * quicker; the one exception is the clock (max_minutes), which ends it.
+ */
+#include "search/loop.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "search/history.h"
+#include "search/progress.h"
+#include "train/evaluate.h"
+
+enum { MAX_REPEATS_IN_ROW = 500, POLL_MS = 100 };
+static const double failures_per_trial = 3;
+static const double min_timeout_s = 600, timeout_factor = 20;
+
+typedef enum { STEP_PROPOSE, STEP_WAIT, STEP_FINISHED, STEP_STOP } step;
+
+typedef struct loop {
+    const mnas_loop_setup *setup;
+    mnas_history history;
+    mnas_reward reward;
+    mnas_trial_context trial;
+    mnas_trial_run *runs; /* [jobs]; a slot is free where it has ENDED */
+    mnas_job **jobs;      /* [jobs] for waiting */
+    int n_jobs;
+    int n_updates, n_stored_updates; /* of the strategy; snapshots in the study */
+    double begun_s, proposal_begun_s;
+    mnas_progress progress;
+} loop;
+
+static bool is_active(const mnas_trial_run *run) {
+    return run->phase != MNAS_RUN_ENDED || run->row.state != MNAS_TRIAL_RUNNING;
+}
+
+static int count_active(const loop *l) {
+    int n = 0;
+    for (int i = 0; i < l->n_jobs; i++) n += is_active(&l->runs[i]);
+    return n;
+}
+
+static bool is_cancelled(const loop *l) {
+    return l->setup->options->cancel && *l->setup->options->cancel;
+}
+
+static bool is_calibrated(const loop *l) {
+    return mnas_reward_n_needed(&l->reward) == 0;
+}
+
+static void show(loop *l, const mnas_trial *finished, const mnas_trial_run *run, const char *phase) {
+    mnas_progress_show(&l->progress, &l->history, finished, run, phase, l->n_updates);
+}
+
+/* ---- feedback ---- */
+
+static int set_number(loop *l, const char *name, double value) {
+    char text[32];
+    snprintf(text, sizeof text, "%.17g", value);
+    return mnas_store_set(l->setup->store, name, text);
+}
+
+/* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for
+ * them. */
+static int store_calibration(loop *l) {
+    const mnas_reward *r = &l->reward;
+    char text[160];
+    int rc = set_number(l, "target_ms", r->target_ms);
+    if (rc == 0) rc = set_number(l, "alpha", r->alpha);
+    if (rc == 0) rc = set_number(l, "beta", r->beta);
+    if (rc == 0 && r->alpha == r->beta) rc = set_number(l, "w", r->alpha);
+    for (size_t i = 0; i < l->history.n_known && rc == 0; i++) {
+        mnas_trial *row = &l->history.known[i].row;
+        if (row->state != MNAS_TRIAL_COMPLETE || !isnan(row->reward)) continue;
+        row->reward = mnas_reward_value(r, row->accuracy_frac, row->latency.median_ms);
+        rc = mnas_store_set_reward(l->setup->store, row->number, row->reward);
+    }
+    if (rc < 0) return rc;
+    snprintf(text, sizeof text, "target %.6g ms, alpha %.6g, beta %.6g from the first %d trials",
+             r->target_ms, r->alpha, r->beta, l->setup->n_calibrate);
+    mnas_log_info("reward calibrated: %s", text);
+    return mnas_store_event(l->setup->store, "calibrated", text);
+}
+
+static int calibrate(loop *l) {
+    const size_t n = (size_t)l->setup->n_calibrate;
+    double *points = calloc(2 * n, sizeof *points);
+    if (!points) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: calibration on %zu trials", n);
+    const size_t found = mnas_history_first_complete(&l->history, n, points, points + n);
+    assert(found == n);
+    int rc = mnas_reward_calibrate(&l->reward, points, points + n, found);
+    free(points);
+    return rc < 0 ? rc : store_calibration(l);
+}
+
+static int put_snapshot(loop *l, const mnas_strategy_status *status) {
+    mnas_snapshot s = {.n_updates = status->n_updates,
+                       .n_proposals = l->history.n_proposals,
+                       .n_trials = l->history.n_trials,
+                       .entropy = status->entropy,
+                       .entropy_max = status->entropy_max,
+                       .baseline = status->baseline};
+    mnas_str state = {0};
+    int rc = mnas_history_print(&l->history, &s.loop);
+    if (rc == 0) rc = mnas_strategy_save(l->setup->strategy, &state);
+    s.state = state.data, s.n_state = state.len;
+    if (rc == 0) rc = mnas_store_put_snapshot(l->setup->store, &s);
+    free(s.loop);
+    mnas_str_free(&state);
+    return rc;
+}
+
+static int feed(loop *l, const mnas_proposal *p) {
+    const mnas_trial *row = &l->history.known[p->trial].row;
+    const bool complete = row->state == MNAS_TRIAL_COMPLETE;
+    const mnas_outcome outcome = {complete ? row->reward : 0, !complete, p->repeat};
+    mnas_strategy_status status;
+    int rc = mnas_strategy_feedback(l->setup->strategy, p->tokens, &outcome);
+    if (rc < 0) return rc;
+    mnas_history_fed(&l->history);
+    mnas_strategy_get_status(l->setup->strategy, &status);
+    if (status.n_updates <= l->n_updates) return 0;
+    l->n_updates = status.n_updates;
+    return status.n_updates > l->n_stored_updates ? put_snapshot(l, &status) : 0;
+}
+
+/* Within a transaction. */
+static int take_in(loop *l) {
+    const mnas_proposal *p;
+    int rc = 0;
+    mnas_history_see(&l->history, l->setup->delay);
+    if (!is_calibrated(l) && l->history.n_complete >= l->setup->n_calibrate) rc = calibrate(l);
+    while (rc == 0 && is_calibrated(l) && (p = mnas_history_next_to_feed(&l->history))) rc = feed(l, p);
+    return rc;
+}
+
+/* In a transaction of its own: repeats and outcomes from the study's rows. */
+static int advance(loop *l) {
+    mnas_history_see(&l->history, l->setup->delay);
+    const bool due = is_calibrated(l) ? mnas_history_next_to_feed(&l->history) != NULL
+                                      : l->history.n_complete >= l->setup->n_calibrate;
+    if (!due) return 0;
+    int rc = mnas_store_begin(l->setup->store);
+    if (rc == 0) rc = take_in(l);
+    return rc < 0 ? rc : mnas_store_commit(l->setup->store);
+}
+
+/* ---- proposals ---- */
+
+int mnas_loop_decode(const mnas_space *space, const mnas_dataset_info *data, const int *tokens,
+                     mnas_model *out) {
+    const int rc = mnas_space_decode(space, tokens, out);
+    return rc < 0 ? rc : mnas_model_fit_dataset(out, data);
+}
+
+/* The same number for the same trial of the same study; below 2^63, as files like it. */
+static uint64_t trial_seed(uint64_t study_seed, int number) {
+    mnas_rng rng = mnas_rng_stream(study_seed, (uint64_t)number, "trial");
+    return mnas_rng_u64(&rng) >> 1;
+}
+
+static int add_proposal(loop *l, const int *tokens) {
+    mnas_model model;
+    mnas_strategy_status status;
+    char key[17] = "", *arch = NULL;
+    int rc = mnas_loop_decode(l->setup->space, l->setup->data, tokens, &model);
+    if (rc == 0) rc = mnas_model_arch(&model, &arch);
+    if (rc < 0) return rc;
+    rc = mnas_model_key(&model, key);
+    if (rc == MNAS_ERR_INVALID) key[0] = '\0', rc = 0; /* becomes a trial that fails */
+    mnas_strategy_get_status(l->setup->strategy, &status);
+    const mnas_candidate candidate = {tokens, arch, key, status.entropy,
+                                      trial_seed(l->setup->options->seed, l->history.n_trials)};
+    if (rc == 0) rc = mnas_history_propose(&l->history, &candidate, mnas_history_twin(&l->history, key));
+    free(arch);
+    return rc;
+}
+
+static int propose(loop *l) {
+    int *tokens = calloc((size_t)l->history.n_decisions, sizeof *tokens);
+    if (!tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
+    l->proposal_begun_s = mnas_clock_now_s();
+    int rc = mnas_strategy_propose(l->setup->strategy, tokens);
+    if (rc == 0) rc = add_proposal(l, tokens);
+    free(tokens);
+    return rc;
+}
+
+/* ---- running trials ---- */
+
+static mnas_trial_run *free_slot(loop *l) {
+    for (int i = 0; i < l->n_jobs; i++)
+        if (!is_active(&l->runs[i])) return &l->runs[i];
+    return NULL;
+}
+
+/* A copy of what was proposed; what an earlier attempt left is not part of it. */
+static int copy_row(mnas_trial *out, const mnas_trial *row) {
+    const size_t bytes = (size_t)row->n_tokens * sizeof *row->tokens;
+    *out = mnas_trial_empty();
+    out->number = row->number;
+    out->n_tokens = row->n_tokens;
+    out->entropy_nats = row->entropy_nats;
+    out->seed = row->seed;
+    out->started_unix_ms = mnas_clock_unix_ms();
+    memcpy(out->key, row->key, sizeof out->key);
+    out->arch = strdup(row->arch);
+    out->tokens = malloc(bytes);
+    if (out->arch && out->tokens) {
+        memcpy(out->tokens, row->tokens, bytes);
+        return 0;
+    }
+    mnas_trial_clear(out);
+    return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", row->number);
+}
+
+static int claim(loop *l, mnas_trial_run *run, mnas_known *known) {
+    mnas_trial row;
+    mnas_model model;
+    char *yaml = NULL;
+    const double begun_s = known->stored ? mnas_clock_now_s() : l->proposal_begun_s;
+    int rc = copy_row(&row, &known->row);
+    if (rc < 0) return rc;
+    rc = mnas_loop_decode(l->setup->space, l->setup->data, row.tokens, &model);
+    if (rc == 0) rc = mnas_model_print(&model, &yaml);
+    if (rc == 0) rc = mnas_store_claim(l->setup->store, &row, yaml, &row.attempt);
+    free(yaml);
+    if (rc < 0) {
+        mnas_trial_clear(&row);
+        return rc;
+    }
+    mnas_trial_begin(run, &row, &model, begun_s);
+    known->stored = known->active = true;
+    return 0;
+}
+
+static void pause_others(loop *l, void (*act)(mnas_trial_run *, const mnas_trial_context *)) {
+    if (!mnas_device_needs_quiet(l->trial.device)) return;
+    for (int i = 0; i < l->n_jobs; i++) act(&l->runs[i], &l->trial);
+}
+
+/* Up to the start of its training, or its early end. */
+static int start_run(loop *l, mnas_trial_run *run) {
+    int rc = mnas_trial_prepare(run, &l->trial);
+    if (rc == 0 && run->phase == MNAS_RUN_READY) {
+        show(l, NULL, run, "measuring");
+        pause_others(l, mnas_trial_pause);
+        rc = mnas_trial_measure(run, &l->trial);
+        pause_others(l, mnas_trial_resume);
+    }
+    if (rc == 0 && run->phase == MNAS_RUN_MEASURED && !is_cancelled(l)) rc = mnas_trial_train(run, &l->trial);
+    return rc;
+}
+
+/* Proposed trials without an outcome that nobody works on: a new one, or rows found running at a resume. */
+static int start_waiting(loop *l) {
+    int rc = 0;
+    for (size_t i = 0; i < l->history.n_open && rc == 0; i++) {
+        const mnas_proposal *p = &l->history.open[i];
+        mnas_known *known = &l->history.known[p->trial];
+        if (p->repeat || known->active || known->row.state != MNAS_TRIAL_RUNNING) continue;
+        mnas_trial_run *run = free_slot(l);
+        if (!run) break;
+        rc = claim(l, run, known);
+        if (rc == 0) rc = start_run(l, run);
+    }
+    return rc;
+}
+
+static void update_timeout(loop *l) {
+    const double asked_s = l->setup->options->trial_timeout_s;
+    l->trial.timeout_s = isnan(asked_s) ? INFINITY : asked_s;
+    for (size_t i = 0; i < l->history.n_known && isnan(asked_s); i++) {
+        const mnas_trial *row = &l->history.known[i].row;
+        if (row->state != MNAS_TRIAL_COMPLETE) continue;
+        l->trial.timeout_s = fmax(min_timeout_s, timeout_factor * row->train_s);
+        return;
+    }
+}
+
+static int finish_run(loop *l, mnas_trial_run *run) {
+    mnas_trial *row = &run->row;
+    mnas_known *known = &l->history.known[row->number];
+    bool counted;
+    if (row->state == MNAS_TRIAL_COMPLETE && is_calibrated(l))
+        row->reward = mnas_reward_value(&l->reward, row->accuracy_frac, row->latency.median_ms);
+    row->finished_unix_ms = mnas_clock_unix_ms();
+    row->overhead_s = mnas_trial_overhead_s(run);
+    int rc = mnas_store_begin(l->setup->store);
+    if (rc == 0) rc = mnas_store_finish(l->setup->store, row, &counted);
+    if (rc < 0) return rc;
+    if (!counted) {
+        rc = mnas_store_commit(l->setup->store);
+        return rc < 0
+                   ? rc
+                   : mnas_error_set(MNAS_ERR_BUSY, "trial %d was taken over by another search on this study",
+                                    row->number);
+    }
+    mnas_trial_clear(&known->row);
+    known->row = *row;
+    known->active = false;
+    *row = mnas_trial_empty();
+    mnas_trial_release(run, &l->trial);
+    rc = take_in(l);
+    if (rc == 0) rc = mnas_store_commit(l->setup->store);
+    update_timeout(l);
+    if (rc == 0) show(l, &known->row, NULL, "done");
+    return rc;
+}
+
+/* What the trainings have to say since last time, waiting a moment for it. */
+static int poll_runs(loop *l) {
+    for (int i = 0; i < l->n_jobs; i++)
+        l->jobs[i] = l->runs[i].phase == MNAS_RUN_TRAINING ? l->runs[i].job : NULL;
+    int rc = l->trial.runner->wait(l->trial.runner->user, l->jobs, (size_t)l->n_jobs, POLL_MS);
+    for (int i = 0; i < l->n_jobs && rc == 0; i++) {
+        mnas_trial_run *run = &l->runs[i];
+        if (run->phase != MNAS_RUN_TRAINING) continue;
+        rc = mnas_trial_poll(run, &l->trial);
+        if (rc == 0 && run->phase == MNAS_RUN_TRAINING) show(l, NULL, run, "training");
+    }
+    return rc;
+}
+
+/* In the order of trials, so that a log reads the same. Returns how many, or a status. */
+static int finish_ended(loop *l) {
+    int n = 0;
+    for (;;) {
+        mnas_trial_run *first = NULL;
+        for (int i = 0; i < l->n_jobs; i++) {
+            mnas_trial_run *run = &l->runs[i];
+            if (!is_active(run) || run->phase != MNAS_RUN_ENDED) continue;
+            if (!first || run->row.number < first->row.number) first = run;
+        }
+        if (!first) return n;
+        const int rc = finish_run(l, first);
+        if (rc < 0) return rc;
+        n++;
+    }
+}
+
+/* ---- deciding ---- */
+
+static bool time_is_over(const loop *l) {
+    const double limit = l->setup->options->max_minutes;
+    return !isnan(limit) && mnas_clock_now_s() - l->begun_s >= 60 * limit;
+}
+
+static step decide(const loop *l) {
+    const mnas_history *h = &l->history;
+    const int wanted = l->setup->options->trials;
+    int n_complete, n_unknown;
+    mnas_history_unseen(h, &n_complete, &n_unknown);
+    n_complete += h->n_complete;
+    if (n_complete >= wanted) return STEP_FINISHED;
+    if (h->repeats_in_row >= MAX_REPEATS_IN_ROW || h->n_failed >= failures_per_trial * wanted)
+        return STEP_STOP;
+    if (h->n_seen + l->setup->delay <= h->n_proposals) return STEP_WAIT;
+    if (n_complete + n_unknown >= wanted) return STEP_WAIT;
+    if (count_active(l) >= l->n_jobs) return STEP_WAIT;
+    return STEP_PROPOSE;
+}
+
+static int say_why_stopped(const loop *l) {
+    const mnas_history *h = &l->history;
+    if (h->repeats_in_row >= MAX_REPEATS_IN_ROW)
+        return mnas_error_set(
+            MNAS_ERR_EXHAUSTED,
+            "the last %d proposals were all of known networks, with %d of %d trials complete: the strategy "
+            "has settled, or the "
+            "space has no more; ask for fewer --trials, use a larger space, or --strategy random",
+            h->repeats_in_row, h->n_complete, l->setup->options->trials);
+    return mnas_error_set(MNAS_ERR_EXHAUSTED,
+                          "%d trials failed, 3 for each of the %d wanted, and %d are complete; see their "
+                          "reasons with `mnas show`",
+                          h->n_failed, l->setup->options->trials, h->n_complete);
+}
+
+/* What is running is let run to its end. */
+static int drain(loop *l) {
+    int rc = 0;
+    while (rc >= 0 && count_active(l) > 0 && !is_cancelled(l)) {
+        rc = poll_runs(l);
+        if (rc == 0) rc = finish_ended(l);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int say_time_is_over(const loop *l) {
+    return mnas_error_set(MNAS_ERR_TIMEOUT, "the %g minutes are over with %d of %d trials complete",
+                          l->setup->options->max_minutes, l->history.n_complete, l->setup->options->trials);
+}
+
+/* A study asked for fewer trials than its calibration would wait for has them all now. */
+static int finish_search(loop *l) {
+    if (is_calibrated(l)) return 0;
+    int rc = mnas_store_begin(l->setup->store);
+    if (rc == 0) rc = calibrate(l);
+    return rc < 0 ? rc : mnas_store_commit(l->setup->store);
+}
+
+/* For a reason that `say` tells, unless what was still running made the search complete. */
+static int stop(loop *l, int (*say)(const loop *)) {
+    const int rc = drain(l);
+    if (rc < 0) return rc;
+    return decide(l) == STEP_FINISHED ? finish_search(l) : say(l);
+}
+
+static int go_on(loop *l) {
+    for (;;) {
+        int rc = advance(l);
+        if (rc < 0) return rc;
+        if (is_cancelled(l))
+            return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted; the same command continues");
+        const step next = decide(l);
+        if (next == STEP_FINISHED) return finish_search(l);
+        if (next == STEP_STOP) return stop(l, say_why_stopped);
+        if (next == STEP_PROPOSE && (rc = propose(l)) < 0) return rc;
+        if (time_is_over(l)) return stop(l, say_time_is_over);
+        if ((rc = start_waiting(l)) < 0) return rc;
+        if ((rc = finish_ended(l)) < 0) return rc;
+        if (rc > 0 || next == STEP_PROPOSE) continue;
+        if ((rc = poll_runs(l)) < 0) return rc;
+        if ((rc = finish_ended(l)) < 0) return rc;
+    }
+}
+
+/* ---- setting up ---- */
+
+/* A study that was calibrated has its values in its settings; they are found again with the replay, unless it
+ * begins after that: then they are needed at once. */
+static int restore_reward(loop *l) {
+    mnas_setting *settings;
+    size_t n;
+    int rc = mnas_store_settings(l->setup->store, &settings, &n);
+    if (rc < 0) return rc;
+    const char *target = mnas_settings_get(settings, n, "target_ms"),
+               *alpha = mnas_settings_get(settings, n, "alpha"),
+               *beta = mnas_settings_get(settings, n, "beta");
+    mnas_reward *r = &l->reward;
+    if (!target || !alpha || !beta || !mnas_str_to_f64(target, &r->target_ms) ||
+        !mnas_str_to_f64(alpha, &r->alpha) || !mnas_str_to_f64(beta, &r->beta))
+        rc = mnas_error_set(MNAS_ERR_FORMAT,
+                            "the study has a controller's state but no calibrated reward: it is damaged");
+    r->w_auto = false;
+    mnas_settings_free(settings, n);
+    return rc;
+}
+
+static int restore_snapshot(loop *l) {
+    mnas_snapshot s;
+    int rc = mnas_store_last_snapshot(l->setup->store, &s);
+    if (rc < 0 || s.n_updates < 0) return rc;
+    rc = mnas_strategy_load(l->setup->strategy, s.state, s.n_state);
+    if (rc == 0) rc = mnas_history_restore(&l->history, s.loop);
+    if (rc == 0) rc = restore_reward(l);
+    l->n_updates = l->n_stored_updates = s.n_updates;
+    mnas_snapshot_clear(&s);
+    return rc;
+}
+
+static int set_up(loop *l) {
+    const mnas_loop_setup *setup = l->setup;
+    l->n_jobs = setup->options->jobs > 1 ? setup->options->jobs : 1;
+    l->runs = calloc((size_t)l->n_jobs, sizeof *l->runs);
+    l->jobs = calloc((size_t)l->n_jobs, sizeof *l->jobs);
+    if (!l->runs || !l->jobs) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d jobs", l->n_jobs);
+    for (int i = 0; i < l->n_jobs; i++) l->runs[i] = (mnas_trial_run){.phase = MNAS_RUN_ENDED};
+    int rc = mnas_history_load(&l->history, setup->store, mnas_space_n_decisions(setup->space));
+    if (rc == 0) rc = restore_snapshot(l);
+    if (rc < 0) return rc;
+    update_timeout(l);
+    mnas_progress_open(&l->progress, setup->options);
+    return 0;
+}
+
+int mnas_loop_run(const mnas_loop_setup *setup) {
+    loop l = {.setup = setup, .reward = setup->reward, .trial = setup->trial, .begun_s = mnas_clock_now_s()};
+    int rc = set_up(&l);
+    if (rc == 0) rc = go_on(&l);
+    for (int i = 0; i < l.n_jobs && l.runs; i++) mnas_trial_release(&l.runs[i], &l.trial);
+    mnas_history_free(&l.history);
+    free(l.runs);
+    free(l.jobs);
+    return rc;
+}

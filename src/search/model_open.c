@@ -1,0 +1,35 @@
+/* model_open.c - MODEL arguments: what the model layer opens alone (the zoo, files), and STUDY:TRIAL. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "model/model.h"
+
+/* "demo.db:17" -> "demo.db", 17; false for everything else. A file of that very name is a file. */
+static bool is_study_trial(const char *arg, char *study, size_t n, long long *trial) {
+    const char *colon = strrchr(arg, ':');
+    if (!colon || colon == arg || mnas_file_exists(arg)) return false;
+    if (!mnas_str_to_i64(colon + 1, trial) || *trial < 0 || *trial > INT32_MAX) return false;
+    if ((size_t)(colon - arg) >= n) return false;
+    memcpy(study, arg, (size_t)(colon - arg));
+    study[colon - arg] = '\0';
+    return true;
+}
+
+int mnas_model_open(mnas_model *out, const char *arg, int input_size) {
+    char path[1024];
+    long long trial;
+    mnas_study *study;
+    if (!is_study_trial(arg, path, sizeof path, &trial)) return mnas_model_open_local(out, arg, input_size);
+    if (input_size < 0 || input_size > MNAS_MAX_INPUT)
+        return mnas_error_set(MNAS_ERR_ARG, "input is %d pixels; allowed: 1 to %d", input_size,
+                              MNAS_MAX_INPUT);
+    int rc = mnas_study_open(&study, path);
+    if (rc < 0) return rc;
+    rc = mnas_study_model(study, (int)trial, out);
+    mnas_study_close(study);
+    if (rc == 0 && input_size > 0) out->input_size = input_size;
+    return rc;
+}

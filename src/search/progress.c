@@ -1,0 +1,65 @@
+/* progress.c - see progress.h. It counts what is known now, seen or not: people want to see what is there. */
+#include "search/progress.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static const double live_interval_s = 0.2;
+
+void mnas_progress_open(mnas_progress *out, const mnas_search_options *options) {
+    *out = (mnas_progress){.options = options, .begun_s = mnas_clock_now_s(), .shown_s = -INFINITY};
+}
+
+/* Of the trials known: how many, the best reward, the mean time of a complete one. */
+typedef struct summary {
+    int n_complete, n_failed;
+    double best_reward, mean_s;
+} summary;
+
+static summary sum_up(const mnas_history *h) {
+    summary s = {.best_reward = NAN};
+    double total_s = 0;
+    for (size_t i = 0; i < h->n_known; i++) {
+        const mnas_trial *row = &h->known[i].row;
+        s.n_failed += row->state == MNAS_TRIAL_FAILED;
+        if (row->state != MNAS_TRIAL_COMPLETE) continue;
+        s.n_complete++;
+        total_s += row->train_s + row->measure_s + row->overhead_s;
+        if (!(row->reward <= s.best_reward)) s.best_reward = fmax(row->reward, s.best_reward);
+    }
+    s.mean_s = s.n_complete ? total_s / s.n_complete : NAN;
+    return s;
+}
+
+static double estimate_s(const mnas_progress *p, const summary *s, const mnas_trial_run *run) {
+    const int jobs = p->options->jobs > 1 ? p->options->jobs : 1, left = p->options->trials - s->n_complete;
+    const double gone_s = run ? fmin(s->mean_s, mnas_clock_now_s() - run->begun_s) : 0;
+    return left > 0 ? fmax(0, left * s->mean_s - gone_s) / jobs : 0;
+}
+
+void mnas_progress_show(mnas_progress *p, const mnas_history *h, const mnas_trial *finished,
+                        const mnas_trial_run *run, const char *phase, int n_updates) {
+    const double now_s = mnas_clock_now_s();
+    const bool live = !finished && strcmp(phase, "training") == 0;
+    if (!p->options->progress || (live && now_s - p->shown_s < live_interval_s)) return;
+    const summary s = sum_up(h);
+    const mnas_search_progress out = {.trial = finished,
+                                      .number = finished ? finished->number
+                                                : run    ? run->row.number
+                                                         : h->n_trials,
+                                      .n_complete = s.n_complete,
+                                      .n_failed = s.n_failed,
+                                      .n_repeats = h->n_repeats,
+                                      .n_wanted = p->options->trials,
+                                      .n_updates = n_updates,
+                                      .phase = phase,
+                                      .phase_frac = run && live ? run->frac : NAN,
+                                      .best_reward = s.best_reward,
+                                      .elapsed_s = now_s - p->begun_s,
+                                      .eta_s = estimate_s(p, &s, run)};
+    p->shown_s = now_s;
+    p->options->progress(p->options->user, &out);
+}

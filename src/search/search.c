@@ -1,0 +1,407 @@
+/* search.c - a search from its options: what they name is opened, compared with what the study was made with,
+ * and given to the loop. It takes no step of the search itself.
+ *
+ * Invariants: a study file appears only after everything that it names could be opened; its settings never
+ * change afterwards, but for `trials` and what is calibrated.
+ */
+#include "search/search.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "search/loop.h"
+#include "search/machine.h"
+#include "train/recipe.h"
+
+enum { MAX_JOBS = 64, N_FIXED = 10 };
+
+/* The options that a study is made of. */
+typedef struct fixed_setting {
+    const char *name, *option; /* stored, as typed */
+    char *value;
+} fixed_setting;
+
+typedef struct search {
+    mnas_search_options options; /* defaults filled in */
+    const mnas_search_hooks *hooks;
+    fixed_setting fixed[N_FIXED];
+    int n_fixed;
+    mnas_setting *stored; /* of an existing study */
+    size_t n_stored;
+    mnas_store *store;
+    mnas_space *space;
+    mnas_dataset_info data;
+    mnas_device *device;
+    mnas_recipe recipe;
+    mnas_reward reward;
+    mnas_decision *decisions;
+    mnas_strategy *strategy;
+    int delay, n_trials, threads; /* of the study */
+} search;
+
+/* ---- options ---- */
+
+static int require(const char *value, const char *name) {
+    return value && value[0] ? 0 : mnas_error_set(MNAS_ERR_ARG, "a search needs --%s", name);
+}
+
+static int check_numbers(const mnas_search_options *o) {
+    if (o->trials < 1 || o->trials > 10000000)
+        return mnas_error_set(MNAS_ERR_ARG, "trials is %d; allowed: 1 to 10000000", o->trials);
+    if (o->jobs < 1 || o->jobs > MAX_JOBS)
+        return mnas_error_set(MNAS_ERR_ARG, "jobs is %d; allowed: 1 to %d", o->jobs, MAX_JOBS);
+    if (o->threads < 0 || o->threads > 1024)
+        return mnas_error_set(MNAS_ERR_ARG, "threads is %d; allowed: 0 (cores / jobs) to 1024", o->threads);
+    if (o->max_images < 0)
+        return mnas_error_set(MNAS_ERR_ARG, "max-images is %" PRId64 "; allowed: 0 (all) or more",
+                              o->max_images);
+    if (!isnan(o->epochs) && !(o->epochs > 0 && o->epochs <= 1e5))
+        return mnas_error_set(MNAS_ERR_ARG, "epochs is %g; allowed: more than 0, at most 100000", o->epochs);
+    if (!isnan(o->max_minutes) && !(o->max_minutes > 0))
+        return mnas_error_set(MNAS_ERR_ARG, "max-minutes is %g; allowed: more than 0", o->max_minutes);
+    if (!isnan(o->trial_timeout_s) && !(o->trial_timeout_s > 0))
+        return mnas_error_set(MNAS_ERR_ARG, "trial-timeout is %g s; allowed: more than 0",
+                              o->trial_timeout_s);
+    return 0;
+}
+
+static int take_options(search *s, const mnas_search_options *options) {
+    mnas_search_options *o = &s->options;
+    *o = *options;
+    if (!o->reward) o->reward = "soft";
+    if (!o->strategy) o->strategy = "ppo";
+    if (!o->recipe) o->recipe = "proxy";
+    if (o->jobs == 0) o->jobs = 1;
+    int rc = require(o->space, "space");
+    if (rc == 0) rc = require(o->data, "data");
+    if (rc == 0) rc = require(o->device, "device");
+    if (rc == 0) rc = require(o->study, "study");
+    return rc < 0 ? rc : check_numbers(o);
+}
+
+static int open_cheap(search *s) {
+    int rc = mnas_reward_open(&s->reward, s->options.reward, s->options.target_ms);
+    if (rc == 0) rc = mnas_recipe_open(&s->recipe, s->options.recipe);
+    if (rc == 0) rc = mnas_space_open(&s->space, s->options.space);
+    return rc;
+}
+
+/* ---- what a study is made of ---- */
+
+static int fix(search *s, const char *name, const char *option, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static int fix(search *s, const char *name, const char *option, const char *fmt, ...) {
+    char text[2 * MNAS_OPT_STR];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    fixed_setting *f = &s->fixed[s->n_fixed++];
+    *f = (fixed_setting){name, option, strdup(text)};
+    return f->value ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: setting %s", name);
+}
+
+/* NaN: `unset` */
+static int fix_number(search *s, const char *name, const char *option, double value, const char *unset) {
+    return isnan(value) ? fix(s, name, option, "%s", unset) : fix(s, name, option, "%.17g", value);
+}
+
+static int fix_settings(search *s) {
+    const mnas_search_options *o = &s->options;
+    const char *text = mnas_space_text(s->space);
+    const uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, text, strlen(text));
+    int rc = fix(s, "space_hash", "space", "%016" PRIx64, hash);
+    if (rc == 0) rc = fix(s, "data", "data", "%s", o->data);
+    if (rc == 0) rc = fix(s, "device", "device", "%s", o->device);
+    if (rc == 0) rc = fix(s, "reward", "reward", "%s", o->reward);
+    if (rc == 0) rc = fix(s, "strategy", "strategy", "%s", o->strategy);
+    if (rc == 0) rc = fix(s, "recipe", "recipe", "%s", o->recipe);
+    if (rc == 0) rc = fix(s, "seed", "seed", "%" PRIu64, o->seed);
+    if (rc == 0) rc = fix_number(s, "target_option", "target-ms", o->target_ms, "auto");
+    if (rc == 0) rc = fix(s, "max_images", "max-images", "%" PRId64, o->max_images);
+    if (rc == 0) rc = fix_number(s, "epochs", "epochs", o->epochs, "recipe");
+    return rc;
+}
+
+static const char *stored(const search *s, const char *name) {
+    return mnas_settings_get(s->stored, s->n_stored, name);
+}
+
+static int stored_int(const search *s, const char *name, int *value) {
+    const char *text = stored(s, name);
+    long long number;
+    if (!text || !mnas_str_to_i64(text, &number) || number < 1 || number > INT32_MAX)
+        return mnas_error_set(MNAS_ERR_FORMAT, "%s: its setting %s is \"%s\": the study is damaged",
+                              s->options.study, name, text ? text : "");
+    *value = (int)number;
+    return 0;
+}
+
+static int mismatch(const search *s, const fixed_setting *f, const char *was) {
+    if (strcmp(f->name, "space_hash") == 0)
+        return mnas_error_set(
+            MNAS_ERR_MISMATCH,
+            "--space is %s, but %s was made with another text of space %s; give that one, or another --study",
+            s->options.space, s->options.study, stored(s, "space") ? stored(s, "space") : "?");
+    return mnas_error_set(MNAS_ERR_MISMATCH,
+                          "--%s is %s, but %s was made with %s; give that, or another --study", f->option,
+                          f->value, s->options.study, was);
+}
+
+static int compare_settings(search *s) {
+    for (int i = 0; i < s->n_fixed; i++) {
+        const char *was = stored(s, s->fixed[i].name);
+        if (!was || strcmp(was, s->fixed[i].value) != 0)
+            return mismatch(s, &s->fixed[i], was ? was : "nothing");
+    }
+    int rc = stored_int(s, "delay", &s->delay);
+    if (rc == 0) rc = stored_int(s, "n_trials", &s->n_trials);
+    if (rc == 0) rc = stored_int(s, "threads", &s->threads);
+    if (rc < 0) return rc;
+    if (s->options.jobs > s->delay)
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "--jobs is %d, but %s was made with a delay of %d proposals; allowed: 1 to %d",
+                              s->options.jobs, s->options.study, s->delay, s->delay);
+    return 0;
+}
+
+static int open_existing(search *s) {
+    int rc = mnas_store_open(&s->store, s->options.study, MNAS_STORE_WRITE);
+    if (rc == 0) rc = mnas_store_settings(s->store, &s->stored, &s->n_stored);
+    if (rc < 0 || s->n_stored == 0) return rc; /* killed between making the file and its first transaction */
+    return compare_settings(s);
+}
+
+/* ---- opening what is named ---- */
+
+static int read_data(search *s) {
+    mnas_dataset *dataset;
+    int rc = mnas_dataset_open(&dataset, s->options.data, 0); /* never the test split */
+    if (rc < 0) return rc;
+    s->data = dataset->info;
+    mnas_dataset_close(dataset);
+    const int64_t n = s->options.max_images > 0 && s->options.max_images < s->data.n_train
+                          ? s->options.max_images
+                          : s->data.n_train;
+    if (s->recipe.batch > n)
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "recipe %s has batches of %" PRId64 " images, but there are %" PRId64
+                              " to train on",
+                              s->options.recipe, s->recipe.batch, n);
+    return 0;
+}
+
+/* log MACs, log parameters */
+static int describe(void *user, const int *tokens, double *out) {
+    const search *s = user;
+    mnas_model model;
+    mnas_cost cost;
+    int rc = mnas_loop_decode(s->space, &s->data, tokens, &model);
+    if (rc == 0) rc = mnas_cost_compute(&cost, &model, 1);
+    if (rc < 0) return rc;
+    out[0] = log((double)cost.macs);
+    out[1] = log((double)cost.params);
+    mnas_cost_free(&cost);
+    return 0;
+}
+
+static int open_strategy(search *s) {
+    const int n = mnas_space_n_decisions(s->space);
+    s->decisions = calloc((size_t)n, sizeof *s->decisions);
+    if (!s->decisions) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d decisions", n);
+    for (int i = 0; i < n; i++) s->decisions[i] = *mnas_space_decision(s->space, i);
+    const mnas_problem problem = {.n_decisions = n,
+                                  .decisions = s->decisions,
+                                  .n_trials = s->n_trials,
+                                  .delay = s->delay,
+                                  .n_descriptors = 2,
+                                  .describe = describe,
+                                  .user = s};
+    return mnas_strategy_open(&s->strategy, s->options.strategy, &problem, s->options.seed);
+}
+
+static int open_all(search *s) {
+    int rc = read_data(s);
+    if (rc == 0) rc = mnas_device_open(&s->device, s->options.device);
+    return rc < 0 ? rc : open_strategy(s);
+}
+
+/* ---- the study's first transaction ---- */
+
+static int set_int(search *s, const char *name, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return mnas_store_set(s->store, name, text);
+}
+
+static int set_real(search *s, const char *name, double value) {
+    char text[32];
+    snprintf(text, sizeof text, "%.17g", value);
+    return mnas_store_set(s->store, name, text);
+}
+
+/* What is known of the reward without calibration. */
+static int store_reward(search *s) {
+    const mnas_reward *r = &s->reward;
+    int rc = isnan(r->target_ms) ? 0 : set_real(s, "target_ms", r->target_ms);
+    if (rc == 0 && !r->w_auto) rc = set_real(s, "alpha", r->alpha);
+    if (rc == 0 && !r->w_auto) rc = set_real(s, "beta", r->beta);
+    if (rc == 0 && !r->w_auto && r->alpha == r->beta) rc = set_real(s, "w", r->alpha);
+    return rc;
+}
+
+static int store_names(search *s) {
+    char created[32];
+    mnas_clock_iso8601(mnas_clock_unix_ms(), created);
+    int rc = mnas_store_set(s->store, "version", mnas_version());
+    if (rc == 0) rc = mnas_store_set(s->store, "created_utc", created);
+    if (rc == 0) rc = mnas_store_set(s->store, "space", s->options.space);
+    if (rc == 0) rc = mnas_store_set(s->store, "space_name", mnas_space_name(s->space));
+    if (rc == 0) rc = mnas_store_set(s->store, "space_text", mnas_space_text(s->space));
+    if (rc == 0) rc = mnas_store_set(s->store, "n_encodings", mnas_space_n_encodings(s->space));
+    if (rc == 0) rc = mnas_store_set(s->store, "data_spec", s->data.spec);
+    return rc;
+}
+
+static int store_numbers(search *s) {
+    const struct {
+        const char *name;
+        int64_t value;
+    } numbers[] = {{"delay", s->delay},        {"n_trials", s->n_trials},
+                   {"threads", s->threads},    {"n_train", s->data.n_train},
+                   {"n_val", s->data.n_val},   {"classes", s->data.classes},
+                   {"batch", s->recipe.batch}, {"n_decisions", mnas_space_n_decisions(s->space)}};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && rc == 0; i++)
+        rc = set_int(s, numbers[i].name, numbers[i].value);
+    return rc;
+}
+
+/* Nobody else may have made it while the data were being read. */
+static int open_new(search *s) {
+    if (s->store) return 0;
+    int rc = mnas_store_open(&s->store, s->options.study, MNAS_STORE_WRITE);
+    if (rc == 0) rc = mnas_store_settings(s->store, &s->stored, &s->n_stored);
+    if (rc < 0 || s->n_stored == 0) return rc;
+    return mnas_error_set(MNAS_ERR_BUSY, "%s was made by another search just now; start again to continue it",
+                          s->options.study);
+}
+
+static int create_study(search *s) {
+    int rc = open_new(s);
+    if (rc == 0) rc = mnas_store_begin(s->store);
+    for (int i = 0; i < s->n_fixed && rc == 0; i++)
+        rc = mnas_store_set(s->store, s->fixed[i].name, s->fixed[i].value);
+    if (rc == 0) rc = store_names(s);
+    if (rc == 0) rc = store_numbers(s);
+    if (rc == 0) rc = store_reward(s);
+    if (rc == 0 && s->options.command_line)
+        rc = mnas_store_set(s->store, "command_line", s->options.command_line);
+    return rc < 0 ? rc : mnas_store_commit(s->store);
+}
+
+/* Every start of the search, the first one and each resume. */
+static int note_start(search *s) {
+    int rc = set_int(s, "trials", s->options.trials);
+    if (rc == 0) rc = set_int(s, "jobs", s->options.jobs);
+    if (rc < 0) return rc;
+    return mnas_store_event(s->store, s->n_stored ? "resume" : "start",
+                            s->options.command_line ? s->options.command_line : "");
+}
+
+/* ---- running ---- */
+
+/* Threads change the order of sums, and so the bits of an accuracy: a study keeps those of its start. */
+static void choose_threads(search *s) {
+    const int cores = mnas_machine_cores(), each = cores / s->options.jobs;
+    const int asked = s->options.threads ? s->options.threads : each > 0 ? each : 1;
+    if (s->n_stored == 0) {
+        s->threads = asked;
+    } else if (s->options.threads && s->options.threads != s->threads) {
+        mnas_log_warn("the study was made with %d threads a training; with %d the same network may end a "
+                      "little different",
+                      s->threads, s->options.threads);
+        s->threads = s->options.threads;
+    }
+}
+
+static void choose_new(search *s) {
+    if (s->n_stored > 0) return;
+    s->delay = s->hooks && s->hooks->delay > 0 ? s->hooks->delay : s->options.jobs;
+    s->n_trials = s->options.trials;
+}
+
+static int run(search *s) {
+    const int n_needed = mnas_reward_n_needed(&s->reward);
+    const mnas_loop_setup setup = {
+        .options = &s->options,
+        .store = s->store,
+        .space = s->space,
+        .data = &s->data,
+        .strategy = s->strategy,
+        .reward = s->reward,
+        .delay = s->delay,
+        /* a study of few trials has no more to calibrate on */
+        .n_calibrate = n_needed < s->n_trials ? n_needed : s->n_trials,
+        .trial = {.data = s->options.data,
+                  .recipe = s->options.recipe,
+                  .epochs = s->options.epochs,
+                  .max_images = s->options.max_images,
+                  .threads = s->threads,
+                  .batch = (int)s->recipe.batch,
+                  .jobs = s->options.jobs,
+                  .device = s->device,
+                  .runner = s->hooks && s->hooks->runner ? s->hooks->runner : &mnas_job_runner_process}};
+    return mnas_loop_run(&setup);
+}
+
+static void note_end(search *s, int status) {
+    char message[1024]; /* the event may fail, too: what ended the search is what the caller is told */
+    snprintf(message, sizeof message, "%s", mnas_error_message());
+    mnas_store_rollback(s->store);
+    if (mnas_store_event(s->store, status < 0 ? "stopped" : "finished", status < 0 ? message : "") < 0)
+        mnas_log_debug("the end of the search could not be noted: %s", mnas_error_message());
+    if (status < 0) mnas_error_set(status, "%s", message);
+}
+
+static void close_all(search *s) {
+    mnas_strategy_close(s->strategy);
+    mnas_device_close(s->device);
+    mnas_space_close(s->space);
+    mnas_settings_free(s->stored, s->n_stored);
+    mnas_store_close(s->store);
+    free(s->decisions);
+    for (int i = 0; i < s->n_fixed; i++) free(s->fixed[i].value);
+}
+
+int mnas_search_run_with(const mnas_search_options *options, const mnas_search_hooks *hooks) {
+    search s = {.hooks = hooks};
+    int rc;
+    if ((rc = take_options(&s, options)) < 0) goto out;
+    if ((rc = open_cheap(&s)) < 0) goto out;
+    if ((rc = fix_settings(&s)) < 0) goto out;
+    if (mnas_file_exists(options->study) && (rc = open_existing(&s)) < 0) goto out;
+    choose_new(&s);
+    choose_threads(&s);
+    if ((rc = open_all(&s)) < 0) goto out;
+    if (s.n_stored == 0 && (rc = create_study(&s)) < 0) goto out;
+    if ((rc = note_start(&s)) < 0) goto out;
+    rc = run(&s);
+    note_end(&s, rc);
+out:
+    close_all(&s);
+    return rc;
+}
+
+int mnas_search_run(const mnas_search_options *options) {
+    return mnas_search_run_with(options, NULL);
+}

@@ -1,0 +1,104 @@
+/* study.c - what a study holds, for reading: a picture of one moment, taken when it is opened. It never
+ * writes, and a search may go on beside it. Only models are read later: a trial's model never changes. */
+#include "search/study.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "model/model.h"
+#include "search/pareto.h"
+
+struct mnas_study {
+    mnas_store *store;
+    mnas_trial *trials;
+    mnas_setting *settings;
+    mnas_snapshot *updates;
+    size_t n_trials, n_settings, n_updates;
+};
+
+int mnas_study_open(mnas_study **out, const char *path) {
+    *out = NULL;
+    mnas_study *s = calloc(1, sizeof *s);
+    if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: study %s", path);
+    int rc = mnas_store_open(&s->store, path, MNAS_STORE_READ);
+    if (rc == 0) rc = mnas_store_settings(s->store, &s->settings, &s->n_settings);
+    if (rc == 0) rc = mnas_store_trials(s->store, &s->trials, &s->n_trials);
+    if (rc == 0) rc = mnas_store_updates(s->store, &s->updates, &s->n_updates);
+    if (rc < 0)
+        mnas_study_close(s);
+    else
+        *out = s;
+    return rc;
+}
+
+void mnas_study_close(mnas_study *study) {
+    if (!study) return;
+    free(study->updates);
+    mnas_trials_free(study->trials, study->n_trials);
+    mnas_settings_free(study->settings, study->n_settings);
+    mnas_store_close(study->store);
+    free(study);
+}
+
+int mnas_study_n_trials(const mnas_study *study) {
+    return (int)study->n_trials;
+}
+
+const mnas_trial *mnas_study_trial(const mnas_study *study, int i) {
+    return i >= 0 && (size_t)i < study->n_trials ? &study->trials[i] : NULL;
+}
+
+const char *mnas_study_setting(const mnas_study *study, const char *name) {
+    return mnas_settings_get(study->settings, study->n_settings, name);
+}
+
+const mnas_snapshot *mnas_study_updates(const mnas_study *study, size_t *n) {
+    *n = study->n_updates;
+    return study->updates;
+}
+
+/* Accuracies and latencies of complete trials, NaN for all others. */
+static void take_points(const mnas_study *study, double *accuracy, double *latency) {
+    for (size_t i = 0; i < study->n_trials; i++) {
+        const mnas_trial *t = &study->trials[i];
+        const bool complete = t->state == MNAS_TRIAL_COMPLETE;
+        accuracy[i] = complete ? t->accuracy_frac : NAN;
+        latency[i] = complete ? t->latency.median_ms : NAN;
+    }
+}
+
+int mnas_study_front(const mnas_study *study, int **front, int *n_front) {
+    const size_t n = study->n_trials;
+    double *points = calloc(2 * n + 1, sizeof *points);
+    size_t *index = calloc(n + 1, sizeof *index), found = 0;
+    int *numbers = calloc(n + 1, sizeof *numbers), rc = 0;
+    *front = NULL;
+    *n_front = 0;
+    if (!points || !index || !numbers) {
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: front of %zu trials", n);
+        goto out;
+    }
+    take_points(study, points, points + n);
+    if ((rc = mnas_pareto_front(points, points + n, n, index, &found)) < 0) goto out;
+    for (size_t i = 0; i < found; i++) numbers[i] = study->trials[index[i]].number;
+    *front = numbers;
+    *n_front = (int)found;
+    numbers = NULL;
+out:
+    free(numbers);
+    free(index);
+    free(points);
+    return rc;
+}
+
+int mnas_study_model(const mnas_study *study, int trial, mnas_model *out) {
+    char *yaml, name[64];
+    int rc = mnas_store_model(study->store, trial, &yaml);
+    if (rc < 0) return rc;
+    snprintf(name, sizeof name, "trial %d", trial);
+    rc = mnas_model_parse(out, yaml, strlen(yaml), name);
+    free(yaml);
+    return rc;
+}

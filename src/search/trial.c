@@ -1,0 +1,216 @@
+/* trial.c - see trial.h. It stores nothing and feeds nothing back: it turns a network into a filled row.
+ *
+ * Invariants: a run that has ended has a state other than running; a failed one has a reason and an error
+ * text.
+ */
+#include "search/trial.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "search/machine.h"
+
+/* What a training process needs beside the network: the program, its libraries, the loader's batches. */
+static const int64_t process_bytes = INT64_C(200) << 20;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool limit_memory = false; /* the sanitizers map terabytes that they never touch */
+#else
+static const bool limit_memory = true;
+#endif
+
+void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *model, double begun_s) {
+    *run = (mnas_trial_run){.phase = MNAS_RUN_NEW,
+                            .row = *row,
+                            .model = *model,
+                            .begun_s = begun_s,
+                            .paused_since_s = NAN,
+                            .frac = NAN};
+    *row = mnas_trial_empty();
+}
+
+void mnas_trial_release(mnas_trial_run *run, const mnas_trial_context *context) {
+    context->runner->close(run->job);
+    mnas_trial_clear(&run->row);
+    *run = (mnas_trial_run){.phase = MNAS_RUN_ENDED};
+}
+
+/* ---- endings ---- */
+
+static int fail(mnas_trial_run *run, const char *reason, const char *error) {
+    mnas_trial *row = &run->row;
+    row->state = MNAS_TRIAL_FAILED;
+    row->reward = 0;
+    snprintf(row->reason, sizeof row->reason, "%s", reason);
+    free(row->error);
+    row->error = strdup(error);
+    run->phase = MNAS_RUN_ENDED;
+    return row->error ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: error of trial %d", row->number);
+}
+
+/* The reason of a failed trial, or NULL where the fault is not the network's. */
+static const char *reason_of(int status) {
+    switch (status) {
+    case MNAS_ERR_NAN:
+        return "nan";
+    case MNAS_ERR_MEMORY:
+        return "memory";
+    case MNAS_ERR_TIMEOUT:
+        return "timeout";
+    case MNAS_ERR_INVALID:
+        return "invalid";
+    case MNAS_ERR_DEVICE:
+        return "device";
+    case MNAS_ERR_CHILD:
+    case MNAS_ERR_LIBRARY:
+        return "crash";
+    default:
+        return NULL;
+    }
+}
+
+static int fail_with(mnas_trial_run *run, int status, const char *error) {
+    const char *reason = reason_of(status);
+    if (reason) return fail(run, reason, error);
+    mnas_error_set(status, "%s", error);
+    return mnas_error_context(status, "trial %d", run->row.number);
+}
+
+/* ---- before training ---- */
+
+static int check_memory(mnas_trial_run *run, const mnas_cost *cost, const mnas_trial_context *context) {
+    char text[256];
+    const int64_t need = cost->train_bytes + cost->weight_bytes + cost->optimizer_bytes + process_bytes;
+    const int64_t have = mnas_machine_free_bytes() / context->jobs;
+    if (need <= have) return 0;
+    snprintf(text, sizeof text, "training needs about %lld MiB at batch %d, and %lld MiB are free%s",
+             (long long)(need >> 20), context->batch, (long long)(have >> 20),
+             context->jobs > 1 ? " for each job" : "");
+    return fail(run, "memory", text);
+}
+
+int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context) {
+    assert(run->phase == MNAS_RUN_NEW);
+    mnas_cost cost;
+    int rc = mnas_cost_compute(&cost, &run->model, context->batch);
+    if (rc < 0) return fail_with(run, rc, mnas_error_message());
+    run->row.params = cost.params;
+    run->row.macs = cost.macs;
+    run->row.train_bytes = cost.train_bytes;
+    run->phase = MNAS_RUN_READY;
+    rc = check_memory(run, &cost, context);
+    mnas_cost_free(&cost);
+    return rc;
+}
+
+int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context) {
+    assert(run->phase == MNAS_RUN_READY);
+    mnas_trial *row = &run->row;
+    const double begun_s = mnas_clock_now_s();
+    int rc = mnas_device_measure(context->device, &run->model, &row->latency);
+    if (rc < 0 && rc != MNAS_ERR_INVALID && rc != MNAS_ERR_CANCELLED) {
+        mnas_log_info("trial %d: measuring again after: %s", row->number, mnas_error_message());
+        rc = mnas_device_measure(context->device, &run->model, &row->latency);
+    }
+    row->measure_s = mnas_clock_now_s() - begun_s;
+    if (rc == MNAS_ERR_CANCELLED) return rc;
+    if (rc == 0 && !(isfinite(row->latency.median_ms) && row->latency.median_ms > 0))
+        rc = mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0",
+                            row->latency.median_ms);
+    run->phase = MNAS_RUN_MEASURED;
+    if (rc == 0) return 0;
+    row->latency.median_ms = NAN;
+    return fail(run, rc == MNAS_ERR_INVALID ? "invalid" : "device", mnas_error_message());
+}
+
+/* ---- training ---- */
+
+int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
+    assert(run->phase == MNAS_RUN_MEASURED);
+    const mnas_job_request request = {.model = &run->model,
+                                      .data = context->data,
+                                      .recipe = context->recipe,
+                                      .epochs = context->epochs,
+                                      .max_images = context->max_images,
+                                      .threads = context->threads,
+                                      .seed = run->row.seed,
+                                      .memory_bytes = limit_memory ? mnas_machine_free_bytes() : 0};
+    run->train_begun_s = mnas_clock_now_s();
+    const int rc = context->runner->start(context->runner->user, &run->job, &request);
+    if (rc < 0) return rc;
+    run->phase = MNAS_RUN_TRAINING;
+    return 0;
+}
+
+static double training_s(const mnas_trial_run *run) {
+    return mnas_clock_now_s() - run->train_begun_s - run->paused_s;
+}
+
+static int take_epochs(mnas_trial *row, const mnas_job_news *news) {
+    if (news->n_epochs == 0) return 0;
+    row->epoch_accuracy_frac = calloc((size_t)news->n_epochs, sizeof(double));
+    if (!row->epoch_accuracy_frac)
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: epochs of trial %d", row->number);
+    memcpy(row->epoch_accuracy_frac, news->epoch_accuracy_frac, (size_t)news->n_epochs * sizeof(double));
+    row->n_epochs = news->n_epochs;
+    return 0;
+}
+
+static int end_training(mnas_trial_run *run, const mnas_job_news *news) {
+    mnas_trial *row = &run->row;
+    const mnas_train_result *result = &news->result;
+    int rc = take_epochs(row, news);
+    if (rc < 0) return rc;
+    if (news->status < 0) {
+        row->train_s = training_s(run);
+        return fail_with(run, news->status, news->error ? news->error : mnas_status_text(news->status));
+    }
+    row->state = MNAS_TRIAL_COMPLETE;
+    row->accuracy_frac = result->val_accuracy_frac;
+    row->n_images = result->n_images;
+    /* as the process saw it, which does not know that it was paused */
+    row->train_s = fmax(0, result->train_s + result->eval_s - run->paused_s);
+    run->phase = MNAS_RUN_ENDED;
+    return 0;
+}
+
+int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context) {
+    assert(run->phase == MNAS_RUN_TRAINING);
+    char text[128];
+    const mnas_job_news *news = context->runner->news(run->job);
+    run->frac = news->frac;
+    if (news->done) return end_training(run, news);
+    if (training_s(run) <= context->timeout_s) return 0;
+    context->runner->close(run->job);
+    run->job = NULL;
+    run->row.train_s = training_s(run);
+    snprintf(text, sizeof text, "training was ended after %.1f s; allowed: %.1f s", run->row.train_s,
+             context->timeout_s);
+    return fail(run, "timeout", text);
+}
+
+void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context) {
+    if (run->phase != MNAS_RUN_TRAINING || !isnan(run->paused_since_s)) return;
+    context->runner->pause(run->job);
+    run->paused_since_s = mnas_clock_now_s();
+}
+
+void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context) {
+    if (run->phase != MNAS_RUN_TRAINING || isnan(run->paused_since_s)) return;
+    run->paused_s += mnas_clock_now_s() - run->paused_since_s;
+    run->paused_since_s = NAN;
+    context->runner->resume(run->job);
+}
+
+double mnas_trial_overhead_s(const mnas_trial_run *run) {
+    const mnas_trial *row = &run->row;
+    const double all_s = mnas_clock_now_s() - run->begun_s - run->paused_s;
+    return fmax(0, all_s - (isnan(row->train_s) ? 0 : row->train_s) -
+                       (isnan(row->measure_s) ? 0 : row->measure_s));
+}

@@ -1,0 +1,62 @@
+/* trial.h - one trial from its claim to its outcome, as a small state machine:
+ *
+ *     NEW --prepare--> READY --measure--> MEASURED --train--> TRAINING --poll--> ENDED
+ *
+ * Each step may go straight to ENDED with a failure of the trial (row.state FAILED, row.reason, row.error).
+ * What a step returns below 0 is no failure of the trial but of the search: its environment is wrong, and
+ * every other trial would meet the same.
+ */
+#ifndef MNAS_SEARCH_TRIAL_H
+#define MNAS_SEARCH_TRIAL_H
+
+#include "device/device.h"
+#include "search/job.h"
+#include "store/store.h"
+
+/* What all trials of a search share. */
+typedef struct mnas_trial_context {
+    const char *data, *recipe;
+    double epochs;      /* NaN: the recipe's */
+    int64_t max_images; /* 0: all */
+    int threads, batch; /* of a training */
+    int jobs;           /* trials that share the machine's memory */
+    double timeout_s;   /* of a training; INFINITY: none */
+    mnas_device *device;
+    const mnas_job_runner *runner;
+} mnas_trial_context;
+
+typedef enum {
+    MNAS_RUN_NEW,
+    MNAS_RUN_READY,
+    MNAS_RUN_MEASURED,
+    MNAS_RUN_TRAINING,
+    MNAS_RUN_ENDED,
+} mnas_run_phase;
+
+typedef struct mnas_trial_run {
+    mnas_run_phase phase;
+    mnas_trial row; /* as it will be stored; owns its texts */
+    mnas_model model;
+    mnas_job *job;
+    double begun_s, train_begun_s;   /* monotonic */
+    double paused_s, paused_since_s; /* of the training; since: NaN while it runs */
+    double frac;                     /* of the training; NaN unknown */
+} mnas_trial_run;
+
+/* Takes *row over (attempt and start time set); begun_s: since when its time counts. */
+void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *model, double begun_s);
+/* Costs, and whether it fits into memory. */
+int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context);
+/* Synchronous. A device that fails is asked once more. */
+int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context);
+int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context);
+/* Take in the job's news and look at the clock. */
+int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context);
+void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context);
+void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context);
+/* Stops the training when it still runs. */
+void mnas_trial_release(mnas_trial_run *run, const mnas_trial_context *context);
+/* Everything but training and measuring, up to now. */
+double mnas_trial_overhead_s(const mnas_trial_run *run);
+
+#endif

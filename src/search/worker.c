@@ -1,0 +1,84 @@
+/* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker latency` times one.
+ *
+ * The answers go out through a private copy of stdout; stdout itself is then stderr, so that a library's
+ * print cannot garble them. Exit codes: 0 answered, 1 failed and said so in the answer, 2 wrong usage.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "device/device.h"
+#include "search/trial_wire.h"
+
+enum { MAX_REQUEST = 1 << 20 };
+
+/* NULL with a message when it cannot be had. */
+static FILE *take_stdout(void) {
+    const int fd = dup(STDOUT_FILENO);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (out && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) return out;
+    mnas_error_errno("taking over stdout");
+    if (out)
+        fclose(out);
+    else if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+static int read_all(char **text) {
+    mnas_str s = {0};
+    char chunk[4096];
+    size_t n;
+    *text = NULL;
+    while ((n = fread(chunk, 1, sizeof chunk, stdin)) > 0 && s.len <= MAX_REQUEST)
+        mnas_str_append_n(&s, chunk, n);
+    mnas_str_append(&s, "");
+    if (mnas_str_ok(&s) && s.len <= MAX_REQUEST && s.data) {
+        *text = s.data;
+        return 0;
+    }
+    mnas_str_free(&s);
+    return mnas_error_set(MNAS_ERR_FORMAT, "a trial's request is empty or longer than %d bytes", MAX_REQUEST);
+}
+
+static void tell(void *user, const mnas_epoch *epoch) {
+    /* a parent that no longer reads has other ways to end us */
+    mnas_trial_wire_print_epoch(user, epoch);
+}
+
+static int train(FILE *out) {
+    char *text = NULL;
+    mnas_trial_wire_request trial = {0};
+    mnas_train_result result;
+    int rc = read_all(&text);
+    if (rc == 0) rc = mnas_trial_wire_parse_request(&trial, text);
+    if (rc == 0) {
+        trial.options.progress = tell;
+        trial.options.user = out;
+        rc = mnas_train(&result, &trial.model, &trial.options);
+    }
+    if (rc == 0)
+        rc = mnas_trial_wire_print_result(out, &result);
+    else
+        mnas_trial_wire_print_error(out, rc, mnas_error_message());
+    mnas_trial_wire_free_request(&trial);
+    free(text);
+    return rc < 0 ? 1 : 0;
+}
+
+int mnas_worker_main(const char *kind) {
+    const bool is_trial = strcmp(kind, "trial") == 0;
+    int code = 2;
+    if (!is_trial && strcmp(kind, "latency") != 0) {
+        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency", kind);
+        return code;
+    }
+    FILE *out = take_stdout();
+    if (!out) return 1;
+    code = is_trial ? train(out) : mnas_device_worker_latency(stdin, out);
+    if (fclose(out) != 0 && code == 0) code = 1;
+    return code;
+}
