@@ -101,7 +101,7 @@ static int exit_code(int status) {
 int mnas_cli_fail(int status, const char *hint) {
     const char *message = mnas_error_message();
     mnas_log(MNAS_LOG_ERROR, "%s", message[0] ? message : mnas_status_text(status));
-    if (hint) mnas_log(MNAS_LOG_ERROR, "%s", hint);
+    if (hint) mnas_log_info("%s", hint);
     return exit_code(status);
 }
 
@@ -139,7 +139,7 @@ static int print_plugins(const char *kind) {
     char *text;
     int rc = mnas_plugins_help(&text, kind);
     if (rc < 0) return rc;
-    printf("\n%c%ss (name:key=value,key=value):\n%s", toupper((unsigned char)kind[0]), kind + 1, text);
+    printf("\n--%s NAME:key=value,key=value where NAME is one of:\n%s", kind, text);
     free(text);
     return 0;
 }

@@ -15,8 +15,8 @@ typedef struct cost_opts {
 
 #define AT(field) offsetof(cost_opts, field)
 static const mnas_opt options[] = {
-    {"input", MNAS_OPT_INT, AT(input), "0", 0, 4096, "PIXELS", "image size; 0: the model's own", NULL},
-    {"batch", MNAS_OPT_INT, AT(batch), "32", 1, 4096, "IMAGES", "of a training step, for its memory", NULL},
+    {"input", MNAS_OPT_INT, AT(input), "0", 0, 4096, "pixels", "image size; 0: the model's own", NULL},
+    {"batch", MNAS_OPT_INT, AT(batch), "32", 1, 4096, "images", "of a training step, for its memory", NULL},
     {"total", MNAS_OPT_BOOL, AT(total), NULL, 0, 0, NULL, "leave the layers out", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,

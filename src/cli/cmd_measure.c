@@ -18,8 +18,8 @@ typedef struct measure_opts {
 static const mnas_opt options[] = {
     {"device", MNAS_OPT_STRING, AT(device), "local", 0, 0, "DEVICE",
      "where it runs; `mnas devices` lists them", NULL},
-    {"input", MNAS_OPT_INT, AT(input), "0", 0, 4096, "PIXELS", "image size; 0: the model's own", NULL},
-    {"classes", MNAS_OPT_INT, AT(classes), "0", 0, 1000000, "CLASSES",
+    {"input", MNAS_OPT_INT, AT(input), "0", 0, 4096, "pixels", "image size; 0: the model's own", NULL},
+    {"classes", MNAS_OPT_INT, AT(classes), "0", 0, 1000000, "classes",
      "width of the classifier; 0: the model's own", NULL},
     {"record", MNAS_OPT_STRING, AT(record), "", 0, 0, "FILE",
      "append the result to a table for --device table:file=FILE", NULL},

@@ -11,7 +11,7 @@ typedef struct zoo_opts {
     int64_t input;
 } zoo_opts;
 
-static const mnas_opt options[] = {{"input", MNAS_OPT_INT, offsetof(zoo_opts, input), "0", 0, 4096, "PIXELS",
+static const mnas_opt options[] = {{"input", MNAS_OPT_INT, offsetof(zoo_opts, input), "0", 0, 4096, "pixels",
                                     "image size; 0: the network's own", NULL},
                                    MNAS_CLI_JSON,
                                    MNAS_CLI_HELP,

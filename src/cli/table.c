@@ -98,7 +98,7 @@ int mnas_table_print(mnas_table *table) {
         int column = i % table->n_columns, n = (int)strcspn(p, "\n");
         bool last = column + 1 == table->n_columns;
         int pad = widths[column] - n;
-        if (column > 0) fputs("  ", stdout);
+        if (column > 0 && !(last && n == 0)) fputs("  ", stdout);
         if (!table->left[column]) printf("%*s", pad, "");
         printf("%.*s", n, p);
         if (last) {
