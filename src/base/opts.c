@@ -38,14 +38,6 @@ static size_t field_bytes(const mnas_opt *opt) {
 
 /* ---- numbers as text ---- */
 
-/* The shortest of 15 to 17 digits that reads back as the same double. */
-static void print_float(double value, char buf[32]) {
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(buf, 32, "%.*g", digits, value);
-        if (strtod(buf, NULL) == value) return;
-    }
-}
-
 /* Bounds are read by people: 1000000, not 1e+06. */
 static void print_bound(double value, char buf[32]) {
     snprintf(buf, 32, fabs(value) < 1e9 && value == floor(value) ? "%.0f" : "%g", value);
@@ -382,7 +374,7 @@ static void append_value(const mnas_opt *opt, const field *value, mnas_str *out)
         mnas_str_appendf(out, "%lld", (long long)value->i);
         break;
     case MNAS_OPT_FLOAT:
-        print_float(value->f, number);
+        mnas_str_from_f64(value->f, number);
         mnas_str_append(out, number);
         break;
     case MNAS_OPT_BOOL:

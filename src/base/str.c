@@ -119,6 +119,26 @@ bool mnas_str_to_f64(const char *text, double *out) {
     return true;
 }
 
+void mnas_str_from_f64(double value, char buf[32]) {
+    if (value == floor(value) && fabs(value) < 1e15) { /* %g would make 20 "2e+01" */
+        snprintf(buf, 32, "%.0f", value);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(buf, 32, "%.*g", digits, value);
+        if (strtod(buf, NULL) == value) return;
+    }
+}
+
+void mnas_str_append_unknown(mnas_str *s, const char *what, const char *word, const char *const *names,
+                             size_t n) {
+    const char *near = mnas_str_nearest(word, names, n);
+    mnas_str_appendf(s, "%s '%.60s'", what, word);
+    if (near) mnas_str_appendf(s, "; did you mean '%s'?", near);
+    mnas_str_append(s, "; allowed: ");
+    for (size_t i = 0; i < n; i++) mnas_str_appendf(s, "%s%s", i ? ", " : "", names[i]);
+}
+
 int mnas_str_format(char *buf, size_t n, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);

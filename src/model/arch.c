@@ -7,7 +7,6 @@
  */
 #include "model/model.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,23 +147,12 @@ int mnas_block_parse(mnas_block *out, const char *text) {
     return rc;
 }
 
-void mnas_model_print_number(double value, char *buf, size_t n) {
-    if (value == floor(value) && fabs(value) < 1e15) { /* %g would make 20 "2e+01" */
-        snprintf(buf, n, "%.0f", value);
-        return;
-    }
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(buf, n, "%.*g", digits, value);
-        if (strtod(buf, NULL) == value) return;
-    }
-}
-
 void mnas_block_print(const mnas_block *block, char *buf, size_t n) {
     static const char *const op[] = {"", "_opconv", "_opsep"}, *const skip[] = {"", "_noskip", "_skippool"};
     char se[40] = "";
     if (block->se_ratio > 0) {
         memcpy(se, "_se", 3);
-        mnas_model_print_number(block->se_ratio, se + 3, sizeof se - 3);
+        mnas_str_from_f64(block->se_ratio, se + 3);
     }
     snprintf(buf, n, "r%d_k%d_s%d%d_e%d_i%d_o%d%s%s%s", block->repeats, block->kernel, block->stride,
              block->stride, block->expand, block->in, block->out, se, op[block->op], skip[block->skip]);

@@ -1,5 +1,5 @@
 /* model.h - what the model layer shares about mnas_model beside the public header: limits, names of
- * enumerations, numbers as text, and MODEL arguments that need no study.
+ * enumerations, and MODEL arguments that need no study.
  */
 #ifndef MNAS_MODEL_MODEL_H
 #define MNAS_MODEL_MODEL_H
@@ -34,9 +34,6 @@ bool mnas_model_is_path(const char *arg);
 /* Published rounding of scaled filters (MNASNET.md 4.1): the nearest multiple of 8, at least 8, never below
  * 0.9 of it. */
 int mnas_model_round_filters(int filters, double multiplier);
-
-/* The shortest text that reads back as the same double; 32 bytes always suffice. */
-void mnas_model_print_number(double value, char *buf, size_t n);
 
 /* mean and std of `channels` as documented at mnas_model; channels is 1..MNAS_MAX_CHANNELS. */
 void mnas_model_default_normalisation(mnas_model *model, int channels);

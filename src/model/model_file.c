@@ -217,7 +217,7 @@ static void print_text(mnas_str *out, const char *text) {
 
 static void print_number(mnas_str *out, double value) {
     char text[32];
-    mnas_model_print_number(value, text, sizeof text);
+    mnas_str_from_f64(value, text);
     mnas_str_append(out, text);
 }
 

@@ -32,15 +32,11 @@ static int create(mnas_space **out, const char *file, const char *text, size_t n
 static int unknown_space(const char *name) {
     size_t n;
     const char *const *names = mnas_space_builtins(&n);
-    mnas_str list = {0};
-    for (size_t i = 0; i < n; i++) mnas_str_appendf(&list, "%s%s", i ? ", " : "", names[i]);
-    const char *nearest = mnas_str_nearest(name, names, n);
-    int rc = mnas_error_set(
-        MNAS_ERR_ARG,
-        "unknown search space '%.80s'%s%s%s; allowed: %s, or a file (with a '/' or ending in .yaml)", name,
-        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-        mnas_str_ok(&list) ? list.data : "");
-    mnas_str_free(&list);
+    mnas_str text = {0};
+    mnas_str_append_unknown(&text, "unknown search space", name, names, n);
+    mnas_str_append(&text, ", or a file (with a '/' or ending in .yaml)");
+    int rc = mnas_str_ok(&text) ? mnas_error_set(MNAS_ERR_ARG, "%s", text.data) : MNAS_ERR_MEMORY;
+    mnas_str_free(&text);
     return rc;
 }
 
@@ -177,6 +173,7 @@ static bool option_matches(mnas_choice_kind kind, const mnas_space_option *optio
 
 /* The block's value of a choice as the user writes it in a space file. */
 static void describe(mnas_choice_kind kind, const mnas_block *block, char *buf, size_t n) {
+    char number[32];
     switch (kind) {
     case MNAS_CHOICE_OP:
         if (block->op == MNAS_OP_MBCONV)
@@ -191,7 +188,8 @@ static void describe(mnas_choice_kind kind, const mnas_block *block, char *buf, 
         snprintf(buf, n, "%d", block->kernel);
         break;
     case MNAS_CHOICE_SE:
-        mnas_model_print_number(block->se_ratio, buf, n);
+        mnas_str_from_f64(block->se_ratio, number);
+        snprintf(buf, n, "%s", number);
         break;
     case MNAS_CHOICE_SKIP:
         snprintf(buf, n, "%s", mnas_skip_names[block->skip]);

@@ -211,7 +211,7 @@ static const char *option_text(const site *s, const mnas_space_option *option, c
     char number[32];
     if (s->kind == MNAS_CHOICE_OP || s->kind == MNAS_CHOICE_SKIP)
         return mnas_arena_strdup(s->r->space->arena, node->text);
-    mnas_model_print_number(option->value, number, sizeof number);
+    mnas_str_from_f64(option->value, number);
     return mnas_arena_strdup(s->r->space->arena, number);
 }
 

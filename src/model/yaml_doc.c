@@ -252,16 +252,12 @@ const mnas_yaml *mnas_yaml_get(const mnas_yaml *map, const char *key) {
     return NULL;
 }
 
-/* "name 'x'; did you mean 'y'?; allowed: a, b, c" */
 static int unknown_word(const mnas_yaml_doc *doc, const mnas_yaml *node, const char *what, const char *word,
                         const char *const *names, size_t n) {
-    mnas_str list = {0};
-    for (size_t i = 0; i < n; i++) mnas_str_appendf(&list, "%s%s", i ? ", " : "", names[i]);
-    const char *nearest = mnas_str_nearest(word, names, n);
-    int rc = mnas_yaml_fail(doc, node, "%s '%.60s'%s%s%s; allowed: %s", what, word,
-                            nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-                            mnas_str_ok(&list) ? list.data : "");
-    mnas_str_free(&list);
+    mnas_str text = {0};
+    mnas_str_append_unknown(&text, what, word, names, n);
+    int rc = mnas_str_ok(&text) ? mnas_yaml_fail(doc, node, "%s", text.data) : MNAS_ERR_MEMORY;
+    mnas_str_free(&text);
     return rc;
 }
 

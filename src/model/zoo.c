@@ -1,8 +1,8 @@
 /* zoo.c - published networks, exact to the parameter, at any width multiplier; and MODEL arguments that name
  * them or a file.
  *
- * Holds only networks whose layers were published (MNASNET.md section 4). Widths are scaled as their authors'
- * code does it.
+ * Holds only networks whose layers were published (MNASNET.md section 4). Widths of all are scaled
+ * by MnasNet's rule, which at the published multipliers gives what each one's authors have.
  */
 #include "model/model.h"
 
@@ -128,26 +128,19 @@ static void build(mnas_model *model, const zoo_net *net, double multiplier) {
     snprintf(model->name, sizeof model->name, "%s", net->entry.name);
     if (multiplier == 1) return;
     char number[32];
-    mnas_model_print_number(multiplier, number, sizeof number);
+    mnas_str_from_f64(multiplier, number);
     snprintf(model->name, sizeof model->name, "%s@%s", net->entry.name, number);
     scale(model, net, multiplier);
 }
 
 static int unknown_name(const char *name) {
     const char *names[N_NETS];
-    mnas_str list = {0};
-    for (size_t i = 0; i < N_NETS; i++) {
-        names[i] = nets[i].entry.name;
-        mnas_str_appendf(&list, "%s%s", i ? ", " : "", names[i]);
-    }
-    const char *nearest = mnas_str_nearest(name, names, N_NETS);
-    int rc = mnas_error_set(
-        MNAS_ERR_ARG,
-        "unknown model '%.80s'%s%s%s; allowed: %s, each with @MULTIPLIER, or a model file (with "
-        "a '/' or ending in .yaml)",
-        name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-        mnas_str_ok(&list) ? list.data : "");
-    mnas_str_free(&list);
+    mnas_str text = {0};
+    for (size_t i = 0; i < N_NETS; i++) names[i] = nets[i].entry.name;
+    mnas_str_append_unknown(&text, "unknown model", name, names, N_NETS);
+    mnas_str_append(&text, ", each with @MULTIPLIER, or a model file (with a '/' or ending in .yaml)");
+    int rc = mnas_str_ok(&text) ? mnas_error_set(MNAS_ERR_ARG, "%s", text.data) : MNAS_ERR_MEMORY;
+    mnas_str_free(&text);
     return rc;
 }
 

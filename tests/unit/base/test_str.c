@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/rng.h"
 #include "base/str.h"
 
 static void appends_grow(void **state) {
@@ -89,6 +91,45 @@ static void fractions(void **state) {
     assert_true(v > 0);
 }
 
+static void shortest_texts_of_numbers(void **state) {
+    (void)state;
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {{0.1, "0.1"},
+                 {0.1 + 0.2, "0.30000000000000004"},
+                 {0.001, "0.001"},
+                 {0, "0"},
+                 {-120, "-120"},
+                 {1e14, "100000000000000"},
+                 {1e15, "1e+15"},
+                 {5e-324, "5e-324"},
+                 {-1.7976931348623157e308, "-1.7976931348623157e+308"}};
+    char text[32];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mnas_str_from_f64(cases[i].value, text);
+        assert_string_equal(text, cases[i].text);
+    }
+    mnas_rng rng = mnas_rng_stream(3, 0, "numbers");
+    for (int i = 0; i < 2000; i++) {
+        double x = mnas_rng_normal(&rng) * 1e3;
+        mnas_str_from_f64(x, text);
+        assert_true(strtod(text, NULL) == x);
+    }
+}
+
+static void unknown_words(void **state) {
+    (void)state;
+    static const char *const names[] = {"stem", "head"};
+    mnas_str text = {0};
+    mnas_str_append_unknown(&text, "unknown key", "steam", names, 2);
+    assert_string_equal(text.data, "unknown key 'steam'; did you mean 'stem'?; allowed: stem, head");
+    text.len = 0;
+    mnas_str_append_unknown(&text, "unknown key", "zzz", names, 2);
+    assert_string_equal(text.data, "unknown key 'zzz'; allowed: stem, head");
+    mnas_str_free(&text);
+}
+
 static void format_checks_the_size(void **state) {
     (void)state;
     char buf[8];
@@ -103,7 +144,8 @@ int main(void) {
         cmocka_unit_test(appends_grow),           cmocka_unit_test(exact_fits_leave_room_for_nul),
         cmocka_unit_test(failure_sticks),         cmocka_unit_test(nearest_is_near_enough),
         cmocka_unit_test(whole_numbers),          cmocka_unit_test(fractions),
-        cmocka_unit_test(format_checks_the_size),
+        cmocka_unit_test(format_checks_the_size), cmocka_unit_test(shortest_texts_of_numbers),
+        cmocka_unit_test(unknown_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

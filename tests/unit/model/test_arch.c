@@ -133,7 +133,8 @@ static void test_errors_name_the_position(void **state) {
         {"r3__k3_s11_e3_i24_o40", "position 4: nothing here"},
         {"", "position 1: nothing here"},
         {"r3_k3_s11_e3_i24_o40 ", "position 18: output filters is '40 '"},
-        {"r3_k3_s11_e3_i24", "position 17: the string ends without o; allowed: strings with all of r k s e i o"},
+        {"r3_k3_s11_e3_i24",
+         "position 17: the string ends without o; allowed: strings with all of r k s e i o"},
         {"k3_s11_e3_i24_o40", "position 18: the string ends without r"},
         {"R3_k3_s11_e3_i24_o40", "position 1: unknown key 'R3'"},
         {"r3_k3_s11_e3_i24_o0000000000000000000000000000000000000040", "position 18: 'o00000"},
@@ -206,31 +207,12 @@ static void test_arch_errors_name_the_block(void **state) {
     expect_arch_error(wide, "has 399 characters");
 }
 
-static void test_shortest_numbers(void **state) {
-    (void)state;
-    mnas_rng rng = mnas_rng_stream(3, 0, "numbers");
-    char text[32];
-    mnas_model_print_number(0.1, text, sizeof text);
-    assert_string_equal(text, "0.1");
-    mnas_model_print_number(0.001, text, sizeof text);
-    assert_string_equal(text, "0.001");
-    mnas_model_print_number(0, text, sizeof text);
-    assert_string_equal(text, "0");
-    mnas_model_print_number(-120, text, sizeof text);
-    assert_string_equal(text, "-120");
-    for (int i = 0; i < 2000; i++) {
-        double x = mnas_rng_normal(&rng) * 1e3;
-        mnas_model_print_number(x, text, sizeof text);
-        assert_true(strtod(text, NULL) == x);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_print_is_the_inverse_of_parse), cmocka_unit_test(test_keys_come_in_any_order),
         cmocka_unit_test(test_defaults_and_canonical_text),   cmocka_unit_test(test_errors_name_the_position),
         cmocka_unit_test(test_defaults_of_a_model),           cmocka_unit_test(test_arch_of_a_model),
-        cmocka_unit_test(test_arch_errors_name_the_block),    cmocka_unit_test(test_shortest_numbers),
+        cmocka_unit_test(test_arch_errors_name_the_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
