@@ -32,9 +32,9 @@ static void print_text(const mnas_dataset_info *d) {
            d->n_train, d->n_val, d->n_test);
     if (d->cache_path[0]) printf("cache       %8s  %s\n", bytes, d->cache_path);
     if (d->class_names[0][0]) {
-        printf("classes   ");
+        printf("classes     ");
         for (int i = 0; i < d->classes && i < 64; i++)
-            printf("  %s%s", d->class_names[i], i + 1 < d->classes ? "," : "\n");
+            printf("%s%s", d->class_names[i], i + 1 < d->classes ? ", " : "\n");
     }
 }
 

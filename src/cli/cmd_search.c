@@ -36,7 +36,7 @@ static const mnas_opt options[] = {
     {"target-ms", MNAS_OPT_FLOAT, AT(target_ms), NULL, 0.001, 1e6, "ms",
      "latency aimed at; unless given, the median of the first 10", NULL},
     {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "trials", "complete trials wanted", NULL},
-    {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, "number", "of everything random", NULL},
+    {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, NULL, "of everything random", NULL},
     {"reward", MNAS_OPT_STRING, AT(reward), "soft", 0, 0, "REWARD",
      "accuracy and latency in one number; see below", NULL},
     {"strategy", MNAS_OPT_STRING, AT(strategy), "ppo", 0, 0, "STRATEGY", "who proposes networks; see below",
@@ -72,9 +72,14 @@ static void live(const char *line) {
     mnas_log_live("%.*s", width, line);
 }
 
+/* Until the reward is calibrated trials have none. */
+static void reward_text(double reward, char buf[MNAS_HUMAN_BYTES]) {
+    snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
+}
+
 static void show_live(const mnas_search_progress *p) {
     char line[256], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "";
-    mnas_human_number(p->best_reward, best);
+    reward_text(p->best_reward, best);
     mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     if (isfinite(p->phase_frac)) snprintf(part, sizeof part, " %.0f %%", 100 * p->phase_frac);
@@ -86,14 +91,17 @@ static void show_live(const mnas_search_progress *p) {
 
 static void show_complete(const mnas_search_progress *p) {
     const mnas_trial *t = p->trial;
-    char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES], eta[32];
+    char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES],
+        reward[MNAS_HUMAN_BYTES], best[MNAS_HUMAN_BYTES], eta[32];
+    reward_text(t->reward, reward);
+    reward_text(p->best_reward, best);
     mnas_human_percent(t->accuracy_frac, accuracy);
     mnas_human_ms(t->latency.median_ms, latency);
     mnas_human_count(t->macs, macs);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     mnas_log_info(
-        "trial %3d  reward %6.4f  accuracy %8s  latency %8s  %7s multiply-adds  (%d/%d, best %.4f, ETA %s)",
-        t->number, t->reward, accuracy, latency, macs, p->n_complete, p->n_wanted, p->best_reward, eta);
+        "trial %3d  reward %6s  accuracy %7s  latency %9s  %6s multiply-adds  (%d/%d, best %s, ETA %s)",
+        t->number, reward, accuracy, latency, macs, p->n_complete, p->n_wanted, best, eta);
 }
 
 static void show_failed(const mnas_trial *t) {

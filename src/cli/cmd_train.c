@@ -28,7 +28,7 @@ static const mnas_opt options[] = {
      "use the first so many of the shuffled split; 0: all", NULL},
     {"batch", MNAS_OPT_INT, AT(batch), "0", 0, 65536, "images", "of a step; 0: the recipe's", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "0: one for each core", NULL},
-    {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, "number", "of initial weights, order and augmentation",
+    {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, NULL, "of initial weights, order and augmentation",
      NULL},
     {"init", MNAS_OPT_STRING, AT(init), "", 0, 0, "FILE", "start from these weights (safetensors)", NULL},
     {"output", MNAS_OPT_STRING, AT(output), "", 0, 0, "FILE",

@@ -133,6 +133,17 @@ static void condition(mnas_str *out, const char *name, const char *value) {
     mnas_str_append(out, "</tr>\n");
 }
 
+/* A number as it is worth reading; stored ones have all their digits. */
+static void number_condition(const mnas_report_facts *f, mnas_str *out, const char *name,
+                             const char *setting) {
+    const char *text = mnas_report_setting(f, setting);
+    double value;
+    char buf[32];
+    if (!text || !mnas_str_to_f64(text, &value)) return;
+    snprintf(buf, sizeof buf, "%.4g", value);
+    condition(out, name, buf);
+}
+
 static void setting_condition(const mnas_report_facts *f, mnas_str *out, const char *name,
                               const char *setting) {
     condition(out, name, mnas_report_setting(f, setting));
@@ -219,19 +230,17 @@ static void time_conditions(const mnas_report_facts *f, mnas_str *out) {
 
 void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
     static const char *const rows[][2] = {{"space", "space"},
+                                          {"encodings", "n_encodings"},
                                           {"dataset", "data"},
+                                          {"images to train on", "n_train"},
+                                          {"held out for validation", "n_val"},
                                           {"recipe", "recipe"},
-                                          {"epochs", "epochs"},
-                                          {"most images a trial", "max_images"},
                                           {"strategy", "strategy"},
-                                          {"reward", "reward"},
-                                          {"target, ms", "target_ms"},
-                                          {"exponent w", "w"},
                                           {"seed", "seed"},
                                           {"trials wanted", "trials"},
                                           {"trials side by side", "jobs"},
                                           {"threads of each", "threads"},
-                                          {"device", "device"}};
+                                          {"reward", "reward"}};
     const char *command = mnas_report_setting(f, "command_line");
     mnas_str_append(out, "<section>\n<h2>Command and conditions</h2>\n");
     if (command) {
@@ -241,6 +250,9 @@ void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
     }
     mnas_str_append(out, "<div class=\"scroll\"><table class=\"conditions\"><tbody>\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) setting_condition(f, out, rows[i][0], rows[i][1]);
+    number_condition(f, out, "target, ms", "target_ms");
+    number_condition(f, out, "exponent w", "w");
+    setting_condition(f, out, "device", "device");
     image_condition(f, out);
     latency_conditions(f, out);
     time_conditions(f, out);

@@ -119,6 +119,11 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
         mnas_str_append(out, " of ");
         mnas_report_escape(out, data);
     }
+    const char *n_val = mnas_report_setting(f, "n_val");
+    double n, p = f->accurate->accuracy_frac;
+    if (n_val && mnas_str_to_f64(n_val, &n) && n >= 1) { /* binomial */
+        mnas_str_appendf(out, " (%.0f of them: standard error %.2f points)", n, 100 * sqrt(p * (1 - p) / n));
+    }
     mnas_str_append(out, "; the best of many is partly luck, so train the networks of the front in full and "
                          "evaluate them on the "
                          "test split before you choose.</p>\n");

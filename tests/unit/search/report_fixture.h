@@ -33,6 +33,7 @@ static const char *fixture_setting(const void *context, const char *name) {
         {"target_ms", "0.22"},
         {"w", "-0.0213"},
         {"seed", "1"},
+        {"n_val", "5000"},
         {"trials", "44"},
         {"max_images", "12000"},
         {"version", "0.1.0"},
