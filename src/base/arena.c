@@ -6,7 +6,6 @@
 #include "base/arena.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,16 +78,4 @@ char *mnas_arena_strdup(mnas_arena *arena, const char *text) {
     char *copy = mnas_arena_alloc(arena, n + 1);
     if (copy) memcpy(copy, text, n);
     return copy;
-}
-
-char *mnas_arena_printf(mnas_arena *arena, const char *fmt, ...) {
-    va_list args, again;
-    va_start(args, fmt);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
-    char *text = n < 0 ? NULL : mnas_arena_alloc(arena, (size_t)n + 1);
-    if (text) vsnprintf(text, (size_t)n + 1, fmt, again);
-    va_end(again);
-    va_end(args);
-    return text;
 }

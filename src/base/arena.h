@@ -6,7 +6,6 @@
 #ifndef MNAS_BASE_ARENA_H
 #define MNAS_BASE_ARENA_H
 
-#include <stdarg.h>
 #include <stddef.h>
 
 typedef struct mnas_arena mnas_arena;
@@ -15,6 +14,5 @@ mnas_arena *mnas_arena_create(void);
 void mnas_arena_destroy(mnas_arena *arena); /* NULL is allowed */
 void *mnas_arena_alloc(mnas_arena *arena, size_t bytes);
 char *mnas_arena_strdup(mnas_arena *arena, const char *text);
-char *mnas_arena_printf(mnas_arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

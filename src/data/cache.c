@@ -294,8 +294,3 @@ int mnas_cache_open(mnas_cache *out, const mnas_dataset_class *cls, const void *
                       cls->plugin.name, mnas_clock_now_s() - start_s, out->path);
     return rc;
 }
-
-void mnas_cache_close(mnas_cache *cache) {
-    if (cache->map) mnas_file_unmap(cache->map, cache->map_bytes);
-    *cache = (mnas_cache){0};
-}

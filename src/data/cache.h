@@ -23,8 +23,7 @@ typedef struct mnas_cache {
 } mnas_cache;
 
 /* Map the training (or test) images, decoding them when there is no good cache. Reads only the sources of
- * that part, and of the test images whatever cls->shape reads. */
+ * that part, and of the test images whatever cls->shape reads. The caller unmaps `map`. */
 int mnas_cache_open(mnas_cache *out, const mnas_dataset_class *cls, const void *opts, bool test);
-void mnas_cache_close(mnas_cache *cache); /* safe on {0} and twice */
 
 #endif

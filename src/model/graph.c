@@ -115,10 +115,3 @@ int mnas_graph_n_consumers(const mnas_graph *graph, int i) {
         for (int k = 0; k < graph->nodes[j].n_in; k++) n += graph->nodes[j].in[k] == i;
     return n;
 }
-
-int64_t mnas_graph_n_trainable(const mnas_graph *graph) {
-    int64_t n = 0;
-    for (int i = 0; i < graph->n_params; i++)
-        if (graph->params[i].trainable) n += (int64_t)graph->params[i].size;
-    return n;
-}

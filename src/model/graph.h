@@ -74,8 +74,7 @@ int mnas_graph_find_node(const mnas_graph *graph, const char *name); /* index or
 int mnas_graph_find_param(const mnas_graph *graph, const char *name);
 /* Input shapes of a node into in[2]; returns n_in. */
 int mnas_graph_in_shapes(const mnas_graph *graph, const mnas_node *node, mnas_shape in[MNAS_MAX_INPUTS]);
-/* How many nodes read node i. */
+/* How often nodes read node i: an add of i and i reads it twice. */
 int mnas_graph_n_consumers(const mnas_graph *graph, int i);
-int64_t mnas_graph_n_trainable(const mnas_graph *graph); /* floats */
 
 #endif

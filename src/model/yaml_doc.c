@@ -5,6 +5,7 @@
  */
 #include "model/yaml_doc.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
