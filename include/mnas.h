@@ -137,6 +137,7 @@ typedef struct mnas_cost {
     mnas_layer_cost *layers;
 } mnas_cost;
 
+/* batch: images of a training step, 1 to 2^20. */
 int mnas_cost_compute(mnas_cost *out, const mnas_model *model, int batch);
 void mnas_cost_free(mnas_cost *cost);
 

@@ -120,7 +120,9 @@ static void default_name(const mnas_yaml_doc *doc, mnas_model *model) {
     const char *slash = strrchr(doc->file, '/'), *base = slash ? slash + 1 : doc->file;
     size_t n = strlen(base);
     if (n > 5 && strcmp(base + n - 5, ".yaml") == 0) n -= 5;
-    snprintf(model->name, sizeof model->name, "%.*s", n < 63 ? (int)n : 63, base);
+    if (n > 63)
+        for (n = 63; n > 0 && ((unsigned char)base[n] & 0xc0) == 0x80;) n--; /* no half character of UTF-8 */
+    snprintf(model->name, sizeof model->name, "%.*s", (int)n, base);
 }
 
 int mnas_model_file_read(const mnas_yaml_doc *doc, mnas_model *model) {

@@ -109,6 +109,20 @@ static void test_defaults_fill_a_short_file(void **state) {
     assert_true(model.mean[0] == 0 && model.std[0] == 0.229);
 }
 
+static void test_long_file_names_are_cut_between_characters(void **state) {
+    (void)state;
+    static const char text[] = "blocks: [r1_k3_s11_e1_i32_o16]\n";
+    char file[100] = "dir/x";
+    for (int i = 0; i < 40; i++)
+        strcat(file, "\xc3\xa4"); /* behind x byte 63 ends a letter, without it starts none */
+    mnas_model model;
+    assert_int_equal(mnas_model_parse(&model, text, strlen(text), file), 0);
+    assert_int_equal(strlen(model.name), 63);
+    assert_int_equal(mnas_model_parse(&model, text, strlen(text), file + 5), 0);
+    assert_int_equal(strlen(model.name), 62);
+    assert_memory_equal(model.name, file + 5, 62);
+}
+
 #define BLOCKS "blocks: [r1_k3_s11_e1_i32_o16]\n"
 
 /* "file:line:col: what; allowed: ..." */
@@ -219,6 +233,7 @@ int main(void) {
         cmocka_unit_test(test_zoo_models_load_back),
         cmocka_unit_test(test_every_attribute_loads_back),
         cmocka_unit_test(test_defaults_fill_a_short_file),
+        cmocka_unit_test(test_long_file_names_are_cut_between_characters),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_truncated_files),
