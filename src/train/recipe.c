@@ -1,8 +1,10 @@
 /* recipe.c - the named recipes. Each is one line of defaults for one and the same option table.
  *
- * `proxy` is not the paper's recipe made shorter. With batch-norm decay 0.99 and an average of weights at
- * 0.9999 a network trained for a single epoch is evaluated on statistics that are still those of its
- * initialisation: at chance. It therefore keeps 0.9 of batch-norm's statistics and averages no weights.
+ * `proxy` is not the paper's recipe made shorter. After one pass over 10,000 images of Fashion-MNIST the
+ * paper's recipe stands at chance (median of random networks of mnasnet-28: 10 %; with its warm-up cut to a
+ * tenth of an epoch 27 %): batch-norm decay 0.99 and an average of weights at 0.9999 evaluate what the
+ * network was at its start. `proxy` keeps 0.9 of batch-norm's statistics, averages no weights, takes many
+ * small steps and no augmentation, which a single pass does not need: 83 %.
  */
 #include "train/recipe.h"
 
@@ -53,8 +55,8 @@ static const char *const schedules[] = {"constant", "exponential", "cosine", NUL
     }
 
 /* clang-format off */
-static const mnas_opt proxy_table[] =    RECIPE_TABLE("nesterov", "0.1", "64", "1", "0.1", "cosine", "0.0001",
-                                                      "0", "0", "0", "true", "0.9");
+static const mnas_opt proxy_table[] =    RECIPE_TABLE("nesterov", "0.1", "32", "1", "0.1", "cosine", "0.0001",
+                                                      "0", "0", "0", "false", "0.9");
 static const mnas_opt short_table[] =    RECIPE_TABLE("nesterov", "0.1", "64", "5", "0.5", "cosine", "0.0005",
                                                       "0.05", "0", "2", "true", "0.9");
 static const mnas_opt imagenet_table[] = RECIPE_TABLE("rmsprop", "0.016", "256", "350", "5", "exponential", "0.00001",

@@ -76,7 +76,7 @@ static void on_progress(void *user, const mnas_epoch *e) {
 
 static mnas_train_options options_for(history *l, const char *output) {
     return (mnas_train_options){.data = DATA,
-                                .recipe = "proxy:batch=32,lr=0.05,flip=no",
+                                .recipe = "proxy:batch=32,lr=0.05",
                                 .epochs = 4,
                                 .threads = 2,
                                 .seed = 9,
