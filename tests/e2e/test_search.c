@@ -1,0 +1,283 @@
+/* test_search.c - real searches through the built binary: networks trained and, in one test, timed. Killed
+ * with -9 again and again a search ends as one that was left alone; what fails has its reason. */
+#include "../unit/search/search_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/proc.h"
+#include "base/rng.h"
+#include "search/search.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+enum { KILLS = 20, TRIALS = 16 };
+
+static int setup(void **state) {
+    if (access(MNAS_BINARY, X_OK) < 0) {
+        print_message("skipped: %s is not built\n", MNAS_BINARY);
+        skip();
+    }
+    mnas_proc_set_self(MNAS_BINARY);
+    return fix_setup(state);
+}
+
+/* ---- the command line as a process ---- */
+
+typedef struct command {
+    const char *study, *device, *trials, *seed;
+} command;
+
+static pid_t start(const command *c) {
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
+    const int out = open("/dev/null", O_WRONLY);
+    char log[600];
+    snprintf(log, sizeof log, "%s.log", fix_study);
+    const int err = open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    setpgid(0, 0);
+    execl(MNAS_BINARY, "mnas", "search", "--space", fix_space, "--data", fix_data, "--device", c->device,
+          "--study", c->study, "--trials", c->trials, "--seed", c->seed, "--strategy", "ppo:batch=3",
+          "--recipe", "proxy:batch=16", "--threads", "1", NULL);
+    _exit(127);
+}
+
+static int finish(pid_t pid) {
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void fail_with_log(int code) {
+    char log[600], *text;
+    size_t n;
+    snprintf(log, sizeof log, "%s.log", fix_study);
+    if (mnas_file_read(log, 1 << 20, &text, &n) < 0) text = strdup(mnas_error_message());
+    fail_msg("exit code %d: %s", code, text);
+}
+
+/* False when it ended before the kill. */
+static bool kill_after(const command *c, double seconds) {
+    const pid_t pid = start(c);
+    mnas_clock_sleep_ms((int64_t)(seconds * 1000));
+    kill(-pid, SIGKILL);
+    const int code = finish(pid);
+    if (code != 0 && code != 128 + SIGKILL) fail_with_log(code);
+    return code != 0;
+}
+
+static void compare_studies(const char *one, const char *other) {
+    char *a = fix_dump(one), *b = fix_dump(other);
+    fix_same(a, b);
+    free(a);
+    free(b);
+}
+
+static void test_killed_search_ends_as_the_whole_one(void **state) {
+    (void)state;
+    char whole[600], trials[16];
+    snprintf(whole, sizeof whole, "%s/whole.db", fix_dir);
+    snprintf(trials, sizeof trials, "%d", TRIALS);
+    command c = {whole, fix_device, trials, "3"};
+    const double begun_s = mnas_clock_now_s();
+    int code = finish(start(&c));
+    if (code != 0) fail_with_log(code);
+    const double all_s = mnas_clock_now_s() - begun_s;
+
+    c.study = fix_study;
+    mnas_rng rng = mnas_rng_stream((uint64_t)mnas_clock_now_ns(), 0, "kill");
+    int n_killed = 0, n_early = 0;
+    while (n_killed < KILLS) {
+        if (kill_after(&c, mnas_rng_uniform(&rng) * all_s / 8)) {
+            n_killed++;
+        } else if (n_early++ < KILLS) {
+            compare_studies(whole, fix_study);
+            fix_remove_study(fix_study);
+        }
+    }
+    code = finish(start(&c));
+    if (code != 0) fail_with_log(code);
+    compare_studies(whole, fix_study);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'"), TRIALS);
+    print_message(
+        "whole search %.1f s; killed %d times, %d early ends; attempts lost in the last study: %lld\n", all_s,
+        n_killed, n_early, fix_count(fix_study, "SELECT sum(attempt) - count(*) FROM trial"));
+}
+
+static void test_killed_while_measuring(void **state) {
+    (void)state;
+    const command c = {fix_study, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2", "4", "3"};
+    mnas_rng rng = mnas_rng_stream((uint64_t)mnas_clock_now_ns(), 0, "kill");
+    for (int i = 0; i < 5; i++) kill_after(&c, mnas_rng_uniform(&rng) * 0.6);
+    const int code = finish(start(&c));
+    if (code != 0) fail_with_log(code);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'"), 4);
+    assert_int_equal(fix_count(fix_study, "SELECT count(DISTINCT key) FROM trial"), 4);
+    assert_int_equal(
+        fix_count(fix_study,
+                  "SELECT count(*) FROM trial WHERE latency_rounds >= 3 AND latency_engine LIKE 'xnnpack%'"),
+        4);
+}
+
+/* ---- in this process, with real trainings ---- */
+
+static int n_paused, n_resumed;
+static void count_pause(mnas_job *job) {
+    n_paused++;
+    mnas_job_runner_process.pause(job);
+}
+static void count_resume(mnas_job *job) {
+    n_resumed++;
+    mnas_job_runner_process.resume(job);
+}
+
+static void test_nothing_trains_while_measuring(void **state) {
+    (void)state;
+    mnas_job_runner runner = mnas_job_runner_process;
+    runner.pause = count_pause;
+    runner.resume = count_resume;
+    const mnas_search_hooks hooks = {&runner, 0};
+    mnas_search_options o = fix_options(fix_study, 4);
+    o.device = "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2";
+    o.jobs = 2;
+    o.epochs = 20; /* longer than a measurement */
+    fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
+    assert_true(n_paused >= 1);
+    assert_int_equal(n_paused, n_resumed);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'"), 4);
+}
+
+static void test_jobs_give_the_same_table(void **state) {
+    (void)state;
+    char other[600];
+    snprintf(other, sizeof other, "%s/other.db", fix_dir);
+    const mnas_search_hooks hooks = {NULL, 2};
+    mnas_search_options o = fix_options(fix_study, 6);
+    fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
+    o.study = other, o.jobs = 2;
+    fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
+    compare_studies(fix_study, other);
+}
+
+/* All trials fail for `reason`, and say why. */
+static void expect_failures(const mnas_search_options *o, const char *reason, const char *words) {
+    char sql[256];
+    fix_expect(mnas_search_run(o), MNAS_ERR_EXHAUSTED, "3 trials failed");
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM trial WHERE reason = '%s' AND error LIKE '%%%s%%' AND reward = 0", reason,
+             words);
+    if (fix_count(fix_study, sql) == 3) return;
+    mnas_str rows = {0};
+    fix_query(&rows, fix_study, "SELECT number, reason, error FROM trial");
+    fail_msg("expected %s (%s), got:\n%s", reason, words, rows.data);
+}
+
+static void test_diverged(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 1);
+    o.recipe = "proxy:batch=16,lr=1000,warmup-epochs=0,schedule=constant";
+    o.epochs = 5;
+    expect_failures(&o, "nan", "loss");
+}
+
+static void test_too_slow(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 1);
+    o.epochs = 10000;
+    o.trial_timeout_s = 0.3;
+    expect_failures(&o, "timeout", "0.3 s");
+}
+
+static void test_too_large(void **state) {
+    (void)state;
+    if (SANITIZED) skip(); /* sanitizers map more than any limit allows */
+    struct rlimit old, small;
+    assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
+    small = old;
+    small.rlim_cur = (rlim_t)150 << 20;
+    mnas_search_options o = fix_options(fix_study, 1);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &small), 0);
+    expect_failures(&o, "memory", "MiB are free");
+    assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+}
+
+static void test_crashed(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 1);
+    mnas_proc_set_self("/bin/false");
+    expect_failures(&o, "crash", "exit code 1");
+}
+
+static volatile bool cancelled;
+static void cancel_in_training(void *user, const mnas_search_progress *p) {
+    (void)user;
+    if (!p->trial && strcmp(p->phase, "training") == 0 && p->phase_frac > 0) cancelled = true;
+}
+
+static void test_cancelled(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 3);
+    o.epochs = 10000;
+    o.progress = cancel_in_training;
+    o.cancel = &cancelled;
+    const double begun_s = mnas_clock_now_s();
+    fix_expect(mnas_search_run(&o), MNAS_ERR_CANCELLED, "same command");
+    assert_true(mnas_clock_now_s() - begun_s < 30);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 1);
+}
+
+/* The test split lies there, and is no file that could be read. */
+static void test_test_split_is_never_opened(void **state) {
+    (void)state;
+    char path[512];
+    snprintf(path, sizeof path, "%s/t10k-images-idx3-ubyte", fix_dir);
+    assert_int_equal(mnas_file_mkdirs(path), 0); /* a folder */
+    snprintf(path, sizeof path, "%s/t10k-labels-idx1-ubyte", fix_dir);
+    fix_write(path, "lies", 4);
+    const mnas_search_options o = fix_options(fix_study, 2);
+    fix_expect(mnas_search_run(&o), 0, NULL);
+    mnas_eval_result result;
+    mnas_model model;
+    assert_int_equal(mnas_model_open(&model, "mnasnet-small", 12), 0);
+    assert_true(mnas_eval(&result, &model, "none", fix_data, "test", 1) < 0);
+}
+
+static void test_overhead(void **state) {
+    (void)state;
+    const mnas_search_options o = fix_options(fix_study, 5);
+    fix_expect(mnas_search_run(&o), 0, NULL);
+    mnas_str text = {0};
+    fix_query(&text, fix_study,
+              "SELECT printf('%.3f', avg(overhead_s)), printf('%.3f', max(overhead_s)) FROM trial");
+    print_message("overhead of a trial, mean and most, seconds: %s", text.data);
+    mnas_str_free(&text);
+    /* the wanted bound is 0.3 s on a quiet machine; tests share theirs */
+    if (!SANITIZED) assert_int_equal(fix_count(fix_study, "SELECT min(overhead_s) < 0.3 FROM trial"), 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {T(test_killed_search_ends_as_the_whole_one),
+                                       T(test_killed_while_measuring),
+                                       T(test_nothing_trains_while_measuring),
+                                       T(test_jobs_give_the_same_table),
+                                       T(test_diverged),
+                                       T(test_too_slow),
+                                       T(test_too_large),
+                                       T(test_crashed),
+                                       T(test_cancelled),
+                                       T(test_test_split_is_never_opened),
+                                       T(test_overhead)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
