@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,7 @@ static void rmsprop_with_average_learns(void **state) {
 static void same_seed_same_bits(void **state) {
     (void)state;
     mnas_trainer a, b;
+    omp_set_num_threads(2);
     open_trainer(&a, plain, 5, MNAS_ENGINE_FAST);
     open_trainer(&b, plain, 5, MNAS_ENGINE_FAST);
     train_some(&a, 6);
@@ -179,6 +181,7 @@ static void same_seed_same_bits(void **state) {
     assert_true(memcmp(a.weights->data, b.weights->data, a.weights->n_floats * sizeof(float)) != 0);
     mnas_trainer_close(&b);
     mnas_trainer_close(&a);
+    omp_set_num_threads(1);
 }
 
 static void short_batch_gives_the_same_logits(void **state) {
@@ -283,6 +286,8 @@ static void describes_each_node(void **state) {
 }
 
 int main(void) {
+    omp_set_num_threads(
+        1); /* layers this small gain nothing from more, and other tests run beside this one */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fast_gradients_are_slopes),
         cmocka_unit_test(reference_gradients_are_slopes),

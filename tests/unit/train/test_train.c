@@ -78,7 +78,7 @@ static mnas_train_options options_for(history *l, const char *output) {
     return (mnas_train_options){.data = DATA,
                                 .recipe = "proxy:batch=32,lr=0.05",
                                 .epochs = 4,
-                                .threads = 2,
+                                .threads = 1,
                                 .seed = 9,
                                 .output = output,
                                 .progress = on_progress,
@@ -132,6 +132,7 @@ static void same_seed_same_file(void **state) {
             options_for(&l, i ? MNAS_TEST_TMP "/train_c.safetensors" : MNAS_TEST_TMP "/train_b.safetensors");
         options.recipe = "short:batch=16,lr=0.05,flip=no,dropout=0.2,ema-decay=0.9,recalibrate=2";
         options.epochs = 1.5;
+        options.threads = 2;
         small_model(&model);
         assert_int_equal(mnas_train(&result, &model, &options), 0);
         assert_int_equal(result.steps, 29); /* ceil(1.5 * 300 / 16) */
