@@ -20,7 +20,7 @@ torch() {
         OMP_NUM_THREADS=$threads "$python" "$here/train_step.py" "$1" "$threads" "$seconds"
 }
 
-[ -x "$bench" ] || { echo "run_train.sh: no $bench; build the target bench_train" >&2; exit 2; }
+[ -x "$bench" ] || { echo "run_train.sh: no $bench; build the target bench_train_step" >&2; exit 2; }
 "$python" -c 'import torch' 2>/dev/null || { echo "run_train.sh: $python has no torch (apt: python3-torch)" >&2; exit 77; }
 grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //'
 echo "$threads threads, $pairs pairs, $seconds s each, $("$python" -c 'import torch; print("PyTorch", torch.__version__)')"
