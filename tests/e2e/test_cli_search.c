@@ -1,0 +1,272 @@
+/* test_cli_search.c - a whole search from the command line, on a few hundred tiny images and a recorded
+ * latency: its results, its study read back by every command, refusals, and interruptions. Nothing here says
+ * how good a search is.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/rng.h"
+#include "cli_fixture.h"
+
+#define DIR   MNAS_TEST_TMP "/cli-search"
+#define STUDY DIR "/s.db"
+#define SEARCH(study, trials)                                                                                \
+    "search --space mnasnet-28 --data idx:path=" DIR ",val=40 --device table:file=" DIR                      \
+    "/t.jsonl,default-ms=0.2 --max-images 64 "                                                               \
+    "--recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --seed 3 --trials " trials        \
+    " --study " study
+
+/* ---- tiny data ---- */
+
+static void put_u32(FILE *f, uint32_t v) {
+    for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(v >> shift & 255), f);
+}
+
+/* Two classes: bright on the left or on the right. */
+static void write_split(const char *name, uint32_t n) {
+    char path[1200];
+    mnas_rng rng = mnas_rng_stream(1, n, "images");
+    snprintf(path, sizeof path, DIR "/%s-images-idx3-ubyte", name);
+    FILE *images = fopen(path, "wb");
+    snprintf(path, sizeof path, DIR "/%s-labels-idx1-ubyte", name);
+    FILE *labels = fopen(path, "wb");
+    assert_true(images && labels);
+    put_u32(images, 0x803);
+    put_u32(images, n);
+    put_u32(images, 28);
+    put_u32(images, 28);
+    put_u32(labels, 0x801);
+    put_u32(labels, n);
+    for (uint32_t i = 0; i < n; i++) {
+        fputc((int)(i % 2), labels);
+        for (uint32_t p = 0; p < 28 * 28; p++) {
+            uint32_t bright = (p % 28 < 14) == (i % 2 == 0) ? 150 : 0;
+            fputc((int)(bright + mnas_rng_below(&rng, 100)), images);
+        }
+    }
+    assert_int_equal(fclose(images), 0);
+    assert_int_equal(fclose(labels), 0);
+}
+
+static int prepare(void **state) {
+    (void)state;
+    int rc = system("rm -rf " DIR);
+    assert_int_equal(rc, 0);
+    assert_int_equal(mnas_file_mkdirs(DIR), 0);
+    setenv("MNAS_CACHE_DIR", DIR "/cache", 1);
+    write_split("train", 200);
+    write_split("t10k", 20);
+    assert_int_equal(mnas_file_write_atomic(DIR "/t.jsonl", "", 0), 0);
+    return 0;
+}
+
+/* ---- results ---- */
+
+static void check_front(const json_t *root, int n_trials) {
+    const json_t *front = json_object_get(root, "front");
+    double accuracy = -1, latency = -1;
+    assert_in_range(json_array_size(front), 1, n_trials);
+    for (size_t i = 0; i < json_array_size(front); i++) {
+        const json_t *t = json_array_get(front, i);
+        assert_in_range(integer(t, "trial"), 0, n_trials - 1);
+        assert_non_null(strstr(json_string_value(json_object_get(t, "arch")), "r1_k"));
+        assert_true(integer(t, "params") > 0 && integer(t, "macs") > 0);
+        double a = json_real_value(json_object_get(t, "accuracy_frac")),
+               l = json_real_value(json_object_get(t, "latency_ms"));
+        double r = json_real_value(json_object_get(t, "reward"));
+        assert_true(a > accuracy && l > latency);
+        assert_true(fabs(r - a * pow(l / 0.2, -0.07)) < 1e-9); /* the paper's equation 2 */
+        accuracy = a, latency = l;
+    }
+}
+
+static void test_search(void **state) {
+    (void)state;
+    json_t *root = run_json(SEARCH(STUDY, "3") " --json");
+    check_front(root, 3);
+    json_t *again = run_json("pareto " STUDY " --json");
+    assert_true(json_equal(root, again));
+    json_decref(again);
+    json_decref(root);
+}
+
+static void test_show(void **state) {
+    (void)state;
+    json_t *root = run_json("show " STUDY " --json"), *trials = json_object_get(root, "trials");
+    assert_int_equal(json_array_size(trials), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *t = json_array_get(trials, i);
+        assert_int_equal(integer(t, "trial"), (json_int_t)i);
+        assert_string_equal(json_string_value(json_object_get(t, "state")), "complete");
+        assert_true(json_is_null(json_object_get(t, "reason")));
+        assert_int_equal(integer(t, "n_images"), 64);
+        assert_int_equal(json_array_size(json_object_get(t, "tokens")), 30);
+        assert_true(json_is_real(json_object_get(json_object_get(t, "latency"), "median_ms")));
+    }
+    outcome o = run("show " STUDY " 1");
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(text_of(&o), "trial         1, complete"));
+    assert_non_null(strstr(text_of(&o), "\nnetwork       r"));
+    mnas_str_free(&o.out);
+    json_decref(root);
+    root = run_json("show " STUDY " 2 --json");
+    assert_int_equal(integer(json_array_get(json_object_get(root, "trials"), 0), "trial"), 2);
+    json_decref(root);
+    check_refused("show " STUDY " 99", 2, "trial 99");
+    check_refused("show " STUDY " x", 2, "\"x\"");
+}
+
+static void test_study_as_model(void **state) {
+    (void)state;
+    json_t *root = run_json("show " STUDY " --json"), *cost = run_json("cost " STUDY ":1 --json");
+    const json_t *trial = json_array_get(json_object_get(root, "trials"), 1);
+    assert_int_equal(integer(cost, "params"), integer(trial, "params"));
+    assert_int_equal(integer(cost, "macs"), integer(trial, "macs"));
+    json_decref(root);
+    json_decref(cost);
+}
+
+static void test_train_and_eval(void **state) {
+    (void)state;
+    json_t *trained = run_json("train " STUDY ":0 --data idx:path=" DIR
+                               ",val=40 --recipe proxy:batch=32 --max-images 64 --threads 1 -o " DIR
+                               "/w.safetensors --json");
+    json_t *val =
+        run_json("eval " STUDY ":0 --weights " DIR "/w.safetensors --data idx:path=" DIR ",val=40 --json");
+    assert_int_equal(integer(val, "n"), 40);
+    double a = json_real_value(json_object_get(trained, "val_accuracy_frac")),
+           b = json_real_value(json_object_get(val, "top1_frac"));
+    assert_true(fabs(a - b) < 1e-9);
+    assert_true(json_is_real(json_object_get(val, "loss")) &&
+                json_is_real(json_object_get(val, "top5_frac")));
+    json_decref(trained);
+    json_decref(val);
+    json_t *test = run_json("eval " STUDY ":0 --weights " DIR "/w.safetensors --data idx:path=" DIR
+                            ",val=40 --split test --json");
+    assert_int_equal(integer(test, "n"), 20);
+    json_decref(test);
+}
+
+static void test_report(void **state) {
+    (void)state;
+    outcome o = run("report " STUDY " -o " DIR "/r.html");
+    assert_int_equal(o.exit_code, 0);
+    assert_string_equal(text_of(&o), "");
+    mnas_str_free(&o.out);
+    char *html;
+    size_t n;
+    assert_int_equal(mnas_file_read(DIR "/r.html", 1 << 24, &html, &n), 0);
+    assert_non_null(strstr(html, "3 networks of a random search"));
+    assert_non_null(strstr(html, "--max-images 64")); /* the exact command */
+    assert_non_null(strstr(html, "</html>"));
+    free(html);
+}
+
+/* ---- going on ---- */
+
+static void test_resume(void **state) {
+    (void)state;
+    check_refused("search --space mnasnet-28 --data idx:path=" DIR ",val=40 --device table:file=" DIR
+                  "/t.jsonl,default-ms=0.2 --max-images 96 "
+                  "--recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --seed 3 --trials 3 "
+                  "--study " STUDY,
+                  2, "max-images");
+    json_t *before = run_json("show " STUDY " --json"), *front = run_json(SEARCH(STUDY, "4") " --json");
+    json_t *after = run_json("show " STUDY " --json");
+    check_front(front, 4);
+    assert_int_equal(json_array_size(json_object_get(after, "trials")), 4);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(json_equal(json_array_get(json_object_get(before, "trials"), i),
+                               json_array_get(json_object_get(after, "trials"), i)));
+    }
+    json_decref(before);
+    json_decref(front);
+    json_decref(after);
+}
+
+/* Start `line` with stderr to a file and stdout to nowhere. */
+static pid_t start(const char *line, const char *err_path) {
+    char words[1024];
+    char *argv[MAX_ARGS] = {(char *)(uintptr_t)MNAS_BINARY};
+    int n = 1;
+    snprintf(words, sizeof words, "%s", line);
+    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
+        argv[n++] = w;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int err = open(err_path, O_WRONLY | O_CREAT | O_TRUNC, 0644), out = open("/dev/null", O_WRONLY);
+        dup2(err, STDERR_FILENO);
+        dup2(out, STDOUT_FILENO);
+        execv(MNAS_BINARY, argv);
+        _exit(99);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static bool file_has(const char *path, const char *part) {
+    char *text;
+    size_t n;
+    if (mnas_file_read(path, 1 << 20, &text, &n) < 0) return false;
+    bool found = strstr(text, part) != NULL;
+    free(text);
+    return found;
+}
+
+static void wait_for(const char *path, const char *part) {
+    for (int i = 0; i < 1200 && !file_has(path, part); i++) mnas_clock_sleep_ms(50);
+    assert_true(file_has(path, part));
+}
+
+/* Both signals end the search in order, with 130 and the command that goes on; what was finished is there. */
+static void test_interrupt(void **state) {
+    (void)state;
+    static const int signals[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        unlink(DIR "/i.db");
+        unlink(DIR "/i.err");
+        pid_t pid = start(SEARCH(DIR "/i.db", "1000"), DIR "/i.err");
+        wait_for(DIR "/i.err", "trial   1");
+        kill(pid, signals[i]);
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 130);
+        assert_true(file_has(DIR "/i.err", "The same command goes on"));
+        assert_true(file_has(DIR "/i.err", "--max-images 64"));
+        json_t *root = run_json("show " DIR "/i.db --json");
+        assert_true(json_array_size(json_object_get(root, "trials")) >= 2);
+        json_decref(root);
+    }
+}
+
+/* A time limit was asked for: reaching it is no failure. */
+static void test_time_limit(void **state) {
+    (void)state;
+    outcome o = run(SEARCH(DIR "/m.db", "1000") " --max-minutes 0.02");
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(o.err, "time is up"));
+    assert_true(strstr(text_of(&o), "accuracy") || strstr(text_of(&o), "no complete trial yet"));
+    mnas_str_free(&o.out);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_search),         cmocka_unit_test(test_show),
+        cmocka_unit_test(test_study_as_model), cmocka_unit_test(test_train_and_eval),
+        cmocka_unit_test(test_report),         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_time_limit),
+    };
+    return cmocka_run_group_tests(tests, prepare, NULL);
+}
