@@ -3,6 +3,8 @@
  * what they are. */
 #include "search_fixture.h"
 
+#include "base/stats.h"
+#include "search/history.h"
 #include "search/search.h"
 
 /* In place of libc's, for SQLite too: no power fails in this test, and a disk may take 10 ms for each. */
@@ -237,6 +239,13 @@ static void test_calibration_interrupted(void **state) {
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE reward IS NULL"), 0);
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM setting WHERE name IN ('w', 'target_ms')"),
                      2);
+    double first[10], target = 0;
+    mnas_study *study;
+    assert_int_equal(mnas_study_open(&study, fix_study), 0);
+    for (int k = 0; k < 10; k++) first[k] = mnas_study_trial(study, k)->latency.median_ms;
+    assert_true(mnas_str_to_f64(mnas_study_setting(study, "target_ms"), &target));
+    assert_true(target == mnas_stats_median(first, 10));
+    mnas_study_close(study);
     /* before the 15th nothing was learnt, then the backlog at once */
     assert_int_equal(fix_count(fix_study, "SELECT n_trials FROM snapshot WHERE n_updates = 1"), 15);
     assert_int_equal(fix_count(fix_study, "SELECT n_trials FROM snapshot WHERE n_updates = 5"), 15);
@@ -246,6 +255,58 @@ static void test_calibration_interrupted(void **state) {
     fix_same(whole, pieces);
     free(pieces);
     free(whole);
+}
+
+/* Two trials complete, one failed, one running, repeats between them; the state as text must bring all of it
+ * back. */
+static void test_history_comes_back(void **state) {
+    (void)state;
+    static const mnas_trial_state ends[] = {MNAS_TRIAL_COMPLETE, MNAS_TRIAL_FAILED, MNAS_TRIAL_COMPLETE,
+                                            MNAS_TRIAL_RUNNING};
+    mnas_store *store;
+    mnas_history h, back;
+    char *text, *again;
+    assert_int_equal(mnas_store_open(&store, fix_study, MNAS_STORE_WRITE), 0);
+    assert_int_equal(mnas_history_load(&h, store, 2), 0);
+    for (int i = 0; i < 4; i++) {
+        const int tokens[] = {i, 7};
+        char key[17];
+        int attempt;
+        bool counted;
+        snprintf(key, sizeof key, "%016d", i);
+        const mnas_candidate c = {tokens, "arch", key, NAN, 1};
+        assert_int_equal(mnas_history_propose(&h, &c, mnas_history_twin(&h, key)), 0);
+        mnas_trial *row = &h.known[i].row;
+        assert_int_equal(mnas_store_claim(store, row, "", &attempt), 0);
+        row->state = ends[i];
+        if (ends[i] != MNAS_TRIAL_RUNNING) assert_int_equal(mnas_store_finish(store, row, &counted), 0);
+        if (i == 0) { /* a failed network may be tried again, a complete one repeats */
+            mnas_history_see(&h, 1);
+            assert_int_equal(mnas_history_twin(&h, key), 0);
+            assert_int_equal(mnas_history_propose(&h, &c, 0), 0);
+        }
+        mnas_history_see(&h, 1);
+        if (i == 1) assert_int_equal(mnas_history_twin(&h, key), -1);
+        if (i == 3) assert_int_equal(mnas_history_twin(&h, key), 3);
+        for (int k = 0; i == 3 && k < 2; k++) assert_int_equal(mnas_history_propose(&h, &c, 3), 0);
+    }
+    mnas_history_fed(&h);
+    assert_true(h.n_proposals == 7 && h.n_seen == 4 && h.n_fed == 1);
+    assert_true(h.n_complete == 2 && h.n_failed == 1 && h.n_repeats == 3 && h.repeats_in_row == 2 &&
+                h.n_trials == 4);
+    assert_int_equal(mnas_history_print(&h, &text), 0);
+
+    assert_int_equal(mnas_history_load(&back, store, 2), 0);
+    fix_expect(mnas_history_restore(&back, text), 0, NULL);
+    assert_int_equal(mnas_history_print(&back, &again), 0);
+    assert_string_equal(text, again);
+    assert_true(back.n_failed == 1 && back.n_repeats == 3 && back.repeats_in_row == 2 && back.n_open == 6);
+    for (int i = 0; i < 4; i++) assert_int_equal(back.known[i].seen, ends[i] != MNAS_TRIAL_RUNNING);
+    free(text);
+    free(again);
+    mnas_history_free(&back);
+    mnas_history_free(&h);
+    mnas_store_close(store);
 }
 
 static void test_few_trials_calibrate(void **state) {
@@ -564,6 +625,7 @@ int main(void) {
                                        T(test_model_argument),
                                        T(test_interrupted_equals_whole),
                                        T(test_calibration_interrupted),
+                                       T(test_history_comes_back),
                                        T(test_few_trials_calibrate),
                                        T(test_jobs_do_not_matter),
                                        T(test_more_trials_later),
