@@ -108,21 +108,21 @@ static const char *study_setting(const void *study, const char *name) {
     return mnas_study_setting(study, name);
 }
 
-/* The policy after each update, or what the trials carry. NULL when memory is out. */
+/* The policy each trial was proposed by; of studies without, the policy after each update. NULL when memory
+ * is out. */
 static mnas_report_entropy *read_entropy(const mnas_study *study, mnas_report_source *s) {
     size_t n_updates;
     const mnas_snapshot *updates = mnas_study_updates(study, &n_updates);
     mnas_report_entropy *list = malloc((n_updates + (size_t)s->n_trials + 1) * sizeof *list);
     if (!list) return NULL;
-    s->entropy_max = NAN;
-    for (size_t i = 0; i < n_updates; i++) {
-        if (!isfinite(updates[i].entropy)) continue;
-        list[s->n_entropy++] = (mnas_report_entropy){updates[i].n_trials, updates[i].entropy};
-        s->entropy_max = updates[i].entropy_max;
-    }
-    for (int i = 0; n_updates == 0 && i < s->n_trials; i++) {
+    s->entropy_max = n_updates > 0 ? updates[n_updates - 1].entropy_max : (double)NAN;
+    for (int i = 0; i < s->n_trials; i++) {
         if (!isfinite(s->trials[i]->entropy_nats)) continue;
         list[s->n_entropy++] = (mnas_report_entropy){s->trials[i]->number, s->trials[i]->entropy_nats};
+    }
+    for (size_t i = 0; s->n_entropy == 0 && i < n_updates; i++) {
+        if (!isfinite(updates[i].entropy)) continue;
+        list[s->n_entropy++] = (mnas_report_entropy){updates[i].n_trials, updates[i].entropy};
     }
     return list;
 }

@@ -217,15 +217,27 @@ static void pareto_axes(chart *c, const mnas_report_facts *f, const double *accu
     set_axis(&c->x, x_low, x_high, 0.07, x_high > 3 * x_low, c->narrow ? 4 : 8);
 }
 
-/* Labelled at its upper left: above the front there is nothing else. */
-static void target_line(chart *c, double target_ms) {
-    if (!(target_ms >= c->x.low && target_ms <= c->x.high)) return;
+/* Whether words of this width at the top, beginning at x, would touch a point or the number beside it. */
+static bool is_free(const chart *c, const mnas_report_facts *f, double x, double width) {
+    if (x < c->left || x + width > c->right) return false;
+    for (int i = 0; i < f->n_done; i++) {
+        double px = at(&c->x, latency_of(f->done[i])), py = at(&c->y, accuracy_of(f->done[i]));
+        if (px > x - 8 && px < x + width + 30 && py < c->top + 36) return false;
+    }
+    return true;
+}
+
+/* Labelled at the top, on the side that is free; above the front there is nothing else. */
+static void target_line(chart *c, const mnas_report_facts *f) {
+    if (!(f->target_ms >= c->x.low && f->target_ms <= c->x.high)) return;
     char label[64];
-    double x = at(&c->x, target_ms);
-    bool to_left = x > c->left + 0.3 * (c->right - c->left);
-    snprintf(label, sizeof label, "target %.4g ms", target_ms);
+    double x = at(&c->x, f->target_ms),
+           width = 7.0 * snprintf(label, sizeof label, "target %.3g ms", f->target_ms);
+    bool to_left = is_free(c, f, x - 6 - width, width), to_right = !to_left && is_free(c, f, x + 6, width);
+    double y = to_left || to_right ? c->top + 10 : c->bottom - 8;
+    to_left = to_left || (!to_right && x > (c->left + c->right) / 2);
     line(c, x, c->top, x, c->bottom, "target");
-    text(c, to_left ? x - 6 : x + 6, c->top + 10, to_left ? "end" : "start", "note halo", label);
+    text(c, to_left ? x - 6 : x + 6, y, to_left ? "end" : "start", "note halo", label);
 }
 
 /* A stair: between two networks of the front the faster one is the best there is. */
@@ -281,7 +293,7 @@ static void pareto_chart(const mnas_report_facts *f, mnas_str *out, bool narrow)
         front_line(&c, f);
         pareto_points(&c, f);
         front_points(&c, f);
-        target_line(&c, f->target_ms);
+        target_line(&c, f);
         end_chart(&c);
     }
     free(accuracy);
@@ -460,7 +472,7 @@ static void entropy_chart(const mnas_report_facts *f, mnas_str *out, bool narrow
         text(&c, c.right - 4, at(&c.y, s->entropy_max) + 15, "end", "note halo", "uniform choices");
     }
     entropy_line(&c, s);
-    for (int i = 0; i < s->n_entropy && s->n_entropy <= 200; i++) {
+    for (int i = 0; i < s->n_entropy && s->n_entropy <= 60; i++) {
         mnas_str_appendf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" class=\"knot\"/>\n",
                          at(&c.x, s->entropy[i].trial), at(&c.y, s->entropy[i].entropy));
     }

@@ -31,7 +31,9 @@ static const char *const style[] = {
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(118px,1fr));gap:14px 20px}\n",
     ".figure{display:flex;flex-direction:column}\n",
     ".figure .label,.figure .note{color:var(--soft);font-size:.82rem}\n",
-    ".figure .value{font-size:1.4rem;font-weight:600;line-height:1.25;font-variant-numeric:tabular-nums}\n",
+    ".figure "
+    ".value{white-space:nowrap;font-size:1.3rem;font-weight:600;line-height:1.25;font-variant-numeric:"
+    "tabular-nums}\n",
     "svg.wide,svg.narrow{width:100%;height:auto;display:block;touch-action:pan-y}\n",
     "svg.narrow{display:none}\n",
     "@media(max-width:640px){svg.wide{display:none}svg.narrow{display:block}main{padding:18px 12px 28px}"
