@@ -71,12 +71,12 @@ static const char *const style[] = {
     "th:nth-child(2){text-align:left}\n",
     "code,pre{font:.82rem/1.5 ui-monospace,\"SF Mono\",Menlo,Consolas,\"DejaVu Sans "
     "Mono\",monospace;background:var(--code);border-radius:4px}\n",
-    "code{padding:1px 5px;display:inline-block;margin:1px 0}\n",
+    "code{padding:1px 5px;display:inline-block;margin:1px 0;overflow-wrap:anywhere;white-space:normal}\n",
     "pre{padding:10px 12px;margin:0 0 12px;white-space:pre-wrap;overflow-wrap:anywhere}\n",
     ".conditions th{white-space:nowrap;padding-right:22px;width:1%}.conditions td{overflow-wrap:anywhere}\n",
     "@media(max-width:640px){.conditions th,.conditions td{display:block;padding:0}.conditions "
     "td{padding-bottom:9px}.conditions th{width:auto}}\n",
-    "@media(max-width:640px){.best th:nth-child(n+5),.best td:nth-child(n+5){display:none}.best th,.best "
+    "@media(max-width:640px){code{font-size:.74rem}.best th:nth-child(n+5),.best td:nth-child(n+5){display:none}.best th,.best "
     "td{padding-right:10px}"
     ".best th:nth-child(4),.best td:nth-child(4){padding-right:0}}\n",
     "summary{cursor:pointer;font-weight:600}details[open] summary{margin-bottom:10px}\n",
