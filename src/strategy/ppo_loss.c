@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* exp() of more would overflow; a ratio this far out is clipped, its size says nothing more. */
+/* exp() of more would overflow; of a ratio this far out only the sign of the slope says something. */
 static const double MAX_LOG_RATIO = 20;
 
 /* Surrogate of one decision; *slope is its derivative by the log-probability: d r / d log pi = r. */

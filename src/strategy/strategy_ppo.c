@@ -177,10 +177,11 @@ static void update(mnas_ppo *s) {
     mnas_ppo_batch batch = {s->batch.n,    s->batch.tokens, s->batch.log_probs,
                             s->advantages, s->config.clip,  s->config.entropy};
     for (int64_t epoch = 0; epoch < s->config.epochs; epoch++) {
-        mnas_ppo_loss(&s->policy, &batch, s->grad, &s->entropy);
+        mnas_ppo_loss(&s->policy, &batch, s->grad, NULL);
         mnas_adam_clip_norm(s->grad, s->policy.n_params, s->config.grad_clip);
         mnas_adam_step(&s->adam, s->policy.params, s->grad, s->policy.n_params);
     }
+    mnas_ppo_loss(&s->policy, &batch, NULL, &s->entropy); /* of the policy that now proposes */
     s->batch.n = 0;
     s->n_updates++;
 }

@@ -30,7 +30,8 @@ typedef struct mnas_ppo {
     int *marginal_tokens;    /* scratch */
     double baseline, spread; /* moving averages: of the reward; of its squared distance from the baseline */
     uint64_t n_averaged;     /* rewards in them */
-    double entropy; /* mean over decisions, nats: of the last update's batch, or of the last proposal */
+    double entropy; /* of the present policy, mean over decisions, nats: along the last update's batch, or
+                     * before any along the last proposal */
     uint64_t n_updates;
     double advantage_sign; /* 1; tests set -1 to see that learning is what makes the rewards rise */
 } mnas_ppo;

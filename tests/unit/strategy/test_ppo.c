@@ -142,6 +142,24 @@ static void baseline_is_a_moving_average_of_rewards(void **state) {
     mnas_strategy_close(s);
 }
 
+/* What status() tells is the entropy of the policy that makes the next proposal. */
+static void entropy_is_that_of_the_present_policy(void **state) {
+    (void)state;
+    mnas_strategy *s = open_ppo("ppo:hidden=8,embedding=4,batch=3,lr=0.05", 40, 1);
+    mnas_strategy_status status;
+    int tokens[3][T];
+    double sum = 0;
+    for (int i = 0; i < 3; i++) step(s, tokens[i], (mnas_outcome){.reward = 0.5 + 0.1 * i});
+    mnas_strategy_get_status(s, &status);
+    assert_int_equal(status.n_updates, 1);
+    mnas_policy policy = inside(s)->policy;
+    mnas_policy_evaluate(&policy, 3, tokens[0]);
+    for (size_t i = 0; i < 3 * T; i++) sum += mnas_policy_entropy(&policy, i / T, i % T);
+    assert_true(fabs(status.entropy - sum / (3 * T)) < 1e-12);
+    assert_true(status.entropy < status.entropy_max - 1e-4);
+    mnas_strategy_close(s);
+}
+
 /* Decision 0 = choice 0 always fails; all else is equal. */
 static void failures_are_avoided(void **state) {
     (void)state;
@@ -255,6 +273,7 @@ int main(void) {
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(forty_trials_make_at_least_five_updates),
         cmocka_unit_test(baseline_is_a_moving_average_of_rewards),
+        cmocka_unit_test(entropy_is_that_of_the_present_policy),
         cmocka_unit_test(failures_are_avoided),
         cmocka_unit_test(late_answers_keep_their_own_probabilities),
         cmocka_unit_test(marginals_agree_with_samples),
