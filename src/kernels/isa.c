@@ -2,6 +2,7 @@
 #include "kernels/isa.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,9 @@ static _Atomic(const mnas_isa *) chosen;
 size_t mnas_isa_list(const mnas_isa *list[3]) {
     size_t n = 0;
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) list[n++] = &mnas_isa_avx512;
+    const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    if (has_avx512) list[n++] = &mnas_isa_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list[n++] = &mnas_isa_avx2;
     list[n++] = &mnas_isa_sse2;
     return n;
