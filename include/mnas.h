@@ -192,9 +192,11 @@ typedef struct mnas_latency {
     double ci_low_ms, ci_high_ms; /* of the median over rounds */
     double ci_level;              /* confidence those reach, e.g. 0.95 */
     double spread_frac;           /* median absolute deviation of round medians over the median */
-    int rounds, runs, warmup_runs;/* fresh processes; timed runs in all; untimed runs in all */
+    int rounds, runs, warmup_runs;/* fresh processes; timed runs that counted in them; untimed runs */
     int threads, core;            /* core: -1 where not pinned */
-    int n_disturbed;              /* rounds with involuntary context switches above the limit */
+    int n_disturbed;              /* rounds pushed off the core too often or too long; they count where too few others came */
+    int n_cpu_timed;              /* rounds behind the median whose runs were nearly all pushed off the core: timed by the
+                                   * thread's CPU time, some per cent long, instead of the clock on the wall */
     double load_before, freq_mhz, temp_c; /* NaN where the system does not tell */
     char governor[32], engine[48], device[64], cpu[64], time_utc[32];
     double elapsed_s;

@@ -43,6 +43,9 @@ static void print_text(const char *name, const mnas_latency *l) {
     printf("%-11s %d", "threads", l->threads);
     printf(l->core >= 0 ? ", pinned to core %d\n" : ", not pinned\n", l->core);
     printf("%-11s %d rounds with other work on the core\n", "disturbed", l->n_disturbed);
+    if (l->n_cpu_timed > 0)
+        printf("%-11s CPU time in %d of the rounds: nearly all runs there were pushed off the core\n",
+               "clock", l->n_cpu_timed);
     printf("%-11s %s\n", "engine", l->engine);
     printf("%-11s %s\n", "device", l->device);
     if (l->cpu[0]) printf("%-11s %s\n", "cpu", l->cpu);

@@ -21,13 +21,15 @@ json_t *mnas_json_text(const char *text) {
 }
 
 json_t *mnas_json_latency(const mnas_latency *l) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o, s:o}",
                      "median_ms", mnas_json_number(l->median_ms), "ci_low_ms", mnas_json_number(l->ci_low_ms),
                      "ci_high_ms", mnas_json_number(l->ci_high_ms), "ci_level", mnas_json_number(l->ci_level),
-                     "spread_frac", mnas_json_number(l->spread_frac), "rounds", l->rounds, "runs", l->runs,
-                     "warmup_runs", l->warmup_runs, "threads", l->threads, "core", mnas_json_integer(l->core),
-                     "n_disturbed", l->n_disturbed, "load_before", mnas_json_number(l->load_before),
+                     "spread_frac", mnas_json_number(l->spread_frac), "rounds", mnas_json_integer(l->rounds),
+                     "runs", mnas_json_integer(l->runs), "warmup_runs", mnas_json_integer(l->warmup_runs),
+                     "threads", mnas_json_integer(l->threads), "core", mnas_json_integer(l->core),
+                     "n_disturbed", mnas_json_integer(l->n_disturbed), "n_cpu_timed",
+                     mnas_json_integer(l->n_cpu_timed), "load_before", mnas_json_number(l->load_before),
                      "freq_mhz", mnas_json_number(l->freq_mhz), "temp_c", mnas_json_number(l->temp_c),
                      "governor", mnas_json_text(l->governor), "engine", mnas_json_text(l->engine), "device",
                      mnas_json_text(l->device), "cpu", mnas_json_text(l->cpu), "time_utc",

@@ -72,6 +72,7 @@ mnas_latency mnas_latency_unknown(void) {
                           .threads = -1,
                           .core = -1,
                           .n_disturbed = -1,
+                          .n_cpu_timed = -1,
                           .load_before = NAN,
                           .freq_mhz = NAN,
                           .temp_c = NAN,

@@ -3,8 +3,6 @@
  * What is decided here is only how to run a round; protocol.c says how many. The caller keeps the machine
  * quiet (needs_quiet); what still disturbs a round is seen in its context switches and its share of the core.
  */
-#include <errno.h>
-#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,14 +33,16 @@ static const mnas_opt options[] = {
      "calm rounds at least", NULL},
     {"max-rounds", MNAS_OPT_INT, FIELD(max_rounds), "10", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",
      "rounds at most, disturbed ones counted", NULL},
-    {"runs", MNAS_OPT_INT, FIELD(runs), "20", 5, 100000, "runs", "timed in a round at least", NULL},
-    {"time", MNAS_OPT_FLOAT, FIELD(time_ms), "100", 1, 60000, "ms", "timed in a round at least", NULL},
+    {"runs", MNAS_OPT_INT, FIELD(runs), "20", 5, MNAS_WIRE_MAX_RUNS, "runs", "timed in a round at least",
+     NULL},
+    {"time", MNAS_OPT_FLOAT, FIELD(time_ms), "100", 1, 60000, "ms",
+     "timed in a round at least, or 20000 runs", NULL},
     {"warmup", MNAS_OPT_FLOAT, FIELD(warmup_ms), "50", 1, 60000, "ms",
      "before timing at least; longer until stable", NULL},
     {"ci", MNAS_OPT_FLOAT, FIELD(ci), "0.05", 0.0001, 1, "of the median",
      "more rounds until half the interval is so narrow", NULL},
     {"strict", MNAS_OPT_BOOL, FIELD(strict), "false", 0, 0, NULL,
-     "fail where the interval stays wider than ci", NULL},
+     "fail where the interval stays wider than ci, or too few rounds are calm", NULL},
     {"timeout", MNAS_OPT_FLOAT, FIELD(timeout_s), "120", 1, 86400, "s", "for one round", NULL},
     MNAS_OPT_END};
 
@@ -96,7 +96,7 @@ static int run_round(mnas_wire_reply *reply, const char *request, double timeout
     int rc = mnas_proc_run(argv, request, timeout_s, &answer);
     if (rc == 0) rc = mnas_wire_parse_reply(reply, answer);
     free(answer);
-    if (rc == 0 || rc == MNAS_ERR_CANCELLED || rc == MNAS_ERR_MEMORY) return rc;
+    if (rc == 0 || rc == MNAS_ERR_MEMORY) return rc;
     return mnas_error_context(rc == MNAS_ERR_INVALID ? rc : MNAS_ERR_DEVICE, "measuring process");
 }
 
@@ -125,11 +125,11 @@ static int run_rounds(const local_state *s, const char *request, mnas_wire_reply
     }
     if (verdict == MNAS_VERDICT_DONE) return 0;
     if (s->opts->strict)
-        return mnas_error_set(
-            MNAS_ERR_DEVICE,
-            "the interval is +-%.1f %% of %.4f ms after %d rounds (%d disturbed); wanted: %.1f %%",
-            summary->half_width_frac * 100, summary->median_ms, out->rounds, summary->n_disturbed,
-            s->opts->ci * 100);
+        return mnas_error_set(MNAS_ERR_DEVICE,
+                              "the interval is +-%.1f %% of %.4f ms after %d rounds, %d of them disturbed; "
+                              "wanted: %.1f %% from %d calm ones or more",
+                              summary->half_width_frac * 100, summary->median_ms, out->rounds,
+                              summary->n_disturbed, s->opts->ci * 100, protocol.min_rounds);
     mnas_log_debug("interval is +-%.1f %% of %.4f ms after %d rounds, %d disturbed",
                    summary->half_width_frac * 100, summary->median_ms, out->rounds, summary->n_disturbed);
     return 0;
@@ -143,6 +143,7 @@ static void describe(const local_state *s, const mnas_conditions *before, const 
     out->ci_level = summary->ci_level;
     out->spread_frac = summary->spread_frac;
     out->n_disturbed = summary->n_disturbed;
+    out->n_cpu_timed = summary->n_cpu_timed;
     out->threads = (int)s->opts->threads;
     out->core = s->core;
     out->load_before = before->load;

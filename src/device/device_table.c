@@ -5,7 +5,6 @@
  * mnas_latency>}. The last line of a network counts. Nothing is estimated: a network that is not there is an
  * error, or the constant default-ms. Invariant: the array is sorted by key, one entry a key.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>

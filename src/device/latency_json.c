@@ -1,6 +1,7 @@
 /* latency_json.c - one table of fields for both directions, so that none is written and not read. */
 #include "device/latency_json.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,10 +20,11 @@ typedef struct field {
 #define F(type, name)                                                                                        \
     { #name, type, offsetof(mnas_latency, name), sizeof((mnas_latency){0}.name) }
 static const field fields[] = {
-    F(REAL, median_ms),  F(REAL, ci_low_ms),   F(REAL, ci_high_ms), F(REAL, ci_level), F(REAL, spread_frac),
-    F(INT, rounds),      F(INT, runs),         F(INT, warmup_runs), F(INT, threads),   F(INT, core),
-    F(INT, n_disturbed), F(REAL, load_before), F(REAL, freq_mhz),   F(REAL, temp_c),   F(TEXT, governor),
-    F(TEXT, engine),     F(TEXT, device),      F(TEXT, cpu),        F(TEXT, time_utc), F(REAL, elapsed_s)};
+    F(REAL, median_ms),  F(REAL, ci_low_ms),  F(REAL, ci_high_ms),  F(REAL, ci_level), F(REAL, spread_frac),
+    F(INT, rounds),      F(INT, runs),        F(INT, warmup_runs),  F(INT, threads),   F(INT, core),
+    F(INT, n_disturbed), F(INT, n_cpu_timed), F(REAL, load_before), F(REAL, freq_mhz), F(REAL, temp_c),
+    F(TEXT, governor),   F(TEXT, engine),     F(TEXT, device),      F(TEXT, cpu),      F(TEXT, time_utc),
+    F(REAL, elapsed_s)};
 #undef F
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
@@ -42,19 +44,23 @@ int mnas_latency_to_json(json_t *object, const mnas_latency *latency) {
     return 0;
 }
 
+static bool fits_int(json_int_t value) {
+    return value >= INT_MIN && value <= INT_MAX;
+}
+
 static int field_from_json(const field *f, mnas_latency *out, const json_t *value) {
     char *at = (char *)out + f->offset;
     if (!value || json_is_null(value)) return 0;
     if (f->type == TEXT && json_is_string(value))
         snprintf(at, f->bytes, "%s", json_string_value(value));
-    else if (f->type == INT && json_is_integer(value))
+    else if (f->type == INT && json_is_integer(value) && fits_int(json_integer_value(value)))
         *(int *)(void *)at = (int)json_integer_value(value);
     else if (f->type == REAL && json_is_number(value))
         *(double *)(void *)at = json_number_value(value);
     else
         return mnas_error_set(MNAS_ERR_FORMAT, "\"%s\" is of the wrong type; expected: a %s", f->name,
                               f->type == TEXT  ? "text"
-                              : f->type == INT ? "whole number"
+                              : f->type == INT ? "whole number of 32 bits"
                                                : "number");
     return 0;
 }

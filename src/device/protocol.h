@@ -6,8 +6,9 @@
  * median of round medians, its interval comes from order statistics over rounds and assumes no distribution.
  *
  * Disturbed rounds (pushed off the core too often, or for too long) are set aside and replaced while the
- * limit of rounds allows. Outlying rounds are counted but kept: dropping what does not fit would make the
- * interval a lie.
+ * limit of rounds allows. Outlying rounds are kept: dropping what does not fit would make the interval a lie.
+ * Its level holds for a number of rounds fixed beforehand; stopping as soon as it is narrow costs some two
+ * points of it (95.8 % stated, 93.4 % found, where rounds differ by 5 %).
  */
 #ifndef MNAS_DEVICE_PROTOCOL_H
 #define MNAS_DEVICE_PROTOCOL_H
@@ -24,6 +25,7 @@ typedef struct mnas_run {
 typedef struct mnas_round {
     double median_ms, p10_ms; /* of the timed runs that count */
     int runs, n_preempted;    /* those that count; those preempted, set aside while enough others are there */
+    int n_cpu_timed;          /* of `runs`: those that count with their CPU time */
     int warmup_runs;
     double timed_s;  /* how long the timed runs took together */
     int n_switches;  /* involuntary context switches meanwhile */
@@ -51,13 +53,13 @@ typedef struct mnas_protocol_summary {
     double spread_frac; /* median absolute deviation of round medians over the median */
     int n_used;         /* rounds behind these figures */
     int n_disturbed;    /* of all rounds; used only where too few calm ones came */
-    int n_outliers;     /* among the used: farther than 3.5 robust standard deviations from the median */
-    bool disturbed_used;
+    int n_cpu_timed;    /* of the used: rounds with runs that count with their CPU time */
 } mnas_protocol_summary;
 
-/* Fills median_ms, p10_ms, runs and n_preempted from runs[n], n >= 1. With fewer than 5 undisturbed runs all
- * of them count, the preempted ones with their CPU time: some per cent long, since they find their caches
- * cold, where the clock on the wall may show three times the truth. Only MNAS_ERR_MEMORY can happen. */
+/* Fills median_ms, p10_ms, runs, n_preempted and n_cpu_timed from runs[n], n >= 1. With fewer than 5 runs
+ * that were not preempted all of them count, the preempted ones with their CPU time: some per cent long,
+ * since they find their caches cold, where the clock on the wall may show three times the truth. Only
+ * MNAS_ERR_MEMORY can happen. */
 int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n);
 
 bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round);

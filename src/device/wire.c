@@ -2,7 +2,6 @@
 #include "device/wire.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +70,7 @@ int mnas_wire_parse_request(mnas_wire_request *out, char **model_yaml, const cha
     if ((rc = get_text(object, "model", &model)) < 0) goto out;
     if ((rc = get_int(object, "threads", 1, 1024, &out->threads)) < 0) goto out;
     if ((rc = get_int(object, "core", -1, 65535, &out->core)) < 0) goto out;
-    if ((rc = get_int(object, "runs", 1, 1e6, &out->runs)) < 0) goto out;
+    if ((rc = get_int(object, "runs", 1, MNAS_WIRE_MAX_RUNS, &out->runs)) < 0) goto out;
     if ((rc = get_number(object, "time_ms", 0, 1e6, &out->time_ms)) < 0) goto out;
     if ((rc = get_number(object, "warmup_ms", 0, 1e6, &out->warmup_ms)) < 0) goto out;
     if (!(*model_yaml = strdup(model))) rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: model text");
@@ -82,11 +81,12 @@ out:
 
 int mnas_wire_print_reply(char **text, const mnas_wire_reply *reply) {
     const mnas_round *r = &reply->round;
-    return dump(text, json_pack("{s:i, s:f, s:f, s:i, s:i, s:i, s:f, s:i, s:f, s:i, s:s}", "wire",
-                                MNAS_WIRE_VERSION, "median_ms", r->median_ms, "p10_ms", r->p10_ms, "runs",
-                                r->runs, "n_preempted", r->n_preempted, "warmup_runs", r->warmup_runs,
-                                "timed_s", r->timed_s, "n_switches", r->n_switches, "cpu_frac", r->cpu_frac,
-                                "core", reply->core, "engine", reply->engine));
+    return dump(text,
+                json_pack("{s:i, s:f, s:f, s:i, s:i, s:i, s:i, s:f, s:i, s:f, s:i, s:s}", "wire",
+                          MNAS_WIRE_VERSION, "median_ms", r->median_ms, "p10_ms", r->p10_ms, "runs", r->runs,
+                          "n_preempted", r->n_preempted, "n_cpu_timed", r->n_cpu_timed, "warmup_runs",
+                          r->warmup_runs, "timed_s", r->timed_s, "n_switches", r->n_switches, "cpu_frac",
+                          r->cpu_frac, "core", reply->core, "engine", reply->engine));
 }
 
 int mnas_wire_print_failure(char **text, int status, const char *message) {
@@ -100,6 +100,7 @@ static int parse_round(mnas_round *r, const json_t *object) {
     if ((rc = get_number(object, "p10_ms", 1e-9, 1e9, &r->p10_ms)) < 0) return rc;
     if ((rc = get_int(object, "runs", 1, 1e9, &r->runs)) < 0) return rc;
     if ((rc = get_int(object, "n_preempted", 0, 1e9, &r->n_preempted)) < 0) return rc;
+    if ((rc = get_int(object, "n_cpu_timed", 0, 1e9, &r->n_cpu_timed)) < 0) return rc;
     if ((rc = get_int(object, "warmup_runs", 0, 1e9, &r->warmup_runs)) < 0) return rc;
     if ((rc = get_number(object, "timed_s", 1e-9, 1e9, &r->timed_s)) < 0) return rc;
     if ((rc = get_int(object, "n_switches", 0, 1e9, &r->n_switches)) < 0) return rc;

@@ -1,11 +1,10 @@
 /* wire.h - what host and measuring process say to each other: one JSON object each way, a line the answer.
  *
- *     -> {"wire":1, "model":"<model file as YAML>", "threads":1, "core":1, "runs":20, "time_ms":100,
- * "warmup_ms":50}
- *     <- {"wire":1, "median_ms":0.51, "p10_ms":0.50, "runs":196, "n_preempted":0, "warmup_runs":98,
- * "timed_s":0.1, "n_switches":0, "cpu_frac":1.0, "core":1, "engine":"xnnpack ..."}
- *     <- {"wire":1, "status":-10, "message":"..."}                 the network cannot be built, the core is
- * not there, ...
+ *     -> {"wire":2, "model":"<model file as YAML>", "threads":1, "core":1, "runs":20, ...}
+ *     <- {"wire":2, "median_ms":0.51, "p10_ms":0.50, "runs":196, ... "core":1, "engine":"xnnpack ..."}
+ *     <- {"wire":2, "status":-10, "message":"the network cannot be built, the core is not there, ..."}
+ *
+ * Fields are those of the structs below, under their names.
  *
  * Texts only, no clocks and no processes, so that another transport (ssh, adb) can carry the same. A reader
  * trusts nothing.
@@ -15,12 +14,12 @@
 
 #include "device/protocol.h"
 
-enum { MNAS_WIRE_VERSION = 1 };
+enum { MNAS_WIRE_VERSION = 2, MNAS_WIRE_MAX_RUNS = 20000 };
 
 typedef struct mnas_wire_request {
     int threads, core;         /* core -1: not pinned */
     int runs;                  /* timed runs, at least ... */
-    double time_ms, warmup_ms; /* ... and at least for so long */
+    double time_ms, warmup_ms; /* ... and at least for so long, or MNAS_WIRE_MAX_RUNS of them */
 } mnas_wire_request;
 
 typedef struct mnas_wire_reply {

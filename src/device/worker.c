@@ -23,7 +23,7 @@
 #include "ops/xnn.h"
 
 #define ENGINE "xnnpack 2022-02 (Debian 12)"
-enum { MAX_REQUEST = 1 << 20, MAX_SAMPLES = 20000, WARMUP_BATCH = 5 };
+enum { MAX_REQUEST = 1 << 20, WARMUP_BATCH = 5 };
 /* Warm is when two batches of runs in a row have medians this close; a machine that never settles is timed
  * all the same after so many times the wanted warm-up, the rounds then show it. */
 static const double warm_frac = 0.02, warmup_limit = 6;
@@ -139,7 +139,7 @@ static int take_samples(mnas_xnn *net, const mnas_wire_request *request, mnas_ru
     const double start_s = mnas_clock_now_s(), cpu_s = thread_cpu_s(),
                  end_s = start_s + request->time_ms / 1e3;
     int n = 0, n_clean = 0;
-    for (int before = first, after; n < MAX_SAMPLES; before = after, n++) {
+    for (int before = first, after; n < MNAS_WIRE_MAX_RUNS; before = after, n++) {
         const bool enough = n_clean >= request->runs || n >= most_tries * request->runs;
         if (enough && mnas_clock_now_s() >= end_s) break;
         const double run_cpu_s = thread_cpu_s();
@@ -147,7 +147,8 @@ static int take_samples(mnas_xnn *net, const mnas_wire_request *request, mnas_ru
         if (rc < 0) return rc;
         runs[n].cpu_ms = (thread_cpu_s() - run_cpu_s) * 1e3;
         after = count_switches();
-        runs[n].preempted = after != before;
+        /* of several threads, this one's time on a core says nothing about the others' */
+        runs[n].preempted = request->threads == 1 && after != before;
         n_clean += !runs[n].preempted;
     }
     round->timed_s = mnas_clock_now_s() - start_s;
@@ -157,9 +158,9 @@ static int take_samples(mnas_xnn *net, const mnas_wire_request *request, mnas_ru
 }
 
 static int time_network(mnas_xnn *net, const mnas_wire_request *request, mnas_round *round) {
-    mnas_run *runs = malloc(MAX_SAMPLES * sizeof *runs);
+    mnas_run *runs = malloc(MNAS_WIRE_MAX_RUNS * sizeof *runs);
     if (!runs) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: samples");
-    memset(runs, 0, MAX_SAMPLES * sizeof *runs); /* page faults now, not between two runs */
+    memset(runs, 0, MNAS_WIRE_MAX_RUNS * sizeof *runs); /* page faults now, not between two runs */
     int rc = warm_up(net, request->warmup_ms, &round->warmup_runs);
     if (rc == 0) rc = take_samples(net, request, runs, round);
     free(runs);

@@ -154,20 +154,26 @@ static const mnas_latency *first_latency(const mnas_report_facts *f) {
     return f->n_done > 0 ? &f->done[0]->latency : NULL;
 }
 
+/* -1 is unknown. */
+static int at_least_0(int n) {
+    return n > 0 ? n : 0;
+}
+
 static void spread_condition(const mnas_report_facts *f, mnas_str *out) {
     double *spreads = malloc((size_t)f->n_done * sizeof *spreads);
-    int n = 0, disturbed = 0;
+    int n = 0, disturbed = 0, cpu_timed = 0;
     for (int i = 0; spreads && i < f->n_done; i++) {
         if (isfinite(f->done[i]->latency.spread_frac)) spreads[n++] = 100 * f->done[i]->latency.spread_frac;
-        disturbed += f->done[i]->latency.n_disturbed;
+        disturbed += at_least_0(f->done[i]->latency.n_disturbed);
+        cpu_timed += at_least_0(f->done[i]->latency.n_cpu_timed);
     }
     if (n > 0) {
-        char text[160];
+        char text[200];
         snprintf(text, sizeof text,
                  "rounds differ by %.1f %% in the median trial, %.1f %% in the worst; %d rounds were "
-                 "disturbed by other work",
-                 mnas_stats_median(spreads, (size_t)n), mnas_stats_quantile(spreads, (size_t)n, 1),
-                 disturbed);
+                 "disturbed by other work, %d timed by CPU time",
+                 mnas_stats_median(spreads, (size_t)n), mnas_stats_quantile(spreads, (size_t)n, 1), disturbed,
+                 cpu_timed);
         condition(out, "latency's spread", text);
     }
     free(spreads);

@@ -17,7 +17,7 @@
 
 #include "mnas.h"
 
-#define MNAS_STORE_SCHEMA 1
+#define MNAS_STORE_SCHEMA 2
 
 typedef struct mnas_store mnas_store;
 typedef enum { MNAS_STORE_READ, MNAS_STORE_WRITE } mnas_store_mode;

@@ -24,6 +24,7 @@ mnas_trial mnas_trial_empty(void) {
                                   .threads = -1,
                                   .core = -1,
                                   .n_disturbed = -1,
+                                  .n_cpu_timed = -1,
                                   .load_before = NAN,
                                   .freq_mhz = NAN,
                                   .temp_c = NAN,

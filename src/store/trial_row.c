@@ -55,6 +55,7 @@ static const column columns[] = {
     COLUMN("latency_threads", INT, latency.threads),
     COLUMN("latency_core", INT, latency.core),
     COLUMN("latency_n_disturbed", INT, latency.n_disturbed),
+    COLUMN("latency_n_cpu_timed", INT, latency.n_cpu_timed),
     COLUMN("latency_load_before", REAL, latency.load_before),
     COLUMN("latency_freq_mhz", REAL, latency.freq_mhz),
     COLUMN("latency_temp_c", REAL, latency.temp_c),

@@ -46,7 +46,8 @@ static void write_script(const char *body) {
     assert_int_equal(chmod(script, 0755), 0);
 }
 
-/* A worker whose n-th round answers the n-th of `medians` (then the last) with the n-th of `switches`. */
+/* A worker whose n-th round answers the n-th of `medians` (then the last) with the n-th of `switches`, and as
+ * many runs timed by CPU time. */
 static void write_worker(const char *medians, const char *switches) {
     char body[4000];
     snprintf(body, sizeof body,
@@ -58,8 +59,8 @@ static void write_worker(const char *medians, const char *switches) {
              "m=$(pick %s)\n"
              "s=$(pick %s)\n"
              "echo "
-             "'{\"wire\":1,\"median_ms\":'$m',\"p10_ms\":'$m',\"runs\":20,\"n_preempted\":0,\"warmup_runs\":"
-             "4,\"timed_s\":0.1,"
+             "'{\"wire\":2,\"median_ms\":'$m',\"p10_ms\":'$m',\"runs\":20,\"n_preempted\":0,'"
+             "'\"n_cpu_timed\":'$s',\"warmup_runs\":4,\"timed_s\":0.1,"
              "\"n_switches\":'$s',\"cpu_frac\":1,\"core\":0,\"engine\":\"fake engine\"}'",
              request, counter, counter, medians, switches);
     write_script(body);
@@ -122,6 +123,20 @@ static void test_noise_and_disturbance_cost_rounds(void **state) {
     assert_true(l.median_ms == 1.00 && l.ci_high_ms == 1.01);
     assert_int_equal(l.rounds, 7);
     assert_int_equal(l.n_disturbed, 2);
+    assert_int_equal(l.n_cpu_timed, 0); /* set aside */
+}
+
+static void test_cpu_time_and_disturbance_are_told(void **state) {
+    (void)state;
+    mnas_latency l;
+    write_worker("1", "0 99 99 99 99 99 99 99 99 99 99");
+    assert_int_equal(measure(&l, "local:core=0"), 0);
+    assert_int_equal(l.rounds, 10);
+    assert_int_equal(l.n_disturbed, 9);
+    assert_int_equal(l.n_cpu_timed, 9);
+    unlink(counter);
+    assert_int_equal(measure(&l, "local:core=0,strict"), MNAS_ERR_DEVICE);
+    assert_non_null(strstr(mnas_error_message(), "9 of them disturbed"));
 }
 
 static void test_wide_interval_is_reported_or_refused(void **state) {
@@ -153,10 +168,10 @@ static void test_failing_processes(void **state) {
     expect_failure("echo 'no such core' >&2; exit 3", "local", MNAS_ERR_DEVICE, "no such core");
     expect_failure("kill -SEGV $$", "local", MNAS_ERR_DEVICE, "measuring process");
     expect_failure("exit 0", "local", MNAS_ERR_DEVICE, "measuring process");
-    expect_failure("echo '{\"wire\":1'", "local", MNAS_ERR_DEVICE, "measuring process");
-    expect_failure("echo '{\"wire\":1,\"status\":-10,\"message\":\"map is 0x0\"}'", "local", MNAS_ERR_INVALID,
+    expect_failure("echo '{\"wire\":2'", "local", MNAS_ERR_DEVICE, "measuring process");
+    expect_failure("echo '{\"wire\":2,\"status\":-10,\"message\":\"map is 0x0\"}'", "local", MNAS_ERR_INVALID,
                    "map is 0x0");
-    expect_failure("echo '{\"wire\":1,\"status\":-14,\"message\":\"XNNPACK\"}'", "local", MNAS_ERR_DEVICE,
+    expect_failure("echo '{\"wire\":2,\"status\":-14,\"message\":\"XNNPACK\"}'", "local", MNAS_ERR_DEVICE,
                    "XNNPACK");
     const double start_s = mnas_clock_now_s();
     expect_failure("exec sleep 30", "local:timeout=1", MNAS_ERR_DEVICE, "measuring process");
@@ -172,6 +187,7 @@ int main(void) {
         TEST(test_rounds_add_up),
         TEST(test_request_holds_model_and_options),
         TEST(test_noise_and_disturbance_cost_rounds),
+        TEST(test_cpu_time_and_disturbance_are_told),
         TEST(test_wide_interval_is_reported_or_refused),
         TEST(test_failing_processes),
     };

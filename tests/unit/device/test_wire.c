@@ -37,6 +37,7 @@ static void test_reply_round_trip(void **state) {
                                          .p10_ms = 0.29,
                                          .runs = 196,
                                          .n_preempted = 4,
+                                         .n_cpu_timed = 5,
                                          .warmup_runs = 98,
                                          .timed_s = 0.1,
                                          .n_switches = 3,
@@ -52,6 +53,7 @@ static void test_reply_round_trip(void **state) {
     assert_true(got.round.p10_ms == r.round.p10_ms && got.round.timed_s == r.round.timed_s);
     assert_int_equal(got.round.runs, 196);
     assert_int_equal(got.round.n_preempted, 4);
+    assert_int_equal(got.round.n_cpu_timed, 5);
     assert_int_equal(got.round.warmup_runs, 98);
     assert_int_equal(got.round.n_switches, 3);
     assert_int_equal(got.core, 1);
@@ -76,25 +78,27 @@ static void test_failure_keeps_status_and_message(void **state) {
     assert_string_equal(mnas_error_message(), "map is 0x0");
     free(text);
     /* a status that this build does not know is a device's failure, never success */
-    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":1,\"status\":7}"), MNAS_ERR_DEVICE);
-    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":1,\"status\":-99,\"message\":\"x\"}"),
+    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":2,\"status\":7}"), MNAS_ERR_DEVICE);
+    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":2,\"status\":-99,\"message\":\"x\"}"),
                      MNAS_ERR_DEVICE);
-    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":1,\"status\":0}"), MNAS_ERR_DEVICE);
+    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":2,\"status\":0}"), MNAS_ERR_DEVICE);
 }
 
 static const char good[] =
-    "{\"wire\":1,\"median_ms\":1,\"p10_ms\":1,\"runs\":9,\"n_preempted\":0,\"warmup_runs\":9,\"timed_s\":1,"
+    "{\"wire\":2,\"median_ms\":1,\"p10_ms\":1,\"runs\":9,\"n_preempted\":0,\"n_cpu_timed\":0,"
+    "\"warmup_runs\":9,\"timed_s\":1,"
     "\"n_switches\":0,\"cpu_frac\":1,\"core\":0,\"engine\":\"x\"}";
 
 static void test_malformed_replies_are_refused(void **state) {
     (void)state;
     static const char *const changes[][2] = {
-        {"\"wire\":1", "\"wire\":2"},
-        {"\"wire\":1,", ""},
+        {"\"wire\":2", "\"wire\":1"},
+        {"\"wire\":2,", ""},
         {"\"median_ms\":1", "\"median_ms\":0"},
         {"\"median_ms\":1", "\"median_ms\":-1"},
         {"\"median_ms\":1", "\"median_ms\":\"1\""},
         {"\"runs\":9,", "\"runs\":0,"},
+        {"\"n_cpu_timed\":0,", ""},
         {"\"cpu_frac\":1,", ""},
         {"\"engine\":\"x\"", "\"engine\":5"},
         {"\"core\":0", "\"core\":-2"},
@@ -114,7 +118,7 @@ static void test_malformed_replies_are_refused(void **state) {
         if (mnas_wire_parse_reply(&got, text) != MNAS_ERR_FORMAT) fail_msg("accepted: %s", text);
         assert_true(strlen(mnas_error_message()) > 10);
     }
-    static const char *const junk[] = {"", "[]", "null", "3", "ms: 1", "{\"wire\":1}", "\xff\xfe"};
+    static const char *const junk[] = {"", "[]", "null", "3", "ms: 1", "{\"wire\":2}", "\xff\xfe"};
     for (size_t i = 0; i < sizeof junk / sizeof *junk; i++)
         assert_int_equal(mnas_wire_parse_reply(&got, junk[i]), MNAS_ERR_FORMAT);
 }
@@ -124,12 +128,13 @@ static void test_malformed_requests_are_refused(void **state) {
     static const char *const bad[] = {
         "",
         "{}",
-        "{\"wire\":1,\"threads\":1,\"core\":0,\"runs\":20,\"time_ms\":1,\"warmup_ms\":1}",
-        "{\"wire\":1,\"model\":\"m\",\"threads\":0,\"core\":0,\"runs\":20,\"time_ms\":1,\"warmup_ms\":1}",
-        "{\"wire\":1,\"model\":\"m\",\"threads\":1,\"core\":-2,\"runs\":20,\"time_ms\":1,\"warmup_ms\":1}",
-        "{\"wire\":1,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":0,\"time_ms\":1,\"warmup_ms\":1}",
-        "{\"wire\":1,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":20,\"time_ms\":1e99,\"warmup_ms\":1}",
-        "{\"wire\":1,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":20,\"time_ms\":1}",
+        "{\"wire\":2,\"threads\":1,\"core\":0,\"runs\":20,\"time_ms\":1,\"warmup_ms\":1}",
+        "{\"wire\":2,\"model\":\"m\",\"threads\":0,\"core\":0,\"runs\":20,\"time_ms\":1,\"warmup_ms\":1}",
+        "{\"wire\":2,\"model\":\"m\",\"threads\":1,\"core\":-2,\"runs\":20,\"time_ms\":1,\"warmup_ms\":1}",
+        "{\"wire\":2,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":0,\"time_ms\":1,\"warmup_ms\":1}",
+        "{\"wire\":2,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":20001,\"time_ms\":1,\"warmup_ms\":1}",
+        "{\"wire\":2,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":20,\"time_ms\":1e99,\"warmup_ms\":1}",
+        "{\"wire\":2,\"model\":\"m\",\"threads\":1,\"core\":0,\"runs\":20,\"time_ms\":1}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         mnas_wire_request got;

@@ -95,7 +95,7 @@ static void test_failures_are_stated(void **state) {
     mnas_wire_reply reply;
     assert_int_equal(ask(&reply, ""), MNAS_ERR_FORMAT);
     assert_int_equal(ask(&reply, "hello"), MNAS_ERR_FORMAT);
-    assert_int_equal(ask(&reply, "{\"wire\":1,\"model\":\"blocks: 3\",\"threads\":1,\"core\":-1,\"runs\":1,"
+    assert_int_equal(ask(&reply, "{\"wire\":2,\"model\":\"blocks: 3\",\"threads\":1,\"core\":-1,\"runs\":1,"
                                  "\"time_ms\":1,\"warmup_ms\":1}"),
                      MNAS_ERR_FORMAT);
     assert_non_null(strstr(mnas_error_message(), "request:1"));
