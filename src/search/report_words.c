@@ -84,22 +84,24 @@ static void mean_sentence(const mnas_report_facts *f, mnas_str *out) {
 
 static void best_sentence(const mnas_report_facts *f, mnas_str *out) {
     const mnas_report_comparison *c = &f->comparison;
-    mnas_str_appendf(out,
-                     "<p><b>Best.</b> The highest reward is %.4f, trial %d. Of the %d trials after the first "
-                     "%d, %d beat the "
-                     "best of those %d; ",
-                     f->best->reward, f->best->number, c->n_after, c->n_early, c->n_beat, c->n_early);
+    mnas_str_appendf(
+        out, "<p><b>Best.</b> The highest reward is %.4f, trial %d. Of the %d trials after the first %d, ",
+        f->best->reward, f->best->number, c->n_after, c->n_early);
     if (c->n_beat == 0) {
-        mnas_str_append(out, "<b>random search can do no worse.</b></p>\n");
+        mnas_str_appendf(out, "<b>none beats the best of those %d</b>: no sign of learning.</p>\n",
+                         c->n_early);
         return;
     }
+    bool likely = c->beat_p > 0.05;
     double percent = 100 * c->beat_p;
-    mnas_str_appendf(out,
-                     percent < 0.1 ? "in fewer than 0.1&#160;%% of random searches as many or more would."
-                                   : "in %s%.*f&#160;%% of random searches as many or more would.%s",
-                     c->beat_p > 0.05 ? "<b>" : "", percent < 10 ? 1 : 0, percent,
-                     c->beat_p > 0.05 ? "</b>" : "");
-    mnas_str_append(out, "</p>\n");
+    mnas_str_appendf(out, "%d beat%s the best of those %d; in %s", c->n_beat, c->n_beat == 1 ? "s" : "",
+                     c->n_early, likely ? "<b>" : "");
+    if (percent < 0.1) {
+        mnas_str_append(out, "fewer than 0.1");
+    } else {
+        mnas_str_appendf(out, "%.*f", percent < 10 ? 1 : 0, percent);
+    }
+    mnas_str_appendf(out, "&#160;%% of random searches as many or more would.%s</p>\n", likely ? "</b>" : "");
 }
 
 static void caveat(const mnas_report_facts *f, mnas_str *out) {
