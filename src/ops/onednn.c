@@ -171,12 +171,6 @@ size_t mnas_onednn_conv_scratch_bytes(const mnas_onednn_conv *conv) {
     return align_up(conv->scratchpad_bytes) + align_up(conv->weight_bytes);
 }
 
-const char *mnas_onednn_conv_name(const mnas_onednn_conv *conv) {
-    const char *name = "";
-    dnnl_primitive_desc_query(conv->pd, dnnl_query_impl_info_str, 0, &name);
-    return name;
-}
-
 static dnnl_status_t run_reorder(const mnas_onednn_conv *conv) {
     const bool out = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
     const dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, out ? conv->weight : conv->weight_plain},

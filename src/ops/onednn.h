@@ -25,8 +25,6 @@ int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const
                             mnas_shape in, int batch);
 void mnas_onednn_conv_destroy(mnas_onednn_conv *conv); /* NULL is allowed */
 size_t mnas_onednn_conv_scratch_bytes(const mnas_onednn_conv *conv);
-/* oneDNN's own name of what runs ("brgconv_1x1:avx512_core"): for profiles. Valid as long as conv. */
-const char *mnas_onednn_conv_name(const mnas_onednn_conv *conv);
 /* src, weight, dst stand for the tensor or its gradient, as the pass says; the pass's result is written, the
  * others read. */
 int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, float *dst, void *scratch);
