@@ -76,7 +76,8 @@ static const char *const style[] = {
     ".conditions th{white-space:nowrap;padding-right:22px;width:1%}.conditions td{overflow-wrap:anywhere}\n",
     "@media(max-width:640px){.conditions th,.conditions td{display:block;padding:0}.conditions "
     "td{padding-bottom:9px}.conditions th{width:auto}}\n",
-    "@media(max-width:640px){code{font-size:.74rem}.best th:nth-child(n+5),.best td:nth-child(n+5){display:none}.best th,.best "
+    "@media(max-width:640px){code{font-size:.74rem}.best th:nth-child(n+5),.best "
+    "td:nth-child(n+5){display:none}.best th,.best "
     "td{padding-right:10px}"
     ".best th:nth-child(4),.best td:nth-child(4){padding-right:0}}\n",
     "summary{cursor:pointer;font-weight:600}details[open] summary{margin-bottom:10px}\n",
