@@ -1,10 +1,10 @@
 /* device.c - from a spec to an open device; the public mnas_measure. It knows no device itself. */
 #include "device/device.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "model/latency.h"
 
 struct mnas_device {
     const mnas_device_class *class;
@@ -58,25 +58,6 @@ void mnas_device_close(mnas_device *device) {
     if (device->class) device->class->close(device->state);
     free(device->opts);
     free(device);
-}
-
-mnas_latency mnas_latency_unknown(void) {
-    return (mnas_latency){.median_ms = NAN,
-                          .ci_low_ms = NAN,
-                          .ci_high_ms = NAN,
-                          .ci_level = NAN,
-                          .spread_frac = NAN,
-                          .rounds = -1,
-                          .runs = -1,
-                          .warmup_runs = -1,
-                          .threads = -1,
-                          .core = -1,
-                          .n_disturbed = -1,
-                          .n_cpu_timed = -1,
-                          .load_before = NAN,
-                          .freq_mhz = NAN,
-                          .temp_c = NAN,
-                          .elapsed_s = NAN};
 }
 
 int mnas_measure(mnas_latency *out, const mnas_model *model, const char *device_spec) {

@@ -30,9 +30,6 @@ bool mnas_device_needs_quiet(const mnas_device *device);
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
 const mnas_plugin *const *mnas_device_plugins(size_t *n);
 
-/* Every field said to be unknown: NaN, -1, "". */
-mnas_latency mnas_latency_unknown(void);
-
 /* Child side of a round (`mnas worker latency`): reads one request (wire.h) to the end of `in`, builds, warms
  * up, times, and writes one line to `out`. A failure is written too, so that the parent gets status and
  * message. Returns the exit code. */

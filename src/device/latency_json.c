@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "device/device.h"
+#include "model/latency.h"
 
 typedef enum { REAL, INT, TEXT } field_type;
 

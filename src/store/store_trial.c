@@ -9,29 +9,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "model/latency.h"
 #include "store/store_internal.h"
 #include "store/trial_row.h"
 
 mnas_trial mnas_trial_empty(void) {
-    const mnas_latency unknown = {.median_ms = NAN,
-                                  .ci_low_ms = NAN,
-                                  .ci_high_ms = NAN,
-                                  .ci_level = NAN,
-                                  .spread_frac = NAN,
-                                  .rounds = -1,
-                                  .runs = -1,
-                                  .warmup_runs = -1,
-                                  .threads = -1,
-                                  .core = -1,
-                                  .n_disturbed = -1,
-                                  .n_cpu_timed = -1,
-                                  .load_before = NAN,
-                                  .freq_mhz = NAN,
-                                  .temp_c = NAN,
-                                  .elapsed_s = NAN};
     return (mnas_trial){.state = MNAS_TRIAL_RUNNING,
                         .accuracy_frac = NAN,
-                        .latency = unknown,
+                        .latency = mnas_latency_unknown(),
                         .reward = NAN,
                         .entropy_nats = NAN,
                         .params = -1,

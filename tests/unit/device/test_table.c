@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "device/device.h"
+#include "model/latency.h"
 
 static char path[1000], spec[1100];
 
@@ -168,16 +169,16 @@ static void test_broken_files_name_the_line(void **state) {
         "{" KEY ",\"median_ms\":0}",
         "{" KEY ",\"median_ms\":\"1\"}",
         "{" KEY ",\"median_ms\":1,\"rounds\":1.5}",
+        "{" KEY ",\"median_ms\":1,\"rounds\":4294967296}",
         "{" KEY ",\"median_ms\":1,\"engine\":3}",
         "{" KEY "," KEY ",\"median_ms\":1}",
         "{" KEY ",\"median_ms\":1",
-        "{" KEY ",\"median_ms\":1,\"device\":\"phone\"}", /* line 1 was measured on "local" */
+        "{" KEY ",\"median_ms\":1,\"device\":\"phone\"}", /* line 1 does not say so */
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[400];
         mnas_device *d;
-        snprintf(text, sizeof text,
-                 "{\"key\":\"0000000000000000\",\"median_ms\":1,\"device\":\"local\"}\n\n%s\n", bad[i]);
+        snprintf(text, sizeof text, "{\"key\":\"0000000000000000\",\"median_ms\":1}\n\n%s\n", bad[i]);
         write_text(text);
         if (mnas_device_open(&d, spec) != MNAS_ERR_FORMAT) fail_msg("accepted: %s", bad[i]);
         assert_non_null(strstr(mnas_error_message(), ".jsonl:3: "));

@@ -1,0 +1,23 @@
+/* latency.c - see latency.h. A field added to mnas_latency gets its "unknown" here and nowhere else. */
+#include "model/latency.h"
+
+#include <math.h>
+
+mnas_latency mnas_latency_unknown(void) {
+    return (mnas_latency){.median_ms = NAN,
+                          .ci_low_ms = NAN,
+                          .ci_high_ms = NAN,
+                          .ci_level = NAN,
+                          .spread_frac = NAN,
+                          .rounds = -1,
+                          .runs = -1,
+                          .warmup_runs = -1,
+                          .threads = -1,
+                          .core = -1,
+                          .n_disturbed = -1,
+                          .n_cpu_timed = -1,
+                          .load_before = NAN,
+                          .freq_mhz = NAN,
+                          .temp_c = NAN,
+                          .elapsed_s = NAN};
+}

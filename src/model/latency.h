@@ -1,0 +1,11 @@
+/* latency.h - the measurement of which nothing is known yet: what a trial, a table's line and a device start
+ * with. */
+#ifndef MNAS_MODEL_LATENCY_H
+#define MNAS_MODEL_LATENCY_H
+
+#include "mnas.h"
+
+/* Every field is NaN, -1 or "". */
+mnas_latency mnas_latency_unknown(void);
+
+#endif
