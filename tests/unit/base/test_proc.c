@@ -322,8 +322,13 @@ static void signals_are_as_new(void **state) {
     signal(SIGINT, SIG_DFL);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     assert_int_equal(rc, 0);
-    assert_string_equal(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    unsigned long long blocked, ignored;
+    assert_int_equal(sscanf(out, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
     free(out);
+    const unsigned long long libc_own =
+        3ULL << 31; /* 32 and 33: no program can set them, some parents ignore them */
+    assert_int_equal(blocked, 0);
+    assert_int_equal(ignored & ~libc_own, 0);
 }
 
 static void only_three_descriptors_are_inherited(void **state) {
