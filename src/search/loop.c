@@ -62,10 +62,18 @@ static void show(loop *l, const mnas_trial *finished, const mnas_trial_run *run,
 
 /* ---- feedback ---- */
 
-static int set_number(loop *l, const char *name, double value) {
+static int set_number(mnas_store *store, const char *name, double value) {
     char text[32];
+    if (isnan(value)) return 0;
     snprintf(text, sizeof text, "%.17g", value);
-    return mnas_store_set(l->setup->store, name, text);
+    return mnas_store_set(store, name, text);
+}
+
+int mnas_loop_store_reward(mnas_store *store, const mnas_reward *reward) {
+    int rc = set_number(store, "target_ms", reward->target_ms);
+    if (rc == 0) rc = set_number(store, "alpha", reward->alpha);
+    if (rc == 0) rc = set_number(store, "beta", reward->beta);
+    return rc < 0 ? rc : set_number(store, "w", mnas_reward_exponent(reward));
 }
 
 /* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for
@@ -73,10 +81,7 @@ static int set_number(loop *l, const char *name, double value) {
 static int store_calibration(loop *l) {
     const mnas_reward *r = &l->reward;
     char text[160];
-    int rc = set_number(l, "target_ms", r->target_ms);
-    if (rc == 0) rc = set_number(l, "alpha", r->alpha);
-    if (rc == 0) rc = set_number(l, "beta", r->beta);
-    if (rc == 0 && r->alpha == r->beta) rc = set_number(l, "w", r->alpha);
+    int rc = mnas_loop_store_reward(l->setup->store, r);
     for (size_t i = 0; i < l->history.n_known && rc == 0; i++) {
         mnas_trial *row = &l->history.known[i].row;
         if (row->state != MNAS_TRIAL_COMPLETE || !isnan(row->reward)) continue;
@@ -365,8 +370,9 @@ static step decide(const loop *l) {
         return STEP_STOP;
     if (h->n_seen + l->setup->delay <= h->n_proposals) return STEP_WAIT;
     if (n_complete + n_unknown >= wanted) return STEP_WAIT;
-    if (count_active(l) >= l->n_jobs) return STEP_WAIT;
-    return STEP_PROPOSE;
+    /* rows found running at a resume may wait for a job: what is proposed always finds one, so that no
+     * snapshot counts a trial without a row */
+    return n_unknown >= l->n_jobs ? STEP_WAIT : STEP_PROPOSE;
 }
 
 static int say_why_stopped(const loop *l) {
@@ -399,9 +405,19 @@ static int say_time_is_over(const loop *l) {
                           l->setup->options->max_minutes, l->history.n_complete, l->setup->options->trials);
 }
 
-/* A study asked for fewer trials than its calibration would wait for has them all now. */
+/* The trials to calibrate on may be complete and not seen. Where a search was asked for fewer than those, its
+ * rewards are left to the one that goes on: a calibrated reward never changes. */
 static int finish_search(loop *l) {
+    int n_complete, n_unknown;
     if (is_calibrated(l)) return 0;
+    mnas_history_unseen(&l->history, &n_complete, &n_unknown);
+    n_complete += l->history.n_complete;
+    if (n_unknown > 0 || n_complete < l->setup->n_calibrate) {
+        mnas_log_warn("no rewards yet: the reward is calibrated on the first %d complete trials of this "
+                      "study, and %d are there",
+                      l->setup->n_calibrate, n_complete);
+        return 0;
+    }
     int rc = mnas_store_begin(l->setup->store);
     if (rc == 0) rc = calibrate(l);
     return rc < 0 ? rc : mnas_store_commit(l->setup->store);
@@ -423,8 +439,8 @@ static int go_on(loop *l) {
         const step next = decide(l);
         if (next == STEP_FINISHED) return finish_search(l);
         if (next == STEP_STOP) return stop(l, say_why_stopped);
-        if (next == STEP_PROPOSE && (rc = propose(l)) < 0) return rc;
         if (time_is_over(l)) return stop(l, say_time_is_over);
+        if (next == STEP_PROPOSE && (rc = propose(l)) < 0) return rc;
         if ((rc = start_waiting(l)) < 0) return rc;
         if ((rc = finish_ended(l)) < 0) return rc;
         if (rc > 0 || next == STEP_PROPOSE) continue;

@@ -139,6 +139,10 @@ int mnas_reward_open(mnas_reward *out, const char *spec, double target_ms) {
     return rc;
 }
 
+double mnas_reward_exponent(const mnas_reward *reward) {
+    return reward->class->value == product && reward->alpha == reward->beta ? reward->alpha : (double)NAN;
+}
+
 double mnas_reward_value(const mnas_reward *reward, double accuracy_frac, double latency_ms) {
     assert(isfinite(accuracy_frac) && accuracy_frac >= 0 && accuracy_frac <= 1);
     assert(isfinite(latency_ms) && latency_ms > 0);

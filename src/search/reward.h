@@ -37,6 +37,9 @@ int mnas_reward_n_needed(const mnas_reward *reward);
  * order. */
 int mnas_reward_calibrate(mnas_reward *reward, const double *accuracy_frac, const double *latency_ms,
                           size_t n);
+/* The exponent where both sides of the target have the same one; NaN where they differ, where it is not
+ * calibrated yet, and for a reward without an exponent. */
+double mnas_reward_exponent(const mnas_reward *reward);
 /* Both arguments finite, the latency positive. */
 double mnas_reward_value(const mnas_reward *reward, double accuracy_frac, double latency_ms);
 

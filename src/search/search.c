@@ -243,22 +243,6 @@ static int set_int(search *s, const char *name, int64_t value) {
     return mnas_store_set(s->store, name, text);
 }
 
-static int set_real(search *s, const char *name, double value) {
-    char text[32];
-    snprintf(text, sizeof text, "%.17g", value);
-    return mnas_store_set(s->store, name, text);
-}
-
-/* What is known of the reward without calibration. */
-static int store_reward(search *s) {
-    const mnas_reward *r = &s->reward;
-    int rc = isnan(r->target_ms) ? 0 : set_real(s, "target_ms", r->target_ms);
-    if (rc == 0 && !r->w_auto) rc = set_real(s, "alpha", r->alpha);
-    if (rc == 0 && !r->w_auto) rc = set_real(s, "beta", r->beta);
-    if (rc == 0 && !r->w_auto && r->alpha == r->beta) rc = set_real(s, "w", r->alpha);
-    return rc;
-}
-
 static int store_names(search *s) {
     char created[32];
     mnas_clock_iso8601(mnas_clock_unix_ms(), created);
@@ -303,7 +287,7 @@ static int create_study(search *s) {
         rc = mnas_store_set(s->store, s->fixed[i].name, s->fixed[i].value);
     if (rc == 0) rc = store_names(s);
     if (rc == 0) rc = store_numbers(s);
-    if (rc == 0) rc = store_reward(s);
+    if (rc == 0) rc = mnas_loop_store_reward(s->store, &s->reward);
     if (rc == 0 && s->options.command_line)
         rc = mnas_store_set(s->store, "command_line", s->options.command_line);
     return rc < 0 ? rc : mnas_store_commit(s->store);

@@ -11,6 +11,12 @@
 #include "search/pareto.h"
 #include "search/reward.h"
 
+static double exponent(const char *spec) {
+    mnas_reward r;
+    assert_int_equal(mnas_reward_open(&r, spec, 1), 0);
+    return mnas_reward_exponent(&r);
+}
+
 static double value(const char *spec, double accuracy, double latency_ms, double target_ms) {
     mnas_reward r;
     assert_int_equal(mnas_reward_open(&r, spec, target_ms), 0);
@@ -46,6 +52,8 @@ static void test_sides_of_the_target(void **state) {
     NEAR(value("mnas:alpha=-0.5,beta=-1", 0.8, 200, 100), 0.4, 1e-12);
     NEAR(value("hard", 0.8, 25, 100), 0.8, 1e-12);
     NEAR(value("abs", 0.8, 50, 100), 0.8 - 0.035, 1e-12);
+    assert_true(isnan(exponent("abs")) && isnan(exponent("hard")) && isnan(exponent("soft:w=auto")));
+    assert_true(exponent("soft:w=-0.02") == -0.02);
     NEAR(value("abs", 0.8, 150, 100), 0.8 - 0.035, 1e-12);
     NEAR(value("abs:b=-0.2", 0.8, 100, 100), 0.8, 1e-12);
     NEAR(value("soft:w=-0.15", 0.8, 200, 100), 0.8 * pow(2, -0.15), 1e-12);

@@ -3,6 +3,7 @@
  * what they are. */
 #include "search_fixture.h"
 
+#include "base/clock.h"
 #include "base/stats.h"
 #include "search/history.h"
 #include "search/search.h"
@@ -364,6 +365,55 @@ static void test_jobs_do_not_matter(void **state) {
     }
 }
 
+/* Rows found running may be more than there are jobs now: nothing is proposed before all of them have their
+ * turn, so that a snapshot never counts a trial which has no row yet. */
+static void test_fewer_jobs_later(void **state) {
+    (void)state;
+    char other[600];
+    snprintf(other, sizeof other, "%s/other.db", fix_dir);
+    mnas_search_options o = fix_options(fix_study, 24);
+    o.strategy = "ppo:batch=1";
+    fix_expect(run(&o, 4), 0, NULL);
+    char *whole = fix_dump(fix_study);
+    o.study = other, o.progress = count_down, o.cancel = &cancelled;
+    play.slow_every = 3;
+    int rc = MNAS_ERR_CANCELLED;
+    for (int i = 0; rc == MNAS_ERR_CANCELLED; i++) {
+        o.jobs = i % 2 ? 1 : 4;
+        cancel_after = 1 + i % 2;
+        cancelled = false;
+        rc = run(&o, 4);
+    }
+    fix_expect(rc, 0, NULL);
+    char *pieces = fix_dump(other);
+    fix_same(whole, pieces);
+    free(pieces);
+    free(whole);
+}
+
+/* A search that ends before what it calibrates on leaves that to the one which goes on. */
+static void test_calibration_waits_for_its_trials(void **state) {
+    (void)state;
+    char other[600];
+    snprintf(other, sizeof other, "%s/other.db", fix_dir);
+    mnas_search_options o = fix_options(fix_study, 14);
+    o.target_ms = NAN;
+    fix_expect(run(&o, 0), 0, NULL);
+    char *whole = fix_dump(fix_study);
+    o.study = other, o.progress = count_down, o.cancel = &cancelled, cancelled = false, cancel_after = 3;
+    fix_expect(run(&o, 0), MNAS_ERR_CANCELLED, NULL);
+    cancelled = false, o.trials = 4;
+    fix_expect(run(&o, 0), 0, NULL);
+    assert_int_equal(fix_count(other, "SELECT count(*) FROM trial WHERE reward IS NULL"), 4);
+    assert_int_equal(fix_count(other, "SELECT count(*) FROM setting WHERE name = 'target_ms'"), 0);
+    o.trials = 14;
+    fix_expect(run(&o, 0), 0, NULL);
+    char *pieces = fix_dump(other);
+    fix_same(whole, pieces);
+    free(pieces);
+    free(whole);
+}
+
 static void test_more_trials_later(void **state) {
     (void)state;
     mnas_search_options o = fix_options(fix_study, 10);
@@ -534,6 +584,26 @@ static void test_minutes_are_over(void **state) {
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'"), n + 2);
 }
 
+static void wait_for_the_end(void *user, const mnas_search_progress *p) {
+    (void)user;
+    if (p->trial && p->trial->number == 2) mnas_clock_sleep_ms(60); /* 3 runs */
+}
+
+/* What was proposed when the time ended, and never begun, is no part of a snapshot. */
+static void test_minutes_are_over_with_jobs(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 200);
+    o.strategy = "ppo:batch=1";
+    o.jobs = 2;
+    o.max_minutes = 0.05 / 60;
+    o.progress = wait_for_the_end;
+    play.slow_every = 3;
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "of 200 trials complete");
+    o.max_minutes = NAN;
+    o.trials = (int)fix_count(fix_study, "SELECT count(*) FROM trial") + 2;
+    fix_expect(run(&o, 0), 0, NULL);
+}
+
 static void test_stolen_trial(void **state) {
     (void)state;
     play.sql = "UPDATE trial SET attempt = attempt + 1";
@@ -628,6 +698,8 @@ int main(void) {
                                        T(test_history_comes_back),
                                        T(test_few_trials_calibrate),
                                        T(test_jobs_do_not_matter),
+                                       T(test_fewer_jobs_later),
+                                       T(test_calibration_waits_for_its_trials),
                                        T(test_more_trials_later),
                                        T(test_other_options_are_refused),
                                        T(test_bad_options_make_no_study),
@@ -637,6 +709,7 @@ int main(void) {
                                        T(test_device_without_an_answer),
                                        T(test_timeout),
                                        T(test_minutes_are_over),
+                                       T(test_minutes_are_over_with_jobs),
                                        T(test_stolen_trial),
                                        T(test_other_version_is_noticed),
                                        T(test_damaged_snapshot),
