@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -13,7 +14,11 @@
 #include "search/study.h"
 
 void mnas_report_escape(mnas_str *out, const char *text) {
-    for (; *text; text++) {
+    mnas_report_escape_n(out, text, strlen(text));
+}
+
+void mnas_report_escape_n(mnas_str *out, const char *text, size_t n) {
+    for (const char *end = text + n; text < end; text++) {
         switch (*text) {
         case '&':
             mnas_str_append(out, "&amp;");

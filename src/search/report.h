@@ -63,7 +63,9 @@ void mnas_report_welch_interval(const double *a, int na, const double *b, int nb
  */
 double mnas_report_beat_probability(int n_beat, int n_after, int n);
 
-void mnas_report_escape(mnas_str *out, const char *text); /* for HTML texts and attributes */
+/* For HTML texts and attributes, whoever made the study. */
+void mnas_report_escape(mnas_str *out, const char *text);
+void mnas_report_escape_n(mnas_str *out, const char *text, size_t n);
 
 void mnas_report_words(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_figures(const mnas_report_facts *facts, mnas_str *out); /* the row of key figures */

@@ -12,6 +12,8 @@
 #include "base/stats.h"
 #include "search/report.h"
 
+enum { RANGE_BYTES = 2 * MNAS_HUMAN_BYTES + 8 };
+
 static void cell(mnas_str *out, const char *text) {
     mnas_str_append(out, "<td>");
     mnas_report_escape(out, text);
@@ -42,7 +44,7 @@ static void arch(mnas_str *out, const char *text) {
     while (*p) {
         size_t n = strcspn(p, " ");
         mnas_str_append(out, "<code>");
-        mnas_str_append_n(out, p, n); /* letters, digits, '_' and '.' only */
+        mnas_report_escape_n(out, p, n);
         mnas_str_append(out, "</code> ");
         p += n + strspn(p + n, " ");
     }
@@ -149,9 +151,51 @@ static void setting_condition(const mnas_report_facts *f, mnas_str *out, const c
     condition(out, name, mnas_report_setting(f, setting));
 }
 
-/* Conditions of the first measured trial, and whether all others share them. */
-static const mnas_latency *first_latency(const mnas_report_facts *f) {
-    return f->n_done > 0 ? &f->done[0]->latency : NULL;
+/* "3" or "3 to 7": what it is in the complete trials. False where it is unknown. */
+static bool range_text(const mnas_report_facts *f, int64_t (*get)(const mnas_trial *),
+                       char buf[RANGE_BYTES]) {
+    int64_t low = INT64_MAX, high = 0;
+    char a[MNAS_HUMAN_BYTES], b[MNAS_HUMAN_BYTES];
+    for (int i = 0; i < f->n_done; i++) {
+        int64_t n = get(f->done[i]);
+        low = n < low ? n : low, high = n > high ? n : high;
+    }
+    if (f->n_done == 0 || low < 0) return false;
+    mnas_human_exact(low, a);
+    mnas_human_exact(high, b);
+    snprintf(buf, RANGE_BYTES, low == high ? "%s" : "%s to %s", a, b);
+    return true;
+}
+
+static int64_t rounds_of(const mnas_trial *t) {
+    return t->latency.rounds;
+}
+static int64_t runs_of(const mnas_trial *t) {
+    return t->latency.runs;
+}
+static int64_t warmup_runs_of(const mnas_trial *t) {
+    return t->latency.warmup_runs;
+}
+static int64_t threads_of(const mnas_trial *t) {
+    return t->latency.threads;
+}
+static int64_t core_of(const mnas_trial *t) {
+    return t->latency.core;
+}
+static int64_t images_of(const mnas_trial *t) {
+    return t->n_images;
+}
+
+/* A text of mnas_latency, told to be the first trial's alone where others have another. */
+static void latency_text(const mnas_report_facts *f, mnas_str *out, const char *name, size_t offset) {
+    const char *first = (const char *)&f->done[0]->latency + offset;
+    char text[160];
+    bool same = true;
+    for (int i = 1; i < f->n_done; i++)
+        same = same && strcmp(first, (const char *)&f->done[i]->latency + offset) == 0;
+    snprintf(text, sizeof text, "%s%s", first,
+             same || !first[0] ? "" : " (of the first trial; it is another in others)");
+    condition(out, name, text);
 }
 
 /* -1 is unknown. */
@@ -180,36 +224,27 @@ static void spread_condition(const mnas_report_facts *f, mnas_str *out) {
 }
 
 static void latency_conditions(const mnas_report_facts *f, mnas_str *out) {
-    const mnas_latency *l = first_latency(f);
-    char text[256];
-    if (!l) return;
-    int n = snprintf(text, sizeof text,
-                     "%d rounds of a fresh process each, %d timed runs, %d before to warm up; %d thread%s",
-                     l->rounds, l->runs, l->warmup_runs, l->threads, l->threads == 1 ? "" : "s");
-    if (l->core >= 0) snprintf(text + n, sizeof text - (size_t)n, " on core %d", l->core);
-    condition(out, "latency", text);
+    char text[6 * RANGE_BYTES + 160], rounds[RANGE_BYTES], runs[RANGE_BYTES], warmup[RANGE_BYTES],
+        threads[RANGE_BYTES], core[RANGE_BYTES];
+    if (f->n_done == 0) return;
+    if (range_text(f, rounds_of, rounds) && range_text(f, runs_of, runs) &&
+        range_text(f, warmup_runs_of, warmup) && range_text(f, threads_of, threads)) {
+        const bool pinned = range_text(f, core_of, core);
+        snprintf(text, sizeof text,
+                 "of a trial: %s rounds of a fresh process each, %s timed runs, %s before to warm up; "
+                 "threads: %s%s%s",
+                 rounds, runs, warmup, threads, pinned ? ", on core " : "", pinned ? core : "");
+        condition(out, "latency", text);
+    }
     spread_condition(f, out);
-    condition(out, "processor", l->cpu);
-    condition(out, "inference engine", l->engine);
-    condition(out, "frequency governor", l->governor);
+    latency_text(f, out, "processor", offsetof(mnas_latency, cpu));
+    latency_text(f, out, "inference engine", offsetof(mnas_latency, engine));
+    latency_text(f, out, "frequency governor", offsetof(mnas_latency, governor));
 }
 
 static void image_condition(const mnas_report_facts *f, mnas_str *out) {
-    int64_t low = INT64_MAX, high = 0;
-    char text[96], a[MNAS_HUMAN_BYTES], b[MNAS_HUMAN_BYTES];
-    for (int i = 0; i < f->n_done; i++) {
-        int64_t n = f->done[i]->n_images;
-        low = n < low ? n : low, high = n > high ? n : high;
-    }
-    if (f->n_done == 0 || low < 0) return;
-    mnas_human_exact(low, a);
-    mnas_human_exact(high, b);
-    if (low == high) {
-        snprintf(text, sizeof text, "%s", a);
-    } else {
-        snprintf(text, sizeof text, "%s to %s", a, b);
-    }
-    condition(out, "images a trial trained on", text);
+    char text[RANGE_BYTES];
+    if (range_text(f, images_of, text)) condition(out, "images a trial trained on", text);
 }
 
 static void time_conditions(const mnas_report_facts *f, mnas_str *out) {
@@ -278,7 +313,9 @@ static void tip(mnas_str *out, const mnas_trial *t) {
     mnas_human_count(t->params, params);
     mnas_human_count(t->macs, macs);
     if (t->state == MNAS_TRIAL_FAILED) {
-        mnas_str_appendf(out, "Trial %d failed: %s&#10;", t->number, reason_of(t));
+        mnas_str_appendf(out, "Trial %d failed: ", t->number);
+        mnas_report_escape(out, reason_of(t));
+        mnas_str_append(out, "&#10;");
     } else {
         mnas_str_appendf(out, "Trial %d: %s at %s&#10;reward %s&#10;", t->number, accuracy, latency, reward);
     }
@@ -287,7 +324,7 @@ static void tip(mnas_str *out, const mnas_trial *t) {
         if (*p == ' ') {
             mnas_str_append(out, "&#10;");
         } else {
-            mnas_str_append_n(out, p, 1);
+            mnas_report_escape_n(out, p, 1);
         }
     }
 }
@@ -296,8 +333,9 @@ static void trial_row(mnas_str *out, const mnas_trial *t) {
     static const char *const states[] = {"running", "complete", "failed", "pruned"};
     mnas_str_appendf(out, "<tr id=\"t%d\" data-t=\"%d\" data-tip=\"", t->number, t->number);
     tip(out, t);
-    mnas_str_appendf(out, "\"><td>%d</td><td>%s%s%s</td>", t->number, states[t->state],
-                     t->reason[0] ? ": " : "", t->reason);
+    mnas_str_appendf(out, "\"><td>%d</td><td>%s%s", t->number, states[t->state], t->reason[0] ? ": " : "");
+    mnas_report_escape(out, t->reason);
+    mnas_str_append(out, "</td>");
     number_cells(out, t);
     mnas_str_append(out, "<td class=\"arch\">");
     arch(out, t->arch);

@@ -210,6 +210,26 @@ static void test_marks_inside(void **state) {
     free(html);
 }
 
+/* A study may come from anybody: nothing in it becomes markup. Conditions that differ are not passed off as
+ * one. */
+static void test_foreign_study(void **state) {
+    (void)state;
+    static char hostile[] = "r1\"><script>alert(1)</script> r2<b>";
+    fixture *f = fixture_create(44, 0.02, "ppo");
+    mnas_str html = {0};
+    for (int i = 0; i < 44; i++) f->trials[i].arch = hostile;
+    strcpy(f->trials[9].reason, "<i>\"");
+    strcpy(f->trials[20].latency.cpu, "another <u>");
+    f->trials[21].latency.rounds = 10;
+    assert_int_equal(mnas_report_render(&f->source, &html), 0);
+    assert_false(has(html.data, "<script>alert") || has(html.data, "<b>\"") || has(html.data, "r2<b>"));
+    assert_false(has(html.data, "<i>") || has(html.data, "<u>"));
+    assert_true(has(html.data, "5 to 10 rounds of a fresh process each"));
+    assert_true(has(html.data, "some processor (of the first trial; it is another in others)"));
+    mnas_str_free(&html);
+    free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_welch_interval),
@@ -221,6 +241,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_is_loaded),
         cmocka_unit_test(test_balanced),
         cmocka_unit_test(test_marks_inside),
+        cmocka_unit_test(test_foreign_study),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
