@@ -160,7 +160,7 @@ int mnas_file_writer_open(mnas_file_writer *w, const char *path) {
     w->fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
     w->named = w->fd < 0;
     if (w->named) w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return w->fd < 0 ? mnas_error_errno("%s", w->tmp) : 0;
+    return w->fd < 0 ? mnas_error_errno("%s: cannot be written", path) : 0;
 }
 
 void mnas_file_writer_abort(mnas_file_writer *w) {

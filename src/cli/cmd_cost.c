@@ -41,8 +41,8 @@ static json_t *layers_json(const mnas_cost *cost) {
 
 static int print_json(const char *name, const mnas_model *model, const mnas_cost *c) {
     return mnas_json_print(
-        json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}", "model", name, "input",
-                  model->input_size, "params", (json_int_t)c->params, "macs", (json_int_t)c->macs,
+        json_pack("{s:o, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:o}", "model", mnas_json_text(name),
+                  "input", model->input_size, "params", (json_int_t)c->params, "macs", (json_int_t)c->macs,
                   "train_bytes", (json_int_t)c->train_bytes, "infer_bytes", (json_int_t)c->infer_bytes,
                   "weight_bytes", (json_int_t)c->weight_bytes, "optimizer_bytes",
                   (json_int_t)c->optimizer_bytes, "batch", c->batch, "layers", layers_json(c)));

@@ -17,10 +17,10 @@ static json_t *class_names(const mnas_dataset_info *info) {
 
 static int print_json(const mnas_dataset_info *d) {
     return mnas_json_print(json_pack(
-        "{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "data", d->spec, "height", d->height,
-        "width", d->width, "channels", d->channels, "classes", d->classes, "n_train", d->n_train, "n_val",
-        d->n_val, "n_test", d->n_test, "cache_bytes", mnas_json_integer(d->cache_bytes), "cache_path",
-        mnas_json_text(d->cache_path), "class_names", class_names(d)));
+        "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "data", mnas_json_text(d->spec), "height",
+        d->height, "width", d->width, "channels", d->channels, "classes", d->classes, "n_train", d->n_train,
+        "n_val", d->n_val, "n_test", d->n_test, "cache_bytes", mnas_json_integer(d->cache_bytes),
+        "cache_path", mnas_json_text(d->cache_path), "class_names", class_names(d)));
 }
 
 static void print_text(const mnas_dataset_info *d) {

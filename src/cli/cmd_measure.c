@@ -73,7 +73,7 @@ static int run(const void *opts, int n_words, char **words) {
         return 0;
     }
     json_t *result = mnas_json_latency(&latency);
-    if (result) json_object_set_new(result, "model", json_string(words[0]));
+    if (result) json_object_set_new(result, "model", mnas_json_text(words[0]));
     return mnas_json_print(result);
 }
 

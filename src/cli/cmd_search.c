@@ -49,7 +49,7 @@ static const mnas_opt options[] = {
      "train each trial on so many different ones; 0: all", NULL},
     {"max-minutes", MNAS_OPT_FLOAT, AT(max_minutes), NULL, 0.001, 1e7, "minutes",
      "stop after this time; no limit unless given", NULL},
-    {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 256, "trials", "trained side by side", NULL},
+    {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 64, "trials", "trained side by side", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "of each; 0: cores divided by jobs",
      NULL},
     {"trial-timeout", MNAS_OPT_FLOAT, AT(trial_timeout_s), NULL, 0.1, 1e7, "seconds",

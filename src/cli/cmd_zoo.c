@@ -30,10 +30,10 @@ static int append_json(json_t *models, const mnas_zoo_entry *entry, int input) {
     if (rc < 0) return rc;
     rc = mnas_model_arch(&model, &arch);
     if (rc == 0) {
-        json_array_append_new(models, json_pack("{s:s, s:I, s:I, s:i, s:s, s:s, s:s}", "name", entry->name,
-                                                "params", (json_int_t)cost.params, "macs",
-                                                (json_int_t)cost.macs, "input", model.input_size, "arch",
-                                                arch, "help", entry->help, "source", entry->source));
+        json_array_append_new(
+            models, json_pack("{s:o, s:I, s:I, s:i, s:s, s:s, s:s}", "name", mnas_json_text(entry->name),
+                              "params", (json_int_t)cost.params, "macs", (json_int_t)cost.macs, "input",
+                              model.input_size, "arch", arch, "help", entry->help, "source", entry->source));
         free(arch);
     }
     mnas_cost_free(&cost);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -16,8 +17,20 @@ json_t *mnas_json_integer(int64_t value) {
     return value == -1 ? json_null() : json_integer(value);
 }
 
+/* What a crashed process or a file name leaves need not be UTF-8, which JSON must be. */
+static json_t *ascii_of(const char *text) {
+    char *plain = strdup(text);
+    for (char *p = plain; p && *p; p++)
+        if ((unsigned char)*p > 126) *p = '?';
+    json_t *value = plain ? json_string(plain) : NULL;
+    free(plain);
+    return value;
+}
+
 json_t *mnas_json_text(const char *text) {
-    return text && text[0] ? json_string(text) : json_null();
+    if (!text || !text[0]) return json_null();
+    json_t *value = json_string(text);
+    return value ? value : ascii_of(text);
 }
 
 json_t *mnas_json_latency(const mnas_latency *l) {

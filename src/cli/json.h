@@ -10,7 +10,7 @@
 
 json_t *mnas_json_number(double value);   /* null for NaN and infinities */
 json_t *mnas_json_integer(int64_t value); /* null for -1 */
-json_t *mnas_json_text(const char *text); /* null for NULL and "" */
+json_t *mnas_json_text(const char *text); /* null for NULL and ""; '?' for bytes of what is no UTF-8 */
 json_t *mnas_json_latency(const mnas_latency *latency);
 json_t *mnas_json_trial(const mnas_trial *trial);
 

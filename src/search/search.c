@@ -169,7 +169,8 @@ static int compare_settings(search *s) {
     if (rc < 0) return rc;
     if (s->options.jobs > s->delay)
         return mnas_error_set(MNAS_ERR_MISMATCH,
-                              "--jobs is %d, but %s was made with a delay of %d proposals; allowed: 1 to %d",
+                              "--jobs is %d, but %s was made for at most %d side by side, on which its "
+                              "proposals depend; allowed: 1 to %d",
                               s->options.jobs, s->options.study, s->delay, s->delay);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -117,8 +118,11 @@ int mnas_store_open(mnas_store **out, const char *path, mnas_store_mode mode) {
     mnas_store *store = calloc(1, sizeof *store);
     if (!store) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: study %s", path);
     store->lock_fd = -1;
+    struct stat st;
     int rc = 0;
-    if (mode == MNAS_STORE_WRITE) {
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* before a lock is left beside it */
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "%s: no study, but a folder or a device", path);
+    if (rc == 0 && mode == MNAS_STORE_WRITE) {
         ignore_sigxfsz();
         rc = lock_study(store, path);
     }

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "train/evaluate.h"
 #include "train/trainer.h"
 
@@ -46,6 +48,18 @@ static int read_recipe(run *r) {
     if (!(r->recipe.epochs > 0))
         return mnas_error_set(MNAS_ERR_ARG, "epochs is %g; allowed: more than 0", r->recipe.epochs);
     return 0;
+}
+
+/* Before an hour of training, not behind it. */
+static int check_output(const char *path) {
+    mnas_file_writer probe;
+    struct stat st;
+    if (!path) return 0;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return mnas_error_set(MNAS_ERR_IO, "%s: is a folder; the weights need the name of a file", path);
+    int rc = mnas_file_writer_open(&probe, path);
+    if (rc == 0) mnas_file_writer_abort(&probe);
+    return rc;
 }
 
 /* The number of the last step of epoch 1, 2, ...: at least so many images have then been seen as the epoch
@@ -211,6 +225,7 @@ int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_optio
     run r = {.options = options, .model = model};
     int rc;
     if ((rc = read_recipe(&r)) < 0) goto out;
+    if ((rc = check_output(options->output)) < 0) goto out;
     /* Before anything is prepared: libraries divide their work when they are set up. */
     omp_set_num_threads(options->threads > 0 ? options->threads : omp_get_num_procs());
     if ((rc = mnas_dataset_open(&r.dataset, options->data, 0)) < 0) goto out;

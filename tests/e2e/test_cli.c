@@ -108,6 +108,13 @@ static void test_failures(void **state) {
     check_refused("report " MNAS_TEST_TMP "/absent.db -o " MNAS_TEST_TMP "/absent.html", 1, "absent.db");
     check_refused("cost ./absent.yaml", 1, "absent.yaml");
     check_refused("space ./absent.yaml", 1, "absent.yaml");
+    check_refused("show " MNAS_TEST_TMP, 1, "no study, but a folder");
+    check_refused("search --space mnasnet-28 --data fashion-mnist --study " MNAS_TEST_TMP, 1, "a folder");
+    assert_int_not_equal(access(MNAS_TEST_TMP ".lock", F_OK), 0);
+    /* told before the data are so much as looked at */
+    check_refused("train mnasnet-b1 --data idx:path=absent -o " MNAS_TEST_TMP "/absent/w.safetensors", 1,
+                  "absent/w.safetensors: cannot be written");
+    check_refused("train mnasnet-b1 --data idx:path=absent -o " MNAS_TEST_TMP, 1, "is a folder");
     assert_int_not_equal(access(MNAS_TEST_TMP "/absent.db", F_OK), 0);
     assert_int_not_equal(access(MNAS_TEST_TMP "/absent.html", F_OK), 0);
 }
