@@ -254,6 +254,7 @@ int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weight
 /* ---------------------------------------------------------------------------------------------------------------- search */
 
 typedef enum { MNAS_TRIAL_RUNNING, MNAS_TRIAL_COMPLETE, MNAS_TRIAL_FAILED, MNAS_TRIAL_PRUNED } mnas_trial_state;
+const char *mnas_trial_state_name(mnas_trial_state state); /* "running", "complete", "failed", "pruned" */
 
 typedef struct mnas_trial {
     int number;                       /* 0.. in order of proposal */

@@ -77,7 +77,6 @@ static json_t *time_text(int64_t unix_ms) {
 }
 
 json_t *mnas_json_trial(const mnas_trial *t) {
-    static const char *const states[] = {"running", "complete", "failed", "pruned"};
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
     bool measured = isfinite(t->latency.median_ms);
@@ -85,8 +84,8 @@ json_t *mnas_json_trial(const mnas_trial *t) {
         "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
         "s:o, "
         "s:s, s:i, s:o}",
-        "trial", t->number, "state", states[t->state], "reason", mnas_json_text(t->reason), "arch",
-        mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
+        "trial", t->number, "state", mnas_trial_state_name(t->state), "reason", mnas_json_text(t->reason),
+        "arch", mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
         mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",
         mnas_json_integer(t->params), "macs", mnas_json_integer(t->macs), "train_bytes",
         mnas_json_integer(t->train_bytes), "key", mnas_json_text(t->key), "tokens",

@@ -16,8 +16,8 @@ const mnas_trial *mnas_cli_find_trial(const mnas_study *study, int number) {
 }
 
 const char *mnas_cli_trial_outcome(const mnas_trial *trial, char buf[64]) {
-    static const char *const names[] = {"running", "complete", "failed", "pruned"};
-    snprintf(buf, 64, "%s%s%s", names[trial->state], trial->reason[0] ? ": " : "", trial->reason);
+    snprintf(buf, 64, "%s%s%s", mnas_trial_state_name(trial->state), trial->reason[0] ? ": " : "",
+             trial->reason);
     return buf;
 }
 

@@ -330,10 +330,10 @@ static void tip(mnas_str *out, const mnas_trial *t) {
 }
 
 static void trial_row(mnas_str *out, const mnas_trial *t) {
-    static const char *const states[] = {"running", "complete", "failed", "pruned"};
     mnas_str_appendf(out, "<tr id=\"t%d\" data-t=\"%d\" data-tip=\"", t->number, t->number);
     tip(out, t);
-    mnas_str_appendf(out, "\"><td>%d</td><td>%s%s", t->number, states[t->state], t->reason[0] ? ": " : "");
+    mnas_str_appendf(out, "\"><td>%d</td><td>%s%s", t->number, mnas_trial_state_name(t->state),
+                     t->reason[0] ? ": " : "");
     mnas_report_escape(out, t->reason);
     mnas_str_append(out, "</td>");
     number_cells(out, t);

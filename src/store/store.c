@@ -174,7 +174,6 @@ int mnas_store_set(mnas_store *store, const char *name, const char *value) {
     return mnas_db_finish(&store->db, stmt, 0);
 }
 
-/* Room for one more of `bytes` each, in steps of doubling; the new one is zero. */
 int mnas_store_grow(void **items, size_t n, size_t bytes) {
     if ((n & (n - 1)) == 0) {
         void *grown = realloc(*items, (n ? 2 * n : 1) * bytes);

@@ -11,7 +11,7 @@ struct mnas_store {
     bool begun;
 };
 
-/* Room for item n in an array that grows by doubling; it is zeroed. */
+/* Room for item n in an array that grows by doubling; the new item is zero. */
 int mnas_store_grow(void **items, size_t n, size_t bytes);
 
 #endif

@@ -155,7 +155,7 @@ static int insert_late(mnas_store *store, const mnas_trial *trial) {
     sqlite3_bind_int64(stmt, 1, mnas_clock_unix_ms());
     sqlite3_bind_int(stmt, 2, trial->number);
     sqlite3_bind_int(stmt, 3, trial->attempt);
-    mnas_db_bind_text(stmt, 4, mnas_trial_state_names[trial->state]);
+    mnas_db_bind_text(stmt, 4, mnas_trial_state_name(trial->state));
     mnas_db_bind_text(stmt, 5, trial->reason);
     mnas_db_bind_real(stmt, 6, trial->accuracy_frac);
     mnas_db_bind_real(stmt, 7, trial->latency.median_ms);

@@ -10,7 +10,11 @@
 #include "base/error.h"
 #include "store/store.h"
 
-const char *const mnas_trial_state_names[] = {"running", "complete", "failed", "pruned", NULL};
+static const char *const state_names[] = {"running", "complete", "failed", "pruned", NULL};
+
+const char *mnas_trial_state_name(mnas_trial_state state) {
+    return state_names[state];
+}
 
 typedef enum { COL_INT, COL_INT64, COL_REAL, COL_CHARS, COL_TEXT, COL_STATE, COL_TOKENS } column_kind;
 
@@ -131,7 +135,7 @@ int mnas_trial_row_bind(sqlite3_stmt *stmt, const mnas_trial *trial) {
             mnas_db_bind_text(stmt, i + 1, *(char *const *)at);
             break;
         case COL_STATE:
-            mnas_db_bind_text(stmt, i + 1, mnas_trial_state_names[trial->state]);
+            mnas_db_bind_text(stmt, i + 1, state_names[trial->state]);
             break;
         case COL_TOKENS:
             rc = bind_tokens(stmt, i + 1, trial);
@@ -149,8 +153,8 @@ static int damaged(const mnas_trial *trial, const char *what, const char *text) 
 }
 
 static int read_state(mnas_trial *trial, const char *text) {
-    for (int i = 0; text && mnas_trial_state_names[i]; i++) {
-        if (strcmp(text, mnas_trial_state_names[i]) != 0) continue;
+    for (int i = 0; text && state_names[i]; i++) {
+        if (strcmp(text, state_names[i]) != 0) continue;
         trial->state = (mnas_trial_state)i;
         return 0;
     }

@@ -22,6 +22,4 @@ int mnas_trial_row_bind(sqlite3_stmt *stmt, const mnas_trial *trial);
 /* Read the columns 0 .. count - 1 into *trial (mnas_trial_empty before); clear it also after a failure. */
 int mnas_trial_row_read(sqlite3_stmt *stmt, mnas_trial *trial);
 
-extern const char *const mnas_trial_state_names[]; /* indexed by state; NULL-terminated */
-
 #endif
