@@ -34,7 +34,7 @@ check-asan: deps
 # libgomp is not instrumented: with one OpenMP thread, what remains are the threads we start ourselves.
 check-tsan: deps
 	@cmake --preset tsan >/dev/null && ninja -C build-tsan
-	@OMP_NUM_THREADS=1 scripts/with-sanitizers ctest --test-dir build-tsan --output-on-failure -R 'loader|proc|train|search'
+	@OMP_NUM_THREADS=1 scripts/with-sanitizers ctest --test-dir build-tsan --output-on-failure -R '^test_(loader|dataset_.*|proc|train)$$'
 
 bench: build
 	@bench/run_train.sh

@@ -223,7 +223,7 @@ typedef struct mnas_train_options {
     double epochs;                /* NaN: the recipe's; may be fractional */
     int64_t max_images;           /* train on the first so many of the shuffled training split; 0: all */
     int batch;                    /* 0: the recipe's */
-    int threads;                  /* 0: all cores */
+    int threads;                  /* 0: all cores, or OMP_NUM_THREADS */
     uint64_t seed;
     const char *output;           /* safetensors file, or NULL */
     const char *init;             /* start from these weights, or NULL */

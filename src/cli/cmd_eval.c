@@ -20,7 +20,8 @@ static const mnas_opt options[] = {
     {"data", MNAS_OPT_STRING, AT(data), NULL, 0, 0, "DATASET", "`mnas datasets` lists them", NULL},
     {"split", MNAS_OPT_CHOICE, AT(split), "val", 0, 0, NULL,
      "held out of training (val), or the dataset's own (test)", splits},
-    {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "0: one for each core", NULL},
+    {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
+     "0: one for each core, or OMP_NUM_THREADS", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};

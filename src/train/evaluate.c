@@ -4,11 +4,11 @@
  */
 #include "train/evaluate.h"
 
-#include <omp.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "blocks/net.h"
+#include "train/threads.h"
 
 enum { EVAL_BATCH = 64 };
 
@@ -88,7 +88,7 @@ int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weight
     mnas_model fitted = *model;
     int rc = mnas_dataset_open(&dataset, data_spec, test ? MNAS_ALLOW_TEST : 0);
     if (rc < 0) return rc;
-    omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+    mnas_threads_use(threads);
     rc = mnas_model_fit_dataset(&fitted, &dataset->info);
     if (rc == 0)
         rc = evaluate_file(out, &fitted, weights_path, dataset, test ? MNAS_SPLIT_TEST : MNAS_SPLIT_VAL);

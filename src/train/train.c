@@ -5,7 +5,6 @@
  * that were saved.
  */
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "train/evaluate.h"
+#include "train/threads.h"
 #include "train/trainer.h"
 
 static const double live_interval_s = 0.2;
@@ -227,7 +227,7 @@ int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_optio
     if ((rc = read_recipe(&r)) < 0) goto out;
     if ((rc = check_output(options->output)) < 0) goto out;
     /* Before anything is prepared: libraries divide their work when they are set up. */
-    omp_set_num_threads(options->threads > 0 ? options->threads : omp_get_num_procs());
+    mnas_threads_use(options->threads);
     if ((rc = mnas_dataset_open(&r.dataset, options->data, 0)) < 0) goto out;
     if ((rc = mnas_model_fit_dataset(model, &r.dataset->info)) < 0) goto out;
     if ((rc = open_loaders(&r)) < 0) goto out;
