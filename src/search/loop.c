@@ -247,9 +247,26 @@ static int claim(loop *l, mnas_trial_run *run, mnas_known *known) {
     return 0;
 }
 
-static void pause_others(loop *l, void (*act)(mnas_trial_run *, const mnas_trial_context *)) {
-    if (!mnas_device_needs_quiet(l->trial.device)) return;
+/* Hear what the trainings have to say. */
+static int listen_to_runs(loop *l, int timeout_ms) {
+    for (int i = 0; i < l->n_jobs; i++)
+        l->jobs[i] = l->runs[i].phase == MNAS_RUN_TRAINING ? l->runs[i].job : NULL;
+    return l->trial.runner->wait(l->trial.runner->user, l->jobs, (size_t)l->n_jobs, timeout_ms);
+}
+
+static void for_all_runs(loop *l, void (*act)(mnas_trial_run *, const mnas_trial_context *)) {
     for (int i = 0; i < l->n_jobs; i++) act(&l->runs[i], &l->trial);
+}
+
+/* No training runs while a latency is taken, where the device is this machine. */
+static int measure_run(loop *l, mnas_trial_run *run) {
+    if (!mnas_device_needs_quiet(l->trial.device)) return mnas_trial_measure(run, &l->trial);
+    int rc = listen_to_runs(l, 0); /* one that has just ended is not paused */
+    if (rc < 0) return rc;
+    for_all_runs(l, mnas_trial_pause);
+    rc = mnas_trial_measure(run, &l->trial);
+    for_all_runs(l, mnas_trial_resume);
+    return rc;
 }
 
 /* Up to the start of its training, or its early end. */
@@ -257,9 +274,7 @@ static int start_run(loop *l, mnas_trial_run *run) {
     int rc = mnas_trial_prepare(run, &l->trial);
     if (rc == 0 && run->phase == MNAS_RUN_READY) {
         show(l, NULL, run, "measuring");
-        pause_others(l, mnas_trial_pause);
-        rc = mnas_trial_measure(run, &l->trial);
-        pause_others(l, mnas_trial_resume);
+        rc = measure_run(l, run);
     }
     if (rc == 0 && run->phase == MNAS_RUN_MEASURED && !is_cancelled(l)) rc = mnas_trial_train(run, &l->trial);
     return rc;
@@ -323,9 +338,7 @@ static int finish_run(loop *l, mnas_trial_run *run) {
 
 /* What the trainings have to say since last time, waiting a moment for it. */
 static int poll_runs(loop *l) {
-    for (int i = 0; i < l->n_jobs; i++)
-        l->jobs[i] = l->runs[i].phase == MNAS_RUN_TRAINING ? l->runs[i].job : NULL;
-    int rc = l->trial.runner->wait(l->trial.runner->user, l->jobs, (size_t)l->n_jobs, POLL_MS);
+    int rc = listen_to_runs(l, POLL_MS);
     for (int i = 0; i < l->n_jobs && rc == 0; i++) {
         mnas_trial_run *run = &l->runs[i];
         if (run->phase != MNAS_RUN_TRAINING) continue;

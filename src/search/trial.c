@@ -197,20 +197,24 @@ int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context) {
 
 void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context) {
     if (run->phase != MNAS_RUN_TRAINING || !isnan(run->paused_since_s)) return;
-    context->runner->pause(run->job);
+    run->ended_unheard = context->runner->news(run->job)->done;
+    if (!run->ended_unheard) context->runner->pause(run->job);
     run->paused_since_s = mnas_clock_now_s();
 }
 
 void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context) {
     if (run->phase != MNAS_RUN_TRAINING || isnan(run->paused_since_s)) return;
-    run->paused_s += mnas_clock_now_s() - run->paused_since_s;
+    const double away_s = mnas_clock_now_s() - run->paused_since_s;
+    run->away_s += away_s;
     run->paused_since_s = NAN;
+    if (run->ended_unheard) return;
+    run->paused_s += away_s;
     context->runner->resume(run->job);
 }
 
 double mnas_trial_overhead_s(const mnas_trial_run *run) {
     const mnas_trial *row = &run->row;
-    const double all_s = mnas_clock_now_s() - run->begun_s - run->paused_s;
+    const double all_s = mnas_clock_now_s() - run->begun_s - run->away_s;
     return fmax(0, all_s - (isnan(row->train_s) ? 0 : row->train_s) -
                        (isnan(row->measure_s) ? 0 : row->measure_s));
 }

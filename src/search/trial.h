@@ -38,9 +38,12 @@ typedef struct mnas_trial_run {
     mnas_trial row; /* as it will be stored; owns its texts */
     mnas_model model;
     mnas_job *job;
-    double begun_s, train_begun_s;   /* monotonic */
-    double paused_s, paused_since_s; /* of the training; since: NaN while it runs */
-    double frac;                     /* of the training; NaN unknown */
+    double begun_s, train_begun_s; /* monotonic */
+    double paused_s;               /* of the training */
+    double away_s;         /* while another trial was measured: the training paused, or ended and unheard */
+    double paused_since_s; /* NaN while it runs */
+    bool ended_unheard;    /* the training had ended when it was to be paused */
+    double frac;           /* of the training; NaN unknown */
 } mnas_trial_run;
 
 /* Takes *row over (attempt and start time set); begun_s: since when its time counts. */
