@@ -261,7 +261,7 @@ static void for_all_runs(loop *l, void (*act)(mnas_trial_run *, const mnas_trial
 /* No training runs while a latency is taken, where the device is this machine. */
 static int measure_run(loop *l, mnas_trial_run *run) {
     if (!mnas_device_needs_quiet(l->trial.device)) return mnas_trial_measure(run, &l->trial);
-    int rc = listen_to_runs(l, 0); /* one that has just ended is not paused */
+    int rc = listen_to_runs(l, 0); /* whether they have begun, or ended */
     if (rc < 0) return rc;
     for_all_runs(l, mnas_trial_pause);
     rc = mnas_trial_measure(run, &l->trial);

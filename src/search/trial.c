@@ -149,7 +149,7 @@ int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
 }
 
 static double training_s(const mnas_trial_run *run) {
-    return mnas_clock_now_s() - run->train_begun_s - run->paused_s;
+    return mnas_clock_now_s() - run->train_begun_s - run->away_s;
 }
 
 static int take_epochs(mnas_trial *row, const mnas_job_news *news) {
@@ -197,8 +197,9 @@ int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context) {
 
 void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context) {
     if (run->phase != MNAS_RUN_TRAINING || !isnan(run->paused_since_s)) return;
-    run->ended_unheard = context->runner->news(run->job)->done;
-    if (!run->ended_unheard) context->runner->pause(run->job);
+    const mnas_job_news *news = context->runner->news(run->job);
+    run->paused_training = !isnan(news->frac) && !news->done;
+    if (!news->done) context->runner->pause(run->job);
     run->paused_since_s = mnas_clock_now_s();
 }
 
@@ -207,9 +208,8 @@ void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context) {
     const double away_s = mnas_clock_now_s() - run->paused_since_s;
     run->away_s += away_s;
     run->paused_since_s = NAN;
-    if (run->ended_unheard) return;
-    run->paused_s += away_s;
-    context->runner->resume(run->job);
+    if (run->paused_training) run->paused_s += away_s;
+    if (!context->runner->news(run->job)->done) context->runner->resume(run->job);
 }
 
 double mnas_trial_overhead_s(const mnas_trial_run *run) {

@@ -39,11 +39,11 @@ typedef struct mnas_trial_run {
     mnas_model model;
     mnas_job *job;
     double begun_s, train_begun_s; /* monotonic */
-    double paused_s;               /* of the training */
-    double away_s;         /* while another trial was measured: the training paused, or ended and unheard */
-    double paused_since_s; /* NaN while it runs */
-    bool ended_unheard;    /* the training had ended when it was to be paused */
-    double frac;           /* of the training; NaN unknown */
+    double paused_s;               /* of what the training process takes for training */
+    double away_s;                 /* of everything, while another trial was measured */
+    double paused_since_s;         /* NaN while it runs */
+    bool paused_training; /* the pause fell into the training, not before it began or after it had ended */
+    double frac;          /* of the training; NaN unknown */
 } mnas_trial_run;
 
 /* Takes *row over (attempt and start time set); begun_s: since when its time counts. */

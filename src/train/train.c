@@ -179,7 +179,8 @@ static int run_epoch(run *r, int epoch) {
 static int run_epochs(run *r) {
     r->n_epochs = (int)ceil(r->recipe.epochs - 1e-9);
     r->n_steps = last_step(r, r->n_epochs);
-    r->started_s = r->shown_s = mnas_clock_now_s();
+    r->started_s = mnas_clock_now_s();
+    r->shown_s = -INFINITY; /* the first step is told at once: training has begun */
     for (int epoch = 1; epoch <= r->n_epochs; epoch++) {
         int rc = run_epoch(r, epoch);
         if (rc < 0) return rc;
