@@ -1,7 +1,7 @@
 /* zoo.c - published networks, exact to the parameter, at any width multiplier; and MODEL arguments that name
  * them or a file.
  *
- * Holds only networks whose layers were published (MNASNET.md section 4). Widths of all are scaled
+ * Holds only networks whose layers were published (docs/models.md says where). Widths of all are scaled
  * by MnasNet's rule, which at the published multipliers gives what each one's authors have.
  */
 #include "model/model.h"
@@ -25,60 +25,53 @@ typedef struct zoo_net {
 #define TPU "tensorflow/tpu, models/official/mnasnet; Tan et al., CVPR 2019"
 
 static const zoo_net nets[] = {
-    {{"mnasnet-a1", "MnasNet-A1: the search's main result, with squeeze-and-excitation (75.2 % top-1)", TPU},
-     32,
-     1280,
-     false,
-     false,
-     MNAS_ACT_RELU,
-     0.99,
-     0.2,
-     "r1_k3_s11_e1_i32_o16_noskip r2_k3_s22_e6_i16_o24 r3_k5_s22_e3_i24_o40_se0.25 r4_k3_s22_e6_i40_o80 "
-     "r2_k3_s11_e6_i80_o112_se0.25 r3_k5_s22_e6_i112_o160_se0.25 r1_k3_s11_e6_i160_o320"},
-    {{"mnasnet-b1", "MnasNet-B1: found without squeeze-and-excitation (74.5 % top-1)", TPU},
-     32,
-     1280,
-     false,
-     false,
-     MNAS_ACT_RELU,
-     0.99,
-     0.2,
-     "r1_k3_s11_e1_i32_o16_noskip r3_k3_s22_e3_i16_o24 r3_k5_s22_e3_i24_o40 r3_k5_s22_e6_i40_o80 "
-     "r2_k3_s11_e6_i80_o96 r4_k5_s22_e6_i96_o192 r1_k3_s11_e6_i192_o320_noskip"},
+    {.entry = {"mnasnet-a1",
+               "MnasNet-A1: the search's main result, with squeeze-and-excitation (75.2 % top-1)", TPU},
+     .stem_filters = 32,
+     .head_filters = 1280,
+     .act = MNAS_ACT_RELU,
+     .bn_momentum = 0.99,
+     .dropout = 0.2,
+     .arch =
+         "r1_k3_s11_e1_i32_o16_noskip r2_k3_s22_e6_i16_o24 r3_k5_s22_e3_i24_o40_se0.25 r4_k3_s22_e6_i40_o80 "
+         "r2_k3_s11_e6_i80_o112_se0.25 r3_k5_s22_e6_i112_o160_se0.25 r1_k3_s11_e6_i160_o320"},
+    {.entry = {"mnasnet-b1", "MnasNet-B1: found without squeeze-and-excitation (74.5 % top-1)", TPU},
+     .stem_filters = 32,
+     .head_filters = 1280,
+     .act = MNAS_ACT_RELU,
+     .bn_momentum = 0.99,
+     .dropout = 0.2,
+     .arch = "r1_k3_s11_e1_i32_o16_noskip r3_k3_s22_e3_i16_o24 r3_k5_s22_e3_i24_o40 r3_k5_s22_e6_i40_o80 "
+             "r2_k3_s11_e6_i80_o96 r4_k5_s22_e6_i96_o192 r1_k3_s11_e6_i192_o320_noskip"},
     /* The first block declares 16 input filters behind a stem of 8: that is why it has no residual. */
-    {{"mnasnet-small", "MnasNet-small: found by a separate search for 22 ms (66.0 % top-1)", TPU},
-     8,
-     1280,
-     false,
-     false,
-     MNAS_ACT_RELU,
-     0.99,
-     0,
-     "r1_k3_s11_e1_i16_o8 r1_k3_s22_e3_i8_o16 r2_k3_s22_e6_i16_o16 r4_k5_s22_e6_i16_o32_se0.25 "
-     "r3_k3_s11_e6_i32_o32_se0.25 r3_k5_s22_e6_i32_o88_se0.25 r1_k3_s11_e6_i88_o144"},
-    {{"mobilenet-v1", "MobileNetV1: depthwise separable convolutions, no residual (70.6 % top-1)",
-      "tensorflow/models, slim mobilenet_v1; Howard et al., 2017"},
-     32,
-     0,
-     false,
-     true,
-     MNAS_ACT_RELU6,
-     0.9997,
-     0.001,
-     "r1_k3_s11_e1_i32_o64_opsep_noskip r2_k3_s22_e1_i64_o128_opsep_noskip "
-     "r2_k3_s22_e1_i128_o256_opsep_noskip "
-     "r6_k3_s22_e1_i256_o512_opsep_noskip r2_k3_s22_e1_i512_o1024_opsep_noskip"},
-    {{"mobilenet-v2", "MobileNetV2: the reference of the search space (72.0 % top-1; @1.4 74.7 %)",
-      "tensorflow/models, slim mobilenet_v2; Sandler et al., CVPR 2018"},
-     32,
-     1280,
-     true,
-     true,
-     MNAS_ACT_RELU6,
-     0.997,
-     0.2,
-     "r1_k3_s11_e1_i32_o16 r2_k3_s22_e6_i16_o24 r3_k3_s22_e6_i24_o32 r4_k3_s22_e6_i32_o64 "
-     "r3_k3_s11_e6_i64_o96 r3_k3_s22_e6_i96_o160 r1_k3_s11_e6_i160_o320"},
+    {.entry = {"mnasnet-small", "MnasNet-small: found by a separate search for 22 ms (66.0 % top-1)", TPU},
+     .stem_filters = 8,
+     .head_filters = 1280,
+     .act = MNAS_ACT_RELU,
+     .bn_momentum = 0.99,
+     .arch = "r1_k3_s11_e1_i16_o8 r1_k3_s22_e3_i8_o16 r2_k3_s22_e6_i16_o16 r4_k5_s22_e6_i16_o32_se0.25 "
+             "r3_k3_s11_e6_i32_o32_se0.25 r3_k5_s22_e6_i32_o88_se0.25 r1_k3_s11_e6_i88_o144"},
+    {.entry = {"mobilenet-v1", "MobileNetV1: depthwise separable convolutions, no residual (70.6 % top-1)",
+               "tensorflow/models, slim mobilenet_v1; Howard et al., 2017"},
+     .stem_filters = 32,
+     .centred = true,
+     .act = MNAS_ACT_RELU6,
+     .bn_momentum = 0.9997,
+     .dropout = 0.001,
+     .arch = "r1_k3_s11_e1_i32_o64_opsep_noskip r2_k3_s22_e1_i64_o128_opsep_noskip "
+             "r2_k3_s22_e1_i128_o256_opsep_noskip r6_k3_s22_e1_i256_o512_opsep_noskip "
+             "r2_k3_s22_e1_i512_o1024_opsep_noskip"},
+    {.entry = {"mobilenet-v2", "MobileNetV2: the reference of the search space (72.0 % top-1; @1.4 74.7 %)",
+               "tensorflow/models, slim mobilenet_v2; Sandler et al., CVPR 2018"},
+     .stem_filters = 32,
+     .head_filters = 1280,
+     .head_grows = true,
+     .centred = true,
+     .act = MNAS_ACT_RELU6,
+     .bn_momentum = 0.997,
+     .dropout = 0.2,
+     .arch = "r1_k3_s11_e1_i32_o16 r2_k3_s22_e6_i16_o24 r3_k3_s22_e6_i24_o32 r4_k3_s22_e6_i32_o64 "
+             "r3_k3_s11_e6_i64_o96 r3_k3_s22_e6_i96_o160 r1_k3_s11_e6_i160_o320"},
 };
 enum { N_NETS = sizeof nets / sizeof nets[0] };
 
