@@ -31,7 +31,8 @@ static void print_node(mnas_str *text, const mnas_node *node) {
     mnas_str_append(text, "\n");
 }
 
-int mnas_net_canonical(const mnas_graph *graph, char **text) {
+/* Equal exactly for equal networks: operators, inputs, attributes, shapes; no names. *text is malloc'ed. */
+static int print_graph(const mnas_graph *graph, char **text) {
     mnas_str out = {0};
     for (int i = 0; i < graph->n_nodes; i++) print_node(&out, &graph->nodes[i]);
     if (!mnas_str_ok(&out)) {
@@ -46,7 +47,7 @@ int mnas_model_key(const mnas_model *model, char key[17]) {
     mnas_graph *graph = NULL;
     char *text = NULL;
     int rc = mnas_net_build(&graph, model);
-    if (rc < 0 || (rc = mnas_net_canonical(graph, &text)) < 0) goto out;
+    if (rc < 0 || (rc = print_graph(graph, &text)) < 0) goto out;
     uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, text, strlen(text));
     snprintf(key, 17, "%016llx", (unsigned long long)hash);
 out:

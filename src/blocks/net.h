@@ -1,6 +1,6 @@
 /* net.h - from a model to its training graph: stem, blocks, head.
  *
- * Layers as TensorFlow built them (MNASNET.md section 4): a residual is added iff the block's skip is identity, the layer's
+ * Layers as TensorFlow built them (docs/models.md): a residual is added iff the block's skip is identity, the layer's
  * stride is 1 and the DECLARED input and output filters agree (so `small`'s first block, i16 behind a stem of 8, has none);
  * layers 2..r have stride 1 and input = output. Names are timm's.
  */
@@ -11,8 +11,5 @@
 
 /* MNAS_ERR_INVALID when it cannot be built (a map smaller than 1x1, more than 2^31 elements, ...). */
 int mnas_net_build(mnas_graph **out, const mnas_model *model);
-
-/* Text that is equal exactly for equal networks: operators, inputs, attributes, shapes; no names. *text is malloc'ed. */
-int mnas_net_canonical(const mnas_graph *graph, char **text);
 
 #endif

@@ -82,8 +82,9 @@ int mnas_xnn_output(mnas_xnn_builder *b, int node) {
     return mnas_xnn_inner(b, node, shape, &b->value[node]);
 }
 
-int mnas_xnn_constant(mnas_xnn_builder *b, int node, size_t n_dims, const size_t *dims, const float *data,
-                      uint32_t *value) {
+/* A constant of dims[n_dims]; `data` must come from b->arena. */
+static int add_constant(mnas_xnn_builder *b, int node, size_t n_dims, const size_t *dims, const float *data,
+                        uint32_t *value) {
     return mnas_xnn_check(xnn_define_tensor_value(b->subgraph, xnn_datatype_fp32, n_dims, dims, data,
                                                   XNN_INVALID_VALUE_ID, 0, value),
                           &b->graph->nodes[node]);
@@ -109,13 +110,13 @@ int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value) {
     for (int k = 0; k < param->n_dims; k++) d[k] = (size_t)param->dims[k];
     if (param->n_dims < 4) {
         memcpy(dst, src, param->size * sizeof *src);
-        return mnas_xnn_constant(b, node, (size_t)param->n_dims, d, dst, value);
+        return add_constant(b, node, (size_t)param->n_dims, d, dst, value);
     }
     const bool depthwise = param->role == MNAS_PARAM_DEPTHWISE;
     const size_t n_out = depthwise ? 1 : d[0], n_in = depthwise ? d[0] : d[1];
     const size_t dims[4] = {n_out, d[2], d[3], n_in};
     repack(dst, src, n_out, n_in, d[2] * d[3]);
-    return mnas_xnn_constant(b, node, 4, dims, dst, value);
+    return add_constant(b, node, 4, dims, dst, value);
 }
 
 int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value) {
@@ -123,7 +124,7 @@ int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value) 
     const size_t dim = (size_t)n;
     float *zeros = alloc_floats(b->arena, dim);
     if (!zeros) return MNAS_ERR_MEMORY;
-    return mnas_xnn_constant(b, node, 1, &dim, zeros, value);
+    return add_constant(b, node, 1, &dim, zeros, value);
 }
 
 int mnas_xnn_bounds(const mnas_node *node, float *min, float *max) {
@@ -143,7 +144,7 @@ int mnas_xnn_subsample(mnas_xnn_builder *b, int node) {
     int rc;
     if (!ones) return MNAS_ERR_MEMORY;
     for (size_t i = 0; i < c; i++) ones[i] = 1;
-    if ((rc = mnas_xnn_constant(b, node, 4, dims, ones, &filter)) < 0) return rc;
+    if ((rc = add_constant(b, node, 4, dims, ones, &filter)) < 0) return rc;
     if ((rc = mnas_xnn_bias(b, node, 1, n->out.c, &bias)) < 0) return rc;
     if ((rc = mnas_xnn_output(b, node)) < 0) return rc;
     return mnas_xnn_check(xnn_define_depthwise_convolution_2d(b->subgraph, 0, 0, 0, 0, 1, 1, s, s, 1, 1, 1, c,

@@ -33,19 +33,14 @@ int mnas_xnn_check(enum xnn_status status, const mnas_node *node);
 int mnas_xnn_inner(mnas_xnn_builder *b, int node, mnas_shape shape, uint32_t *value);
 /* The value of the node's output, kept in b->value[node]: the graph's last node is the network's result. */
 int mnas_xnn_output(mnas_xnn_builder *b, int node);
-/* A constant of dims[n_dims]; `data` must come from b->arena. */
-int mnas_xnn_constant(mnas_xnn_builder *b, int node, size_t n_dims, const size_t *dims, const float *data,
-                      uint32_t *value);
-/* Parameter i of the node as a constant in XNNPACK's order: [O,C,k,k] as [O,k,k,C], [C,1,k,k] as [1,k,k,C].
- */
+/* Parameter i of the node as a constant in XNNPACK's order: [O,C,k,k] as [O,k,k,C], [C,1,k,k] as [1,k,k,C]. */
 int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value);
 /* Bias: parameter i, or zeros[n] when the node has none. */
 int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value);
 /* The bounds that are the activation; MNAS_ERR_INVALID for one that is no clipping (sigmoid). */
 int mnas_xnn_bounds(const mnas_node *node, float *min, float *max);
 
-/* A pool of one pixel, which XNNPACK's pools refuse: a depthwise 1x1 convolution by ones. Defines the output,
- * too. */
+/* A pool of one pixel, which XNNPACK's pools refuse: a depthwise 1x1 convolution by ones. Defines the output, too. */
 int mnas_xnn_subsample(mnas_xnn_builder *b, int node);
 
 typedef struct mnas_xnn mnas_xnn;

@@ -49,7 +49,8 @@ static int status_of(int code) {
     }
 }
 
-int mnas_db_check(const mnas_db *db, int code, const char *doing) {
+/* Status and message of the last SQLite call, which gave `code`; 0 for SQLITE_OK, ROW and DONE. */
+static int check(const mnas_db *db, int code, const char *doing) {
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return 0;
     const int status = status_of(code);
     const char *why = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code);
@@ -65,19 +66,19 @@ int mnas_db_check(const mnas_db *db, int code, const char *doing) {
 int mnas_db_exec(const mnas_db *db, const char *sql) {
     char doing[64];
     snprintf(doing, sizeof doing, "%.60s", sql);
-    return mnas_db_check(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), doing);
+    return check(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), doing);
 }
 
 int mnas_db_prepare(const mnas_db *db, sqlite3_stmt **stmt, const char *sql) {
     char doing[64];
     snprintf(doing, sizeof doing, "%.60s", sql);
-    return mnas_db_check(db, sqlite3_prepare_v2(db->handle, sql, -1, stmt, NULL), doing);
+    return check(db, sqlite3_prepare_v2(db->handle, sql, -1, stmt, NULL), doing);
 }
 
 int mnas_db_step(const mnas_db *db, sqlite3_stmt *stmt, bool *row) {
     const int code = sqlite3_step(stmt);
     *row = code == SQLITE_ROW;
-    return mnas_db_check(db, code, "reading or writing");
+    return check(db, code, "reading or writing");
 }
 
 int mnas_db_finish(const mnas_db *db, sqlite3_stmt *stmt, int rc) {
@@ -103,7 +104,7 @@ int mnas_db_pragma_int(const mnas_db *db, const char *name, int64_t *value) {
 static int open_as(mnas_db *db, const char *name, int flags) {
     const int code = sqlite3_open_v2(name, &db->handle, flags, NULL);
     if (code != SQLITE_OK) {
-        const int rc = mnas_db_check(db, code, "opening");
+        const int rc = check(db, code, "opening");
         mnas_db_close(db);
         return rc;
     }

@@ -1,5 +1,4 @@
-/* db.h - SQLite through a keyhole: open, prepare, bind, step, with our errors. The only header that knows
- * SQLite's.
+/* db.h - SQLite through a keyhole: open, prepare, bind, step, with our errors. The only header that knows SQLite's.
  *
  * Every failure becomes a mnas_status: a full disk MNAS_ERR_FULL, a file that is none of ours
  * MNAS_ERR_FORMAT, a lock that does not come free MNAS_ERR_BUSY. NaN is stored as NULL and read back as NaN.
@@ -17,20 +16,16 @@ typedef struct mnas_db {
     char path[1024];
 } mnas_db;
 
-/* create = false: MNAS_ERR_MISSING where there is no file, and nothing can be written through the connection.
- */
+/* create = false: MNAS_ERR_MISSING where there is no file, and nothing can be written through the connection. */
 int mnas_db_open(mnas_db *db, const char *path, bool create);
 void mnas_db_close(mnas_db *db);
 
-/* Status and message of the last SQLite call, which gave `code`; 0 for SQLITE_OK, ROW and DONE. */
-int mnas_db_check(const mnas_db *db, int code, const char *doing);
 int mnas_db_exec(const mnas_db *db, const char *sql);
 int mnas_db_pragma_int(const mnas_db *db, const char *name, int64_t *value);
 
 /* *stmt is NULL after a failure; release with sqlite3_finalize. */
 int mnas_db_prepare(const mnas_db *db, sqlite3_stmt **stmt, const char *sql);
-/* Run to the end a statement that gives no rows, and finalize it; `rc` is the status so far, passed through.
- */
+/* Run to the end a statement that gives no rows, and finalize it; `rc` is the status so far, passed through. */
 int mnas_db_finish(const mnas_db *db, sqlite3_stmt *stmt, int rc);
 /* *row: whether there is one. */
 int mnas_db_step(const mnas_db *db, sqlite3_stmt *stmt, bool *row);

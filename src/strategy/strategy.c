@@ -54,9 +54,6 @@ const mnas_plugin *const *mnas_strategy_plugins(size_t *n) {
 void *mnas_strategy_self(mnas_strategy *strategy) {
     return strategy->self;
 }
-const mnas_strategy_class *mnas_strategy_class_of(const mnas_strategy *strategy) {
-    return strategy->class;
-}
 
 static int check_problem(const mnas_problem *p) {
     if (p->n_decisions < 1 || p->n_decisions > MAX_DECISIONS)

@@ -5,6 +5,5 @@
 #include "strategy/strategy.h"
 
 void *mnas_strategy_self(mnas_strategy *strategy); /* replaced by every successful load */
-const mnas_strategy_class *mnas_strategy_class_of(const mnas_strategy *strategy);
 
 #endif

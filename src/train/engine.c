@@ -191,8 +191,7 @@ static int forward(mnas_engine *e, bool training, uint64_t seed) {
     return 0;
 }
 
-/* d(a + b) = da = db: the planner lets both be one buffer wherever it can, and then there is nothing to do.
- */
+/* d(a + b) = da = db: the planner lets both be one buffer wherever it can, and then there is nothing to do. */
 static void backward_add(unit *u) {
     for (int k = 0; k < 2; k++) {
         if (u->join[k]) {
@@ -268,10 +267,6 @@ int mnas_engine_step(mnas_engine *engine, mnas_weights *weights, mnas_weights *g
 
 size_t mnas_engine_slab_bytes(const mnas_engine *engine) {
     return engine->plan.bytes;
-}
-
-size_t mnas_engine_scratch_bytes(const mnas_engine *engine) {
-    return engine->scratch.bytes;
 }
 
 static double mean_ms(int64_t total_ns, int n) {

@@ -1,8 +1,7 @@
 /* engine.h - runs a graph: forward, loss, backward, in one preallocated slab.
  *
  * An engine knows no optimiser and no data; train/trainer.h composes them. Each node runs on the first
- * implementation that supports it: our own kernels (kernels/kernels.h), oneDNN lowerings, the reference
- * loops.
+ * implementation that supports it: our own kernels (kernels/kernels.h), oneDNN lowerings, the reference loops.
  */
 #ifndef MNAS_TRAIN_ENGINE_H
 #define MNAS_TRAIN_ENGINE_H
@@ -32,12 +31,9 @@ int mnas_engine_step(mnas_engine *engine, mnas_weights *weights, mnas_weights *g
 /* A forward pass of a full batch as in training, for the sake of the moving statistics alone. */
 int mnas_engine_observe(mnas_engine *engine, mnas_weights *weights, const float *images);
 
-size_t
-mnas_engine_slab_bytes(const mnas_engine *engine); /* activations: what the cost model calls train_bytes */
-size_t mnas_engine_scratch_bytes(
-    const mnas_engine *engine); /* libraries' and kernels' scratch, shared by all nodes */
-/* One line a node: name, operator, implementation, shape; the mean time of its runs so far. For `mnas train
- * --profile`. */
+/* Activations: what the cost model calls train_bytes. */
+size_t mnas_engine_slab_bytes(const mnas_engine *engine);
+/* One line a node: name, operator, implementation, shape; the mean time of its runs so far. For benchmarks. */
 void mnas_engine_describe(const mnas_engine *engine, FILE *out);
 
 #endif
