@@ -100,6 +100,16 @@ int mnas_ref_window_shape(mnas_node *node, mnas_shape in) {
                        node->pad_right);
 }
 
+void mnas_ref_bias_gradient(const mnas_call *call) {
+    const int channels = call->node->out.c;
+    const int64_t n_pixels = mnas_ref_size(call->node->out, call->batch) / channels;
+    for (int c = 0; c < channels; c++) {
+        double sum = 0;
+        for (int64_t i = 0; i < n_pixels; i++) sum += (double)call->ddst[i * channels + c];
+        call->dparam[1][c] = (float)sum;
+    }
+}
+
 /* -------------------------------------------------------------------- the reference loops as a kernel */
 
 static bool reference_supports(const mnas_node *node, const mnas_shape *in) {

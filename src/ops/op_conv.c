@@ -104,16 +104,6 @@ static void backward_src(const mnas_call *call) {
                     call->dsrc[0][mnas_ref_at(in, n, y, x) + c] = (float)src_gradient(call, n, y, x, c);
 }
 
-static void backward_bias(const mnas_call *call) {
-    int filters = call->node->filters;
-    int64_t n_pixels = mnas_ref_size(call->node->out, call->batch) / filters;
-    for (int k = 0; k < filters; k++) {
-        double sum = 0;
-        for (int64_t i = 0; i < n_pixels; i++) sum += (double)call->ddst[i * filters + k];
-        call->dparam[1][k] = (float)sum;
-    }
-}
-
 static void backward(const mnas_call *call) {
     const mnas_node *node = call->node;
     assert(node->act == MNAS_ACT_NONE);
@@ -122,7 +112,7 @@ static void backward(const mnas_call *call) {
             for (int ky = 0; ky < node->kernel; ky++)
                 for (int kx = 0; kx < node->kernel; kx++)
                     call->dparam[0][tap(call, k, c, ky, kx)] = (float)weight_gradient(call, k, c, ky, kx);
-    if (node->bias) backward_bias(call);
+    if (node->bias) mnas_ref_bias_gradient(call);
     if (call->dsrc[0]) backward_src(call);
 }
 

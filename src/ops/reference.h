@@ -1,5 +1,4 @@
-/* reference.h - what the reference loops of all operators share: places in an NHWC tensor, windows,
- * activations.
+/* reference.h - what the reference loops of all operators share: places in an NHWC tensor, windows, activations.
  *
  * Only for op_*.c. Nothing here is fast, and nothing here knows a library.
  */
@@ -48,5 +47,8 @@ static inline double mnas_ref_act(mnas_act act, double y) {
 
 /* Output side lengths of a window operator from its kernel, stride and pads; sets node->out.h and .w. */
 int mnas_ref_window_shape(mnas_node *node, mnas_shape in);
+
+/* dbias[c] = sum over n, y, x of ddst[n, y, x, c]; the bias is parameter 1. */
+void mnas_ref_bias_gradient(const mnas_call *call);
 
 #endif
