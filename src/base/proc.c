@@ -5,8 +5,7 @@
  * forked: start children from a thread that lives as long as they should.
  *
  * Invariants: a proc is `done` exactly when its child has been reaped and what it wrote has been read; until
- * then its pid (perhaps of a zombie) is ours, so that no signal can hit a stranger. All descriptors are
- * close-on-exec.
+ * then its pid (perhaps of a zombie) is ours, so that no signal can hit a stranger. All descriptors are close-on-exec.
  */
 #include "base/proc.h"
 
@@ -285,8 +284,7 @@ static double seconds(struct timeval t) {
     return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
 }
 
-/* Reap the child, waiting for its end when it has not come. Whatever it left running in its group goes with
- * it. */
+/* Reap the child, waiting for its end when it has not come. Whatever it left running in its group goes with it. */
 static void reap(mnas_proc *p) {
     struct rusage use = {0};
     int status = 0;
@@ -480,5 +478,27 @@ int mnas_proc_run(const char *const argv[], const char *input, double timeout_s,
         }
     }
     mnas_proc_free(p);
+    return rc;
+}
+
+/* ---- the child's side ---- */
+
+int mnas_proc_read_request(char **text, FILE *in, const char *what) {
+    mnas_str s = {0};
+    char chunk[4096];
+    size_t n;
+    int rc = 0;
+    while ((n = fread(chunk, 1, sizeof chunk, in)) > 0 && s.len <= MNAS_PROC_MAX_REQUEST)
+        mnas_str_append_n(&s, chunk, n);
+    if (ferror(in))
+        rc = mnas_error_errno("reading the %s", what);
+    else if (s.len > MNAS_PROC_MAX_REQUEST)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "%s is over %d bytes", what, MNAS_PROC_MAX_REQUEST);
+    else if (!mnas_str_ok(&s))
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %s", what);
+    else if (s.len == 0)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "%s is empty", what);
+    *text = rc < 0 ? NULL : s.data;
+    if (rc < 0) mnas_str_free(&s);
     return rc;
 }

@@ -19,15 +19,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct mnas_proc mnas_proc;
 
 typedef struct mnas_proc_result {
-    int exit_code;         /* 0..255, or -1 when ended by a signal */
-    int signal;            /* or 0 */
-    double wall_s, cpu_s;  /* of the child */
-    int64_t peak_rss_bytes; /* not below what this process had resident at the start: Linux counts the fork's copy */
-    const char *err;       /* the tail of stderr, NUL-terminated; owned by the proc */
+    int exit_code;        /* 0..255, or -1 when ended by a signal */
+    int signal;           /* or 0 */
+    double wall_s, cpu_s; /* of the child */
+    /* not below what this process had resident at the start: Linux counts the fork's copy */
+    int64_t peak_rss_bytes;
+    const char *err; /* the tail of stderr, NUL-terminated; owned by the proc */
 } mnas_proc_result;
 
 /* The binary that mnas_proc_start_self runs: /proc/self/exe unless set (tests set the built mnas; `path` is copied). */
@@ -55,5 +57,11 @@ void mnas_proc_free(mnas_proc *p);   /* kills and reaps when needed; NULL is all
 /* Start, wait to the end (at most timeout_s, then MNAS_ERR_TIMEOUT), return all stdout in *output (malloc'ed). A non-zero
  * exit or a signal is MNAS_ERR_CHILD with the last line of stderr in the message. */
 int mnas_proc_run(const char *const argv[], const char *input, double timeout_s, char **output);
+
+enum { MNAS_PROC_MAX_REQUEST = 1 << 20 /* bytes */ };
+
+/* The child's side: its whole request, up to the end of `in`; *text is malloc'ed. MNAS_ERR_FORMAT when it is empty or over
+ * MNAS_PROC_MAX_REQUEST; `what` names it in messages. */
+int mnas_proc_read_request(char **text, FILE *in, const char *what);
 
 #endif

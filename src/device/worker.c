@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/rng.h"
 #include "base/stats.h"
-#include "base/str.h"
 #include "blocks/fold.h"
 #include "blocks/net.h"
 #include "device/device.h"
@@ -23,34 +23,10 @@
 #include "ops/xnn.h"
 
 #define ENGINE "xnnpack 2022-02 (Debian 12)"
-enum { MAX_REQUEST = 1 << 20, WARMUP_BATCH = 5 };
+enum { WARMUP_BATCH = 5 };
 /* Warm is when two batches of runs in a row have medians this close; a machine that never settles is timed
  * all the same after so many times the wanted warm-up, the rounds then show it. */
 static const double warm_frac = 0.02, warmup_limit = 6;
-
-static int read_request(char **text, FILE *in) {
-    mnas_str s = {0};
-    char chunk[4096];
-    size_t n;
-    while ((n = fread(chunk, 1, sizeof chunk, in)) > 0 && s.len <= MAX_REQUEST)
-        mnas_str_append_n(&s, chunk, n);
-    mnas_str_append(&s, "");
-    *text = NULL;
-    int rc = 0;
-    if (ferror(in))
-        rc = mnas_error_errno("reading the measuring request");
-    else if (s.len > MAX_REQUEST)
-        rc = mnas_error_set(MNAS_ERR_FORMAT, "measuring request is over %d bytes", MAX_REQUEST);
-    else if (!mnas_str_ok(&s))
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: measuring request");
-    else if (s.len == 0)
-        rc = mnas_error_set(MNAS_ERR_FORMAT, "measuring request is empty");
-    if (rc < 0)
-        mnas_str_free(&s);
-    else
-        *text = s.data;
-    return rc;
-}
 
 static int pin(int core) {
     cpu_set_t set;
@@ -174,7 +150,7 @@ static int measure_round(char **reply_text, FILE *in) {
     mnas_wire_request request;
     mnas_wire_reply reply = {.engine = ENGINE};
     int rc;
-    if ((rc = read_request(&text, in)) < 0) goto out;
+    if ((rc = mnas_proc_read_request(&text, in, "measuring request")) < 0) goto out;
     if ((rc = mnas_wire_parse_request(&request, &yaml, text)) < 0) goto out;
     /* before any page is touched or thread started: both inherit it */
     if ((rc = pin(request.threads == 1 ? request.core : -1)) < 0) goto out;

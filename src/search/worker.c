@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "base/proc.h"
 #include "device/device.h"
 #include "search/trial_wire.h"
-
-enum { MAX_REQUEST = 1 << 20 };
 
 /* NULL with a message when it cannot be had. */
 static FILE *take_stdout(void) {
@@ -28,22 +26,6 @@ static FILE *take_stdout(void) {
     return NULL;
 }
 
-static int read_all(char **text) {
-    mnas_str s = {0};
-    char chunk[4096];
-    size_t n;
-    *text = NULL;
-    while ((n = fread(chunk, 1, sizeof chunk, stdin)) > 0 && s.len <= MAX_REQUEST)
-        mnas_str_append_n(&s, chunk, n);
-    mnas_str_append(&s, "");
-    if (mnas_str_ok(&s) && s.len <= MAX_REQUEST && s.data) {
-        *text = s.data;
-        return 0;
-    }
-    mnas_str_free(&s);
-    return mnas_error_set(MNAS_ERR_FORMAT, "a trial's request is empty or longer than %d bytes", MAX_REQUEST);
-}
-
 static void tell(void *user, const mnas_epoch *epoch) {
     /* a parent that no longer reads has other ways to end us */
     mnas_trial_wire_print_epoch(user, epoch);
@@ -53,7 +35,7 @@ static int train(FILE *out) {
     char *text = NULL;
     mnas_trial_wire_request trial = {0};
     mnas_train_result result;
-    int rc = read_all(&text);
+    int rc = mnas_proc_read_request(&text, stdin, "training request");
     if (rc == 0) rc = mnas_trial_wire_parse_request(&trial, text);
     if (rc == 0) {
         trial.options.progress = tell;

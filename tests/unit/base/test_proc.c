@@ -415,6 +415,30 @@ static void self_can_be_set(void **state) {
     mnas_proc_set_self("/proc/self/exe");
 }
 
+/* What a child with n bytes on its stdin is given, or told. */
+static int read_request(char **text, size_t n) {
+    FILE *in = tmpfile();
+    assert_non_null(in);
+    for (size_t i = 0; i < n; i++) fputc('x', in);
+    rewind(in);
+    const int rc = mnas_proc_read_request(text, in, "test request");
+    fclose(in);
+    return rc;
+}
+
+static void a_request_has_bounds(void **state) {
+    (void)state;
+    char *text;
+    assert_int_equal(read_request(&text, MNAS_PROC_MAX_REQUEST), 0);
+    assert_int_equal(strlen(text), MNAS_PROC_MAX_REQUEST);
+    free(text);
+    assert_int_equal(read_request(&text, MNAS_PROC_MAX_REQUEST + 1), MNAS_ERR_FORMAT);
+    assert_null(text);
+    assert_string_equal(mnas_error_message(), "test request is over 1048576 bytes");
+    assert_int_equal(read_request(&text, 0), MNAS_ERR_FORMAT);
+    assert_string_equal(mnas_error_message(), "test request is empty");
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "hold") == 0) return hold();
     const struct CMUnitTest tests[] = {
@@ -441,6 +465,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(children_die_with_their_parent),
         cmocka_unit_test(self_can_be_set),
+        cmocka_unit_test(a_request_has_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
