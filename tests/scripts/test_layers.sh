@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_layers.sh - directories are dependency rules: no #include may go against the layers of docs/ARCHITECTURE.md.
 #
-#     base <- model <- { ops kernels } <- blocks <- { data train device strategy store exporter } <- search <- { cli }
+#     base <- model <- { ops kernels } <- blocks <- { data train device strategy store } <- search <- { cli }
 #
 # Siblings in braces never include each other, but train may read data/dataset.h and data/loader.h. Everybody may include
 # mnas.h; cli knows nothing else but base. Own headers are named relative to src/. It reads text only: an include inside
@@ -20,10 +20,8 @@ declare -A allowed=(
     [device]="base model ops kernels blocks"
     [strategy]="base model ops kernels blocks"
     [store]="base model ops kernels blocks"
-    [exporter]="base model ops kernels blocks"
-    [search]="base model ops kernels blocks data train device strategy store exporter"
+    [search]="base model ops kernels blocks data train device strategy store"
     [cli]="base"
-    [agent]="base model ops device"
 )
 exceptions=" train:data/dataset.h train:data/loader.h "
 
