@@ -3,8 +3,7 @@
  *
  *     bench_train_step cifar|imagenet THREADS SECONDS [profile]
  *
- * Prints one line: images per second of the median step. Data is random and stays in memory: loading is not
- * measured.
+ * Prints one line: images per second of the median step. Data is random and stays in memory: loading is not measured.
  */
 #include <omp.h>
 #include <stdio.h>

@@ -11,6 +11,8 @@
 #ifndef MNAS_H
 #define MNAS_H
 
+/* clang-format off */ /* the columns are set by hand: this file is read far more often than changed */
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,7 +111,7 @@ int mnas_model_set_arch(mnas_model *model, const char *arch);
  * in choices their op ignores have the same key. */
 int mnas_model_key(const mnas_model *model, char key[17]);
 
-/* The zoo: published networks, exact to the parameter (MNASNET.md section 4). */
+/* The zoo: published networks, exact to the parameter (docs/models.md). */
 typedef struct mnas_zoo_entry {
     const char *name, *help, *source;
 } mnas_zoo_entry;

@@ -205,8 +205,7 @@ int mnas_file_writer_write(mnas_file_writer *w, const void *data, size_t n) {
     return 0;
 }
 
-/* Make the new name durable. The file is whole whether or not this works, so its failure is none of the
- * commit's. */
+/* Make the new name durable. The file is whole whether or not this works, so its failure is none of the commit's. */
 static void sync_folder(const char *path) {
     char folder[1024];
     folder_of(path, folder);

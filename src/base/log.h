@@ -12,8 +12,8 @@ typedef enum { MNAS_LOG_DEBUG, MNAS_LOG_INFO, MNAS_LOG_WARN, MNAS_LOG_ERROR } mn
 
 void mnas_log(mnas_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define mnas_log_debug(...) mnas_log(MNAS_LOG_DEBUG, __VA_ARGS__)
-#define mnas_log_info(...) mnas_log(MNAS_LOG_INFO, __VA_ARGS__)
-#define mnas_log_warn(...) mnas_log(MNAS_LOG_WARN, __VA_ARGS__)
+#define mnas_log_info(...)  mnas_log(MNAS_LOG_INFO, __VA_ARGS__)
+#define mnas_log_warn(...)  mnas_log(MNAS_LOG_WARN, __VA_ARGS__)
 
 /* One line that replaces itself on a terminal ("\r"); where stderr is no terminal nothing is printed. A following
  * mnas_log() line clears it first. */

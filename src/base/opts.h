@@ -18,7 +18,7 @@
 
 #include "base/str.h"
 
-#define MNAS_OPT_STR 1024 /* bytes of a string field, NUL included */
+#define MNAS_OPT_STR   1024 /* bytes of a string field, NUL included */
 #define MNAS_OPT_UNSET INT64_MIN
 
 typedef enum {
@@ -32,11 +32,11 @@ typedef enum {
 typedef struct mnas_opt {
     const char *name; /* as typed: `warmup-epochs` for --warmup-epochs; NULL ends a table */
     mnas_opt_type type;
-    size_t offset;            /* of the field in the options struct */
-    const char *value;        /* default as text, or NULL: see above */
-    double min, max;          /* inclusive range of numbers; min == max == 0: any */
-    const char *unit;         /* "ms", "images", "DIR", ... or NULL */
-    const char *help;         /* one line */
+    size_t offset;              /* of the field in the options struct */
+    const char *value;          /* default as text, or NULL: see above */
+    double min, max;            /* inclusive range of numbers; min == max == 0: any */
+    const char *unit;           /* "ms", "images", "DIR", ... or NULL */
+    const char *help;           /* one line */
     const char *const *choices; /* MNAS_OPT_CHOICE: NULL-terminated names */
 } mnas_opt;
 
@@ -56,7 +56,8 @@ int mnas_opts_parse_pairs(const mnas_opt *table, void *dst, const char *where, c
 /* Parse argv[0..argc) flags: `--name value`, `--name=value`, bare `--bool`; `-o` is `--output` where the table has it.
  * Words that are no flags are moved to the front of argv, their count goes to *n_words; "--" ends flags. Defaults must
  * have been filled before. */
-int mnas_opts_parse_args(const mnas_opt *table, void *dst, const char *where, int argc, char **argv, int *n_words);
+int mnas_opts_parse_args(const mnas_opt *table, void *dst, const char *where, int argc, char **argv,
+                         int *n_words);
 
 /* Append the table as help text, a line each: name, unit, help, default, range. `prefix` is "--" or "". */
 void mnas_opts_help(const mnas_opt *table, const char *prefix, mnas_str *out);

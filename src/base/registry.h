@@ -1,7 +1,8 @@
-/* registry.h - the one shape of every extension point: operators, datasets, devices, strategies, stores, rewards.
+/* registry.h - the one shape of every extension point: operators, datasets, devices, strategies, rewards, recipes.
  *
  * Each implementation is one `const` record in its own file, whose FIRST member is a mnas_plugin, and one line in a
- * `.def` list. Specs read `name:key=value,key=value`. See docs/ARCHITECTURE.md "Adding an X".
+ * `.def` list. Specs read `name:key=value,key=value`. docs/ARCHITECTURE.md, "The one
+ * pattern of extension", says how to add one of each kind.
  */
 #ifndef MNAS_BASE_REGISTRY_H
 #define MNAS_BASE_REGISTRY_H

@@ -12,7 +12,8 @@ double mnas_stats_mad(const double *x, size_t n);                /* median absol
 
 /* Two-sided interval of the median from order statistics (binomial; level e.g. 0.95). With too few values for the level
  * the extremes are given: *level_got then says which confidence that is. */
-void mnas_stats_median_ci(const double *x, size_t n, double level, double *low, double *high, double *level_got);
+void mnas_stats_median_ci(const double *x, size_t n, double level, double *low, double *high,
+                          double *level_got);
 
 /* Slope of the least-squares line y = a + b x; n >= 2; 0 when x does not vary. */
 double mnas_stats_slope(const double *x, const double *y, size_t n);

@@ -1,7 +1,6 @@
 /* str.c - the growing string, edit distance, and strict conversion of numbers.
  *
- * Text is bytes: UTF-8 passes through unseen. Invariant of mnas_str: data == NULL or data[len] == '\0' and
- * len < cap.
+ * Text is bytes: UTF-8 passes through unseen. Invariant of mnas_str: data == NULL or data[len] == '\0' and len < cap.
  */
 #include "base/str.h"
 

@@ -33,7 +33,8 @@ bool mnas_str_to_f64(const char *text, double *out); /* finite only */
 void mnas_str_from_f64(double value, char buf[32]);
 
 /* Append "WHAT 'word'; did you mean 'y'?; allowed: x, y, z" (the middle part where one is near). */
-void mnas_str_append_unknown(mnas_str *s, const char *what, const char *word, const char *const *names, size_t n);
+void mnas_str_append_unknown(mnas_str *s, const char *what, const char *word, const char *const *names,
+                             size_t n);
 
 /* snprintf into buf[n]; MNAS_ERR_ARG with a message when it does not fit. */
 int mnas_str_format(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -7,7 +7,8 @@
 #include "model/weights.h"
 
 /* `weights` NULL: *folded_weights gets deterministic random values (for latency, which does not depend on them). */
-int mnas_fold(mnas_graph **folded, mnas_weights **folded_weights, const mnas_graph *graph, const mnas_weights *weights);
+int mnas_fold(mnas_graph **folded, mnas_weights **folded_weights, const mnas_graph *graph,
+              const mnas_weights *weights);
 
 /* The graph alone, for whoever needs no values (cost). Both fail with MNAS_ERR_INVALID on a batch-norm that does not stand
  * directly behind a convolution of its own; the builder makes none. */

@@ -95,8 +95,7 @@ void mnas_builder_dense(mnas_builder *b, const char *name, int n_out) {
     append(b, &node);
 }
 
-/* One layer's numbers: a block's first layer has its stride and input width, later ones stride 1 and equal
- * widths. */
+/* One layer's numbers: a block's first layer has its stride and input width, later ones stride 1 and equal widths. */
 typedef struct layer {
     const mnas_block *block;
     int in, out, stride; /* as declared */
@@ -116,8 +115,7 @@ static void conv_layer(mnas_builder *b, const layer *l) {
     squeeze_excite(b, l);
 }
 
-/* MobileNetV1's layer; with a linear projection also MobileNetV2's first one, which is mbconv without
- * expansion. */
+/* MobileNetV1's layer; with a linear projection also MobileNetV2's first one, which is mbconv without expansion. */
 static void separable_layer(mnas_builder *b, const layer *l, mnas_act project_act) {
     dwconv(b, "conv_dw", l->block->kernel, l->stride);
     mnas_builder_bn(b, "bn1", b->model->act);

@@ -1,9 +1,7 @@
-/* layer.h - what the network is put together from: named pieces appended one behind the other, and a block's
- * layer.
+/* layer.h - what the network is put together from: named pieces appended one behind the other, and a block's layer.
  *
  * The builder carries the running node, so that a piece reads as in the paper: expand, depthwise, excite,
- * project. Errors stick: after the first failure the pieces do nothing, and the status is looked at once, at
- * the end.
+ * project. Errors stick: after the first failure the pieces do nothing, and the status is looked at once, at the end.
  */
 #ifndef MNAS_BLOCKS_LAYER_H
 #define MNAS_BLOCKS_LAYER_H

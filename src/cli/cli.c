@@ -1,5 +1,4 @@
-/* cli.c - what every command goes through: options, help, exit codes, signals, and a stdout that notices lost
- * output.
+/* cli.c - what every command goes through: options, help, exit codes, signals, and a stdout that notices lost output.
  *
  * It knows no command. Signals only set a flag or end the process; nothing else happens in a handler.
  */

@@ -2,8 +2,7 @@
  *
  * A command is one const record in cmd_NAME.c and one line in main.c. It computes first and prints last, so
  * that a failure leaves stdout empty; it returns a status and leaves the message to main. stdout carries
- * results only; progress and messages go to stderr (base/log.h). The layers below are reached through mnas.h
- * alone.
+ * results only; progress and messages go to stderr (base/log.h). The layers below are reached through mnas.h alone.
  */
 #ifndef MNAS_CLI_CLI_H
 #define MNAS_CLI_CLI_H
@@ -36,8 +35,8 @@ typedef struct mnas_cli_command {
     const char *example; /* command lines, one a line */
     const mnas_opt *opts;
     size_t opts_bytes;
-    const char *const
-        *plugins; /* kinds whose specs --help explains (mnas_plugins_help); NULL-terminated, or NULL */
+    /* kinds whose specs --help explains (mnas_plugins_help); NULL-terminated, or NULL */
+    const char *const *plugins;
     int (*run)(const void *opts, int n_words, char **words);
 } mnas_cli_command;
 
@@ -50,8 +49,7 @@ int mnas_cli_fail(int status, const char *hint);
 /* Flush stdout; MNAS_ERR_IO when something could not be written (a closed pipe, a full disk). */
 int mnas_cli_flush(void);
 
-/* From now on the first SIGINT or SIGTERM only sets the flag returned; a second SIGINT ends the process at
- * once. */
+/* From now on the first SIGINT or SIGTERM only sets the flag returned; a second SIGINT ends the process at once. */
 const volatile bool *mnas_cli_cancel_flag(void);
 /* Before that: either signal ends the process with exit code 130. */
 void mnas_cli_catch_signals(void);

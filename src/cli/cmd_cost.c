@@ -1,5 +1,4 @@
-/* cmd_cost.c - `mnas cost`: parameters, multiply-adds and memory of a network, layer by layer. Nothing is
- * run. */
+/* cmd_cost.c - `mnas cost`: parameters, multiply-adds and memory of a network, layer by layer. Nothing is run. */
 #include <stdio.h>
 
 #include "base/human.h"
@@ -122,9 +121,8 @@ const mnas_cli_command mnas_command_cost = {
     .max_words = 1,
     .summary = "parameters, multiply-adds and memory of a network, layer by layer",
     .about = "Compute what a network costs without running it. Multiply-adds count every convolution and "
-             "dense layer, "
-             "squeeze-and-excitation's included. MODEL is a zoo name with an optional @MULTIPLIER, a model "
-             "file, or STUDY:TRIAL.",
+             "dense layer, squeeze-and-excitation's included. MODEL is a zoo name with an optional "
+             "@MULTIPLIER, a model file, or STUDY:TRIAL.",
     .example = "mnas cost mnasnet-a1 --input 192",
     .opts = options,
     .opts_bytes = sizeof(cost_opts),

@@ -1,5 +1,4 @@
-/* cmd_doctor.c - `mnas doctor`: what this machine offers and lacks. Fails when something needed is missing.
- */
+/* cmd_doctor.c - `mnas doctor`: what this machine offers and lacks. Fails when something needed is missing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +47,7 @@ const mnas_cli_command mnas_command_doctor = {
     .words = "",
     .summary = "what this machine offers and lacks",
     .about = "Check cores, libraries, data and devices, and name known traps of this machine. Exit code 1 "
-             "when something that mnas "
-             "needs is missing.",
+             "when something that mnas needs is missing.",
     .example = "mnas doctor",
     .opts = options,
     .opts_bytes = sizeof(mnas_cli_common),

@@ -57,10 +57,8 @@ const mnas_cli_command mnas_command_eval = {
     .max_words = 1,
     .summary = "accuracy of trained weights on held-out images",
     .about = "Evaluate a network with weights written by `mnas train`. A search never opens the test split; "
-             "look at it once, at the "
-             "end. MODEL is the network the weights belong to: a zoo name with an optional @MULTIPLIER, a "
-             "model file, or "
-             "STUDY:TRIAL.",
+             "look at it once, at the end. MODEL is the network the weights belong to: a zoo name with an "
+             "optional @MULTIPLIER, a model file, or STUDY:TRIAL.",
     .example = "mnas eval demo.db:17 --weights best.safetensors --data fashion-mnist --split test",
     .opts = options,
     .opts_bytes = sizeof(eval_opts),

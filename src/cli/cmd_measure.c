@@ -1,5 +1,4 @@
-/* cmd_measure.c - `mnas measure`: the latency of a network on a device, with the conditions it was taken
- * under. */
+/* cmd_measure.c - `mnas measure`: the latency of a network on a device, with the conditions it was taken under. */
 #include <math.h>
 #include <stdio.h>
 
@@ -85,10 +84,9 @@ const mnas_cli_command mnas_command_measure = {
     .max_words = 1,
     .summary = "latency of a network on a device, with its spread and conditions",
     .about = "Run the network on the device, one image at a time, in several rounds of a fresh process each, "
-             "and print the median "
-             "over rounds with its confidence interval. Weights are random: latency does not depend on them. "
-             "MODEL is a zoo name "
-             "with an optional @MULTIPLIER, a model file, or STUDY:TRIAL.",
+             "and print the median over rounds with its confidence interval. Weights are random: latency "
+             "does not depend on them. MODEL is a zoo name with an optional @MULTIPLIER, a model file, or "
+             "STUDY:TRIAL.",
     .example = "mnas measure mnasnet-b1@0.5 --device local --record latencies.jsonl",
     .opts = options,
     .opts_bytes = sizeof(measure_opts),

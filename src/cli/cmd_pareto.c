@@ -21,8 +21,7 @@ const mnas_cli_command mnas_command_pareto = {
     .max_words = 1,
     .summary = "the Pareto front of a study: accuracy against latency",
     .about = "Print the complete trials that no other beats in both accuracy and latency, fastest first, and "
-             "their networks as "
-             "block strings. A study may be read while its search runs.",
+             "their networks as block strings. A study may be read while its search runs.",
     .example = "mnas pareto demo.db",
     .opts = options,
     .opts_bytes = sizeof(mnas_cli_common),

@@ -31,8 +31,8 @@ const mnas_cli_command mnas_command_report = {
     .max_words = 1,
     .summary = "a study as one HTML page that opens offline",
     .about = "Write the study as one self-contained HTML file: what its trials can show, the Pareto front, "
-             "reward and entropy over "
-             "trials, failures, and the exact command and conditions. It loads nothing from anywhere.",
+             "reward and entropy over trials, failures, and the exact command and conditions. It loads "
+             "nothing from anywhere.",
     .example = "mnas report demo.db -o report.html",
     .opts = options,
     .opts_bytes = sizeof(report_opts),

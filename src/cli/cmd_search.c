@@ -187,10 +187,9 @@ const mnas_cli_command mnas_command_search = {
     .words = "",
     .summary = "search networks: propose, train, measure, learn; resumes a study",
     .about = "Sample networks from a space, train each on the dataset, measure each on the device, and let "
-             "the strategy learn from "
-             "accuracy and latency, until the wanted number of trials is complete. Ends with the Pareto "
-             "front. Everything is kept in "
-             "the study: the same command resumes an interrupted search and loses nothing that was finished.",
+             "the strategy learn from accuracy and latency, until the wanted number of trials is complete. "
+             "Ends with the Pareto front. Everything is kept in the study: the same command resumes an "
+             "interrupted search and loses nothing that was finished.",
     .example =
         "mnas search --space mnasnet-28 --data fashion-mnist --target-ms 0.2 --trials 44 --study demo.db",
     .opts = options,

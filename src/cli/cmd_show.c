@@ -136,8 +136,8 @@ const mnas_cli_command mnas_command_show = {
     .max_words = 2,
     .summary = "the trials of a study, or everything about one of them",
     .about = "List every trial of a study with its state, or show one trial in full: its network, "
-             "accuracies, latency and conditions, "
-             "times, and what a failed one said. A study may be read while its search runs.",
+             "accuracies, latency and conditions, times, and what a failed one said. A study may be read "
+             "while its search runs.",
     .example = "mnas show demo.db 17",
     .opts = options,
     .opts_bytes = sizeof(mnas_cli_common),

@@ -1,5 +1,4 @@
-/* cmd_space.c - `mnas space`: the built-in search spaces, the decisions of one, or its YAML to copy and edit.
- */
+/* cmd_space.c - `mnas space`: the built-in search spaces, the decisions of one, or its YAML to copy and edit. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -114,10 +113,9 @@ const mnas_cli_command mnas_command_space = {
     .max_words = 1,
     .summary = "search spaces: the built-in ones, the decisions of one, its file to copy",
     .about = "Without an argument, list the built-in search spaces. With one, show the decisions a strategy "
-             "makes in it and the "
-             "number of encodings, the product of the numbers of choices. A space is a commented YAML file: "
-             "print a built-in one "
-             "with --yaml, edit it, and pass the file wherever a space is asked for.",
+             "makes in it and the number of encodings, the product of the numbers of choices. A space is a "
+             "commented YAML file: print a built-in one with --yaml, edit it, and pass the file wherever a "
+             "space is asked for.",
     .example = "mnas space mnasnet-28 --yaml >mine.yaml && mnas space ./mine.yaml",
     .opts = options,
     .opts_bytes = sizeof(space_opts),

@@ -112,10 +112,8 @@ const mnas_cli_command mnas_command_train = {
     .max_words = 1,
     .summary = "train one network and write its weights",
     .about = "Train a network on a dataset with a recipe and write its weights as safetensors, with timm's "
-             "tensor names and "
-             "layouts. The network's image size, channels and classes are set to the dataset's. MODEL is a "
-             "zoo name with an optional "
-             "@MULTIPLIER, a model file, or STUDY:TRIAL.",
+             "tensor names and layouts. The network's image size, channels and classes are set to the "
+             "dataset's. MODEL is a zoo name with an optional @MULTIPLIER, a model file, or STUDY:TRIAL.",
     .example = "mnas train demo.db:17 --data fashion-mnist --epochs 5 -o best.safetensors",
     .opts = options,
     .opts_bytes = sizeof(train_opts),

@@ -1,5 +1,4 @@
-/* json.c - see json.h. Keys, once published, keep their meaning while "schema" stays the same; new keys may
- * come. */
+/* json.c - see json.h. Keys, once published, keep their meaning while "schema" stays the same; new keys may come. */
 #include "cli/json.h"
 
 #include <math.h>
@@ -82,8 +81,7 @@ json_t *mnas_json_trial(const mnas_trial *t) {
     bool measured = isfinite(t->latency.median_ms);
     return json_pack(
         "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, "
-        "s:s, s:i, s:o}",
+        "s:o, s:s, s:i, s:o}",
         "trial", t->number, "state", mnas_trial_state_name(t->state), "reason", mnas_json_text(t->reason),
         "arch", mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
         mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",

@@ -14,8 +14,7 @@ json_t *mnas_json_text(const char *text); /* null for NULL and ""; '?' for bytes
 json_t *mnas_json_latency(const mnas_latency *latency);
 json_t *mnas_json_trial(const mnas_trial *trial);
 
-/* Put "schema" in front of `object`, print it, and release it (also on failure; NULL means memory ran out).
- */
+/* Put "schema" in front of `object`, print it, and release it (also on failure; NULL means memory ran out). */
 int mnas_json_print(json_t *object);
 
 #endif

@@ -1,5 +1,4 @@
-/* plugins.h - lists of plug-ins, from the text mnas_plugins_help gives: a line for each, its options indented
- * below. */
+/* plugins.h - lists of plug-ins, from the text mnas_plugins_help gives: a line for each, its options indented below. */
 #ifndef MNAS_CLI_PLUGINS_H
 #define MNAS_CLI_PLUGINS_H
 

@@ -1,5 +1,4 @@
-/* table.h - aligned text tables: cells are added row by row, widths are known when it is printed. Cells are
- * ASCII. */
+/* table.h - aligned text tables: cells are added row by row, widths are known when it is printed. Cells are ASCII. */
 #ifndef MNAS_CLI_TABLE_H
 #define MNAS_CLI_TABLE_H
 

@@ -24,8 +24,7 @@ void mnas_normalise_init(mnas_normalise *norm, const double *mean, const double 
         for (int v = 0; v < 256; v++) norm->lut[c][v] = (float)((v / 255.0 - mean[c]) / std[c]);
 }
 
-/* n pixels; src moves by `step` pixels (1 or -1). Always inlined with constant `channels`, so that it
- * unrolls. */
+/* n pixels; src moves by `step` pixels (1 or -1). Always inlined with constant `channels`, so that it unrolls. */
 static inline __attribute__((always_inline)) void convert(float *restrict out, const uint8_t *restrict src,
                                                           int n, int step, int channels,
                                                           const mnas_normalise *norm) {
@@ -55,8 +54,7 @@ static int clamp(int v, int low, int high) {
 void mnas_augment_apply(float *out, const uint8_t *pixels, int height, int width, int channels,
                         mnas_augment_draw draw, const mnas_normalise *norm) {
     assert(channels >= 1 && channels <= 4);
-    /* The crop covers the image's columns dx .. dx + W - 1: output columns [from, to) lie inside it before
-     * the flip. */
+    /* The crop covers the image's columns dx .. dx + W - 1: output columns [from, to) lie inside it before the flip. */
     int from = clamp(-draw.dx, 0, width), to = clamp(width - draw.dx, 0, width), n = to - from;
     int left = draw.flip ? width - to : from;
     int first = (draw.flip ? to - 1 : from) + draw.dx, step = draw.flip ? -1 : 1;

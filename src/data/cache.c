@@ -75,8 +75,7 @@ static size_t body_bytes(const mnas_dataset_shape *s, size_t n) {
 
 /* ---- key and path ---- */
 
-/* Options that choose the split leave the images alone, and `path` is in the key through the files it names.
- */
+/* Options that choose the split leave the images alone, and `path` is in the key through the files it names. */
 static bool shapes_images(const mnas_opt *opt) {
     return strcmp(opt->name, "val") != 0 && strcmp(opt->name, "val-seed") != 0 &&
            strcmp(opt->name, "path") != 0;

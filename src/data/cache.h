@@ -1,5 +1,4 @@
-/* cache.h - decoded images in one file that all processes map: NAME-KEY.train, and NAME-KEY.test for the test
- * images.
+/* cache.h - decoded images in one file that all processes map: NAME-KEY.train, and NAME-KEY.test for the test images.
  *
  * The key is a hash of the plug-in, the options that change pixels or labels, and every source file's name,
  * size and time; so a changed source gets a new cache, and another validation split does not. A cache that is

@@ -17,8 +17,7 @@ enum {
     MNAS_CIFAR_RECORD_BYTES = 1 + MNAS_CIFAR_IMAGE_BYTES,
 };
 
-/* Records in a file of n_bytes; an empty file, a part of a record, or more than 2^31 - 1 records are errors.
- */
+/* Records in a file of n_bytes; an empty file, a part of a record, or more than 2^31 - 1 records are errors. */
 int mnas_cifar_count(int *n_records, uint64_t n_bytes, const char *name);
 /* A whole file: its size, and every label 0..9. */
 int mnas_cifar_check(int *n_records, const uint8_t *bytes, size_t n, const char *name);

@@ -1,8 +1,7 @@
 /* dataset.c - from a spec to splits: the list of dataset plug-ins, what is held out for validation, and the
  * lock on the test images. Decoding and caching are cache.c's.
  *
- * Invariant: train and val are disjoint, together the whole training set, and the same for the same spec
- * everywhere.
+ * Invariant: train and val are disjoint, together the whole training set, and the same for the same spec everywhere.
  */
 #include "data/dataset.h"
 
@@ -53,8 +52,7 @@ static int holdout_size(int *n_val, int64_t wanted, int n_train) {
     return 0;
 }
 
-/* order = the training indices, then the validation indices, each ascending: the choice is random, reading is
- * not. */
+/* order = the training indices, then the validation indices, each ascending: the choice is random, reading is not. */
 static int hold_out(mnas_dataset *d, int n, int n_val, uint64_t seed) {
     uint32_t *shuffled = malloc((size_t)n * sizeof *shuffled);
     bool *held = calloc((size_t)n, sizeof *held);

@@ -2,8 +2,7 @@
  *
  * A dataset plug-in decodes its files once into a cache file (8-bit pixels, NHWC; 16-bit labels; header with
  * a hash of the sources' names, sizes and times), which every trial maps. What is held out for validation is
- * a fixed random part of the training set (seed and size are options of the dataset, so they are part of its
- * spec).
+ * a fixed random part of the training set (seed and size are options of the dataset, so they are part of its spec).
  *
  * The test split opens only through mnas_dataset_open(..., MNAS_ALLOW_TEST): the search never passes that
  * flag, and without it the test images are not even mapped.
@@ -51,8 +50,7 @@ typedef struct mnas_dataset_shape {
 /* One implementation: a const record in dataset_NAME.c and a line in datasets.def. */
 typedef struct mnas_dataset_class {
     mnas_plugin plugin; /* first: registry.h */
-    /* Names the source files (for the cache key): append one path a line. A file that is not there is named
-     * too. */
+    /* Names the source files (for the cache key): append one path a line. A file that is not there is named too. */
     int (*sources)(const void *opts, mnas_str *paths);
     /* Reads headers only. Never fails for the test files: n_test is -1 where their header cannot be read. */
     int (*shape)(const void *opts, mnas_dataset_shape *out);

@@ -1,8 +1,6 @@
-/* holdout.h - the two options every dataset has: how many training images are held out for validation, and
- * which.
+/* holdout.h - the two options every dataset has: how many training images are held out for validation, and which.
  *
- * A dataset's options struct has a member `mnas_holdout_opts holdout`, its table the rows
- * MNAS_HOLDOUT_OPTS(struct).
+ * A dataset's options struct has a member `mnas_holdout_opts holdout`, its table the rows MNAS_HOLDOUT_OPTS(struct).
  */
 #ifndef MNAS_DATA_HOLDOUT_H
 #define MNAS_DATA_HOLDOUT_H

@@ -1,5 +1,4 @@
-/* idx.c - IDX headers and payloads checked against each other. Knows nothing of files: idx_folder.c reads
- * those.
+/* idx.c - IDX headers and payloads checked against each other. Knows nothing of files: idx_folder.c reads those.
  *
  * Invariant: sizes are computed in 64 bits and bounded before they are used.
  */

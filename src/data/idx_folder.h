@@ -1,6 +1,5 @@
 /* idx_folder.h - a folder with the four files of MNIST: {train,t10k}-images-idx3-ubyte and
- * -labels-idx1-ubyte, plain or .gz, also with a '.' before "idx", and idx4 for images with a channel
- * dimension.
+ * -labels-idx1-ubyte, plain or .gz, also with a '.' before "idx", and idx4 for images with a channel dimension.
  *
  * Shared by every dataset that comes this way. Only decode(test = true) reads test images; shape looks at no
  * more than the header of the test images, and where that cannot be read n_test is -1.

@@ -52,8 +52,7 @@ struct mnas_loader {
 
 /* ---- the producer ---- */
 
-/* Training draws by the image's place in the subset, so that its augmentation does not depend on the batch
- * size. */
+/* Training draws by the image's place in the subset, so that its augmentation does not depend on the batch size. */
 static void fill_image(mnas_loader *l, slot *s, int at, uint32_t i) {
     uint32_t in_split = l->subset[i];
     size_t source = l->split.index ? l->split.index[in_split] : in_split;

@@ -39,8 +39,7 @@ int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_spli
                        const mnas_loader_options *options);
 void mnas_loader_destroy(mnas_loader *loader);
 int mnas_loader_n_batches(const mnas_loader *loader); /* an epoch */
-/* The next batch; never fails after create. Evaluation: after the last batch n is 0 once, then it starts
- * again. */
+/* The next batch; never fails after create. Evaluation: after the last batch n is 0 once, then it starts again. */
 void mnas_loader_next(mnas_loader *loader, mnas_batch *out);
 
 #endif

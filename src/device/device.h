@@ -16,8 +16,7 @@ typedef struct mnas_device_class {
     bool needs_quiet;
     /* `opts` outlives the state. *state is handed to the others; may be NULL. */
     int (*open)(void **state, const void *opts);
-    /* Fills *out whole. MNAS_ERR_INVALID where the network cannot be built, MNAS_ERR_DEVICE where the device
-     * fails. */
+    /* Fills *out whole. MNAS_ERR_INVALID where the network cannot be built, MNAS_ERR_DEVICE where the device fails. */
     int (*measure)(void *state, const mnas_model *model, mnas_latency *out);
     void (*close)(void *state);
 } mnas_device_class;

@@ -1,5 +1,4 @@
-/* latency_json.h - a latency as a JSON object: every field of mnas_latency under its own name, null for NaN.
- */
+/* latency_json.h - a latency as a JSON object: every field of mnas_latency under its own name, null for NaN. */
 #ifndef MNAS_DEVICE_LATENCY_JSON_H
 #define MNAS_DEVICE_LATENCY_JSON_H
 

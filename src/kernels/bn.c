@@ -1,13 +1,11 @@
-/* bn.c - batch-norm and its activation: statistics and application forward, reductions and application
- * backward.
+/* bn.c - batch-norm and its activation: statistics and application forward, reductions and application backward.
  *
  * The tensor is a matrix [pixels, C]. Several pixels are taken as one row, so that a row is a multiple of the
  * vector width and at least ROW_LANES vectors long whatever C is; coefficients are repeated accordingly, and
  * the sums of a row's repetitions are added at the end. Pixels left over are done one by one in plain C.
  *
  * Statistics are sums of differences from the first pixel, so that a large mean costs no digits; float over
- * blocks of BLOCK_ROWS rows, double across blocks. Sums are per share of the rows (one a thread) and added in
- * order.
+ * blocks of BLOCK_ROWS rows, double across blocks. Sums are per share of the rows (one a thread) and added in order.
  */
 #include <math.h>
 #include <omp.h>
@@ -64,8 +62,7 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     return 0;
 }
 
-/* -------------------------------------------------------------------------------------- pieces of the work
- */
+/* -------------------------------------------------------------------------------------- pieces of the work */
 
 /* Everything a pass needs; x, dy and the result are whole tensors. */
 typedef struct pass {
@@ -171,8 +168,7 @@ static size_t tail(const bn *b) {
     return b->rows * b->columns;
 }
 
-/* ------------------------------------------------------------------------------------------------- forward
- */
+/* ------------------------------------------------------------------------------------------------- forward */
 
 static mnas_bn_columns coefficients(const pass *p, mnas_act act) {
     return (mnas_bn_columns){.mean = table(p, 0),
@@ -236,8 +232,7 @@ static int forward(void *state, const mnas_call *call) {
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------ backward
- */
+/* ------------------------------------------------------------------------------------------------ backward */
 
 /* dy where the activation lets it through. */
 static double gradient_at(const pass *p, size_t i) {

@@ -92,8 +92,7 @@ size_t mnas_dw_scratch_floats(const mnas_dw *dw, bool training) {
     return (training ? threads : 1) * dw->packed_floats + threads * dw->plane_floats;
 }
 
-/* ------------------------------------------------------------------------------------------- weights, packed
- */
+/* ------------------------------------------------------------------------------------------- weights, packed */
 
 static void pack_tap(size_t width, size_t taps, const float *from, float *to) {
     for (size_t lane = 0; lane < width; lane++) to[lane] = from ? from[lane * taps] : 1.0f;
@@ -123,8 +122,7 @@ static void pack_backward(const mnas_dw *dw, const float *weight, float *packed)
     }
 }
 
-/* -----------------------------------------------------------------------------------------------------
- * pieces */
+/* ----------------------------------------------------------------------------------------------------- pieces */
 
 /* A piece with its plane filled for one block of channels. */
 typedef struct piece {
@@ -270,8 +268,7 @@ static void weight_block(piece *p, const float *src) {
     dw->isa->dw_weight(&w, p->width);
 }
 
-/* -----------------------------------------------------------------------------------------------------
- * passes */
+/* ----------------------------------------------------------------------------------------------------- passes */
 
 /* What the blocks of a pass have in common. `per_block`: the result is packed like the weights, one share
  * after another. */

@@ -1,5 +1,4 @@
-/* isa.h - the leaf loops of all kernels, compiled once for each instruction set, and which of them this CPU
- * gets.
+/* isa.h - the leaf loops of all kernels, compiled once for each instruction set, and which of them this CPU gets.
  *
  * The loops stand in leaf_*.h; isa_avx512.c, isa_avx2.c and isa_sse2.c include them with another vector width
  * and fill one record each. A leaf is single-threaded: kernels (dwconv.c, bn.c, ...) cut the work and run

@@ -1,5 +1,4 @@
-/* kernels.h - hand-written training kernels where the libraries have a hole (docs/SPEED.md says where and by
- * how much).
+/* kernels.h - hand-written training kernels where the libraries have a hole (docs/SPEED.md says where and by how much).
  *
  * Each is a mnas_kernel record in its own file and a line in kernels.def; portable C with vector extensions,
  * cloned for the CPU at hand. All are deterministic for a given number of threads. The reference loops (ops/)

@@ -20,8 +20,7 @@ static void add(const float *a, const float *b, size_t n, float *y) {
     for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
-/* Column sums: blocks of columns that stay in registers, and of rows, so that rounding errors do not pile up.
- */
+/* Column sums: blocks of columns that stay in registers, and of rows, so that rounding errors do not pile up. */
 enum { COLUMN_BLOCK = 64, ROW_BLOCK = 64 };
 
 LEAF_INLINE void column_block(const float *x, const float *y, size_t rows, size_t columns, size_t n,

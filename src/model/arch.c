@@ -2,8 +2,7 @@
  *
  * One block is keys joined by '_', e.g. r3_k5_s22_e3_i24_o40_se0.25_opsep_noskip. Printing has one order and
  * leaves out what is default; parsing takes any order. Invariant: parse(print(block)) == block for every
- * block within the limits of model.h. Does not judge whether a network can be built: that needs shapes
- * (blocks/net.h).
+ * block within the limits of model.h. Does not judge whether a network can be built: that needs shapes (blocks/net.h).
  */
 #include "model/model.h"
 

@@ -1,8 +1,7 @@
 /* builtin_spaces.c - the files of spaces/ inside the binary, so that it needs no installed data.
  *
  * The assembler includes the very files, byte for byte with a NUL behind each; CMakeLists.txt names their
- * folder and rebuilds this object when one changes. A new built-in is a file in spaces/ and a line in the
- * list below.
+ * folder and rebuilds this object when one changes. A new built-in is a file in spaces/ and a line in the list below.
  */
 #include "model/space.h"
 

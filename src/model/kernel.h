@@ -12,23 +12,23 @@
 
 typedef struct mnas_call {
     const mnas_node *node;
-    mnas_shape in[MNAS_MAX_INPUTS];   /* shapes of the inputs */
-    int batch;                        /* N */
-    bool training;                    /* batch statistics and dropout on; false: moving statistics, dropout off */
+    mnas_shape in[MNAS_MAX_INPUTS]; /* shapes of the inputs */
+    int batch;                      /* N */
+    bool training; /* batch statistics and dropout on; false: moving statistics, dropout off */
     const float *src[MNAS_MAX_INPUTS];
     float *dst;
     float *param[MNAS_MAX_NODE_PARAMS]; /* forward in training updates bn's moving statistics here */
     const float *ddst;
     float *dsrc[MNAS_MAX_INPUTS];
     float *dparam[MNAS_MAX_NODE_PARAMS]; /* untouched for bn's moving statistics */
-    void *saved;                      /* mnas_op.saved_bytes, kept from forward to backward of the same step */
-    void *scratch;                    /* what create() asked for; contents do not survive a call */
-    uint64_t seed;                    /* of this step, for dropout */
+    void *saved;   /* mnas_op.saved_bytes, kept from forward to backward of the same step */
+    void *scratch; /* what create() asked for; contents do not survive a call */
+    uint64_t seed; /* of this step, for dropout */
 } mnas_call;
 
 /* A prepared implementation of one node at one batch size. */
 typedef struct mnas_kernel {
-    const char *name;                 /* "onednn", "depthwise avx512", ... */
+    const char *name; /* "onednn", "depthwise avx512", ... */
     /* Whether this implementation can run the node. */
     bool (*supports)(const mnas_node *node, const mnas_shape *in);
     /* *state is freed by destroy. training false: only forward with training = false will be called. */

@@ -1,5 +1,4 @@
-/* latency.h - the measurement of which nothing is known yet: what a trial, a table's line and a device start
- * with. */
+/* latency.h - the measurement of which nothing is known yet: what a trial, a table's line and a device start with. */
 #ifndef MNAS_MODEL_LATENCY_H
 #define MNAS_MODEL_LATENCY_H
 

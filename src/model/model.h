@@ -31,7 +31,7 @@ int mnas_zoo_open(mnas_model *out, const char *name);
 /* Whether a name is meant as a path: it has a '/' or ends in .yaml. */
 bool mnas_model_is_path(const char *arg);
 
-/* Published rounding of scaled filters (MNASNET.md 4.1): the nearest multiple of 8, at least 8, never below
+/* Published rounding of scaled filters (the official code's): the nearest multiple of 8, at least 8, never below
  * 0.9 of it. */
 int mnas_model_round_filters(int filters, double multiplier);
 

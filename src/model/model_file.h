@@ -1,5 +1,4 @@
-/* model_file.h - the keys which model files and space files share: a network's attributes and its blocks.
- */
+/* model_file.h - the keys which model files and space files share: a network's attributes and its blocks. */
 #ifndef MNAS_MODEL_MODEL_FILE_H
 #define MNAS_MODEL_MODEL_FILE_H
 

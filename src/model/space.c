@@ -1,8 +1,7 @@
 /* space.c - tokens <-> networks of a search space, and what a strategy needs to know of its decisions.
  *
  * decode is injective on block strings: two token vectors never give the same text. (They may give the same
- * network, where an op ignores a choice; mnas_model_key tells.) Does not read YAML (space_file.c) and knows
- * no costs.
+ * network, where an op ignores a choice; mnas_model_key tells.) Does not read YAML (space_file.c) and knows no costs.
  */
 #include "model/space.h"
 

@@ -115,8 +115,7 @@ static int read_skip(const site *s, const mnas_yaml *node, mnas_space_option *op
     return rc;
 }
 
-/* x0.75: times the reference's filters, truncated as the published space does it (MNASNET.md 1.3); or a
- * number. */
+/* x0.75: times the reference's filters, truncated as the published space does it; or a number. */
 static int read_filters(const site *s, const mnas_yaml *node, mnas_space_option *option) {
     double scale;
     if (node->text[0] != 'x') {

@@ -20,11 +20,12 @@ float *mnas_weights_of(const mnas_weights *weights, const mnas_param *param);
 /* Beside the graph's parameters the file has PyTorch's counter of each batch-norm ("num_batches_tracked", 0), so that
  * load_state_dict(strict=True) takes it. `metadata` is written as the file's "__metadata__" (key, value pairs,
  * NULL-terminated), e.g. {"arch", "...", NULL}. */
-int mnas_weights_save(const mnas_weights *weights, const mnas_graph *graph, const char *path, const char *const *metadata);
+int mnas_weights_save(const mnas_weights *weights, const mnas_graph *graph, const char *path,
+                      const char *const *metadata);
 /* Every parameter of the graph must be in the file with its shape, F32; extra tensors ("num_batches_tracked") are
  * ignored. Errors name the tensor, its shape and what was expected. */
 int mnas_weights_load(mnas_weights *weights, const mnas_graph *graph, const char *path);
-/* The same from memory (fuzz target). */
+/* The same from memory. */
 int mnas_weights_parse(mnas_weights *weights, const mnas_graph *graph, const uint8_t *bytes, size_t n);
 
 #endif

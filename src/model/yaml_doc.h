@@ -1,5 +1,4 @@
-/* yaml_doc.h - a YAML document as a tree whose every node knows its line and column, for model and space
- * files.
+/* yaml_doc.h - a YAML document as a tree whose every node knows its line and column, for model and space files.
  *
  * A deliberate subset of YAML: scalars, lists, maps with scalar keys, comments. Anchors, aliases, tags and
  * further documents are refused, as are duplicate keys, over-deep nesting and over-long files, so that what a

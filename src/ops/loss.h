@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 typedef struct mnas_loss {
-    double loss;    /* mean; NaN or infinite when the logits are not finite */
-    int n_top1, n_top5; /* labels with fewer than 1 (5) logits greater; ties count for the label with the lower index */
+    double loss; /* mean; NaN or infinite when the logits are not finite */
+    /* labels with fewer than 1 (5) logits greater; ties count for the label with the lower index */
+    int n_top1, n_top5;
 } mnas_loss;
 
 /* logits [n, classes]; dlogits [n, classes] or NULL. */

@@ -11,11 +11,13 @@
 enum { MNAS_MAX_BATCH = 1 << 20 }; /* images; a buffer then stays below 2^54 bytes */
 
 typedef struct mnas_memory_plan {
-    size_t bytes;    /* of the slab; 64-byte aligned pieces */
-    size_t *act;     /* [n_nodes] byte offset of each node's output (node 0: the batch of images) */
-    size_t *grad;    /* [n_nodes] of the gradient of each node's output, or MNAS_NO_PLACE (inference, node 0) */
-    size_t *saved;   /* [n_nodes] or MNAS_NO_PLACE; in inference for the node's own forward only (se needs it) */
-    size_t *extra;   /* [n_nodes] where a second consumer's gradient of this node goes before it is added, or MNAS_NO_PLACE */
+    size_t bytes; /* of the slab; 64-byte aligned pieces */
+    size_t *act;  /* [n_nodes] byte offset of each node's output (node 0: the batch of images) */
+    size_t *grad; /* [n_nodes] of the gradient of each node's output, or MNAS_NO_PLACE (inference, node 0) */
+    /* [n_nodes] or MNAS_NO_PLACE; in inference for the node's own forward only (se needs it) */
+    size_t *saved;
+    /* [n_nodes] where a second consumer's gradient of this node goes before it is added, or MNAS_NO_PLACE */
+    size_t *extra;
 } mnas_memory_plan;
 
 /* Forward and backward of a batch. Backward runs nodes in reverse. The gradient of an `add` is its inputs' gradient: where

@@ -25,11 +25,11 @@
 #include "model/kernel.h"
 
 typedef struct mnas_op {
-    mnas_plugin plugin;          /* name and help */
+    mnas_plugin plugin; /* name and help */
     int n_in;
-    bool backward_reads_src;     /* so src stays alive until then */
+    bool backward_reads_src; /* so src stays alive until then */
     bool backward_reads_dst;
-    bool inplace_backward;       /* dsrc[0] may be ddst */
+    bool inplace_backward; /* dsrc[0] may be ddst */
     /* Sets node->out from the inputs; MNAS_ERR_INVALID with shapes in the message. */
     int (*shape)(mnas_node *node, const mnas_shape *in);
     /* Declares the parameters of the graph's last node. NULL: none. */

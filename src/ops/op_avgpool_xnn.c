@@ -1,5 +1,4 @@
-/* op_avgpool_xnn.c - average pooling; XNNPACK, as our definition, leaves padded pixels out of the average
- * (tested). */
+/* op_avgpool_xnn.c - average pooling; XNNPACK, as our definition, leaves padded pixels out of the average (tested). */
 #include <math.h>
 
 #include "ops/op.h"

@@ -2,8 +2,7 @@
  *
  * y = act(gamma (x - mean) / sqrt(var + epsilon) + beta). Training: mean and biased variance of the batch,
  * and moving = momentum moving + (1 - momentum) batch, the variance times n / (n - 1) first where
- * node->unbiased; otherwise the moving statistics. Parameters: gamma, beta, moving mean, moving variance, [C]
- * each.
+ * node->unbiased; otherwise the moving statistics. Parameters: gamma, beta, moving mean, moving variance, [C] each.
  *
  * saved: batch mean [C], then 1 / sqrt(var + epsilon) [C]. Backward computes the value in front of the
  * activation again rather than keep dst alive: one multiply-add is cheaper than the memory. It is only called

@@ -1,5 +1,4 @@
-/* op_dropout.c - inverted dropout: in training a value is zero with probability `rate`, else times 1 / (1 -
- * rate).
+/* op_dropout.c - inverted dropout: in training a value is zero with probability `rate`, else times 1 / (1 - rate).
  *
  * Whether element i is kept is a function of (seed, i) alone, so nothing is saved, backward finds the same
  * mask, and the result does not depend on threads or order.

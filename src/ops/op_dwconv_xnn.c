@@ -1,7 +1,6 @@
 /* op_dwconv_xnn.c - depthwise convolution with bias and activation, as one XNNPACK node.
  *
- * XNNPACK of February 2022 has depthwise kernels of up to 25 taps: 7x7 runs as a grouped convolution, right
- * but slow.
+ * XNNPACK of February 2022 has depthwise kernels of up to 25 taps: 7x7 runs as a grouped convolution, right but slow.
  */
 #include "ops/op.h"
 #include "ops/xnn.h"

@@ -1,5 +1,4 @@
-/* op_se.c - squeeze-and-excitation: y = x sigmoid(W2 relu(W1 mean_hw(x) + b1) + b2), one scale per image and
- * channel.
+/* op_se.c - squeeze-and-excitation: y = x sigmoid(W2 relu(W1 mean_hw(x) + b1) + b2), one scale per image and channel.
  *
  * x [N, H, W, C], W1 [R, C, 1, 1], b1 [R], W2 [C, R, 1, 1], b2 [C].
  *
@@ -32,8 +31,7 @@ static int declare(mnas_graph *graph, const mnas_shape *in) {
     return rc;
 }
 
-/* The two 1x1 convolutions on one pixel; pooling and scaling are no multiply-adds by the field's convention.
- */
+/* The two 1x1 convolutions on one pixel; pooling and scaling are no multiply-adds by the field's convention. */
 static int64_t macs(const mnas_node *node, const mnas_shape *in) {
     return 2 * (int64_t)node->filters * in[0].c;
 }

@@ -1,5 +1,4 @@
-/* op_se_xnn.c - squeeze-and-excitation as five XNNPACK nodes: global pool, 1x1 + relu, 1x1, sigmoid,
- * multiply. */
+/* op_se_xnn.c - squeeze-and-excitation as five XNNPACK nodes: global pool, 1x1 + relu, 1x1, sigmoid, multiply. */
 #include <math.h>
 
 #include "ops/op.h"

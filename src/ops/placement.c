@@ -1,8 +1,7 @@
 /* placement.c - greedy interval placement, largest first; see placement.h.
  *
  * O(n^2) for some hundred buffers, which is far below a millisecond. It is not optimal: on the zoo a training
- * step's slab is within 1.5 % of the peak of live bytes; an inference's, of few and unlike buffers, within 25
- * per cent.
+ * step's slab is within 1.5 % of the peak of live bytes; an inference's, of few and unlike buffers, within 25 per cent.
  */
 #include "ops/placement.h"
 

@@ -1,5 +1,4 @@
-/* placement.h - pieces of one slab: which bytes each buffer gets, when it is known from when to when each is
- * needed.
+/* placement.h - pieces of one slab: which bytes each buffer gets, when it is known from when to when each is needed.
  *
  * Pure arithmetic: no graph, no memory touched but the items'. Deterministic: equal items give equal offsets.
  */

@@ -2,11 +2,12 @@
  * outcomes have come. It is the part of the search's state that a resume rebuilds.
  *
  * The clock is the proposal index p = 0, 1, 2, ... A proposal leads to a trial of its own or, where its
- * network is known already, repeats an earlier trial. Three counts run behind each other: n_fed <= n_seen <=
- * n_proposals. seen: its outcome may be used, because it lies `delay` or more proposals back and everything
- * before it is known fed:  its outcome has been given to the strategy (later than seen only while the reward
- * is calibrated) All counts below are of seen proposals unless said: so they are functions of the outcomes
- * alone, not of which job was quicker.
+ * network is known already, repeats an earlier trial. Three counts run behind each other, n_fed <= n_seen <=
+ * n_proposals:
+ *     seen: its outcome may be used, because it lies `delay` or more proposals back and everything before it is known
+ *     fed:  its outcome has been given to the strategy (later than seen only while the reward is calibrated)
+ * All counts below are of seen proposals unless said: so they are functions of the outcomes alone, not of which
+ * job was quicker.
  */
 #ifndef MNAS_SEARCH_HISTORY_H
 #define MNAS_SEARCH_HISTORY_H
@@ -43,8 +44,7 @@ typedef struct mnas_history {
 int mnas_history_load(mnas_history *out, mnas_store *store, int n_decisions);
 void mnas_history_free(mnas_history *history);
 
-/* The trial which `key` would repeat: complete and seen, or not seen yet (whatever becomes of it). -1: none.
- */
+/* The trial which `key` would repeat: complete and seen, or not seen yet (whatever becomes of it). -1: none. */
 int mnas_history_twin(const mnas_history *history, const char *key);
 /* The next proposal, leading to trial `twin` again, or with twin = -1 to a new one: then arch, key, entropy
  * and seed fill a new trial, or are compared with the row that the study has of it (MNAS_ERR_MISMATCH). */

@@ -1,5 +1,4 @@
-/* progress.h - what a search tells its caller while it runs: live lines a few times a second, one line a
- * trial. */
+/* progress.h - what a search tells its caller while it runs: live lines a few times a second, one line a trial. */
 #ifndef MNAS_SEARCH_PROGRESS_H
 #define MNAS_SEARCH_PROGRESS_H
 

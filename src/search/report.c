@@ -113,8 +113,7 @@ static const char *study_setting(const void *study, const char *name) {
     return mnas_study_setting(study, name);
 }
 
-/* The policy each trial was proposed by; of studies without, the policy after each update. NULL when memory
- * is out. */
+/* The policy each trial was proposed by; of studies without, the policy after each update. NULL when memory is out. */
 static mnas_report_entropy *read_entropy(const mnas_study *study, mnas_report_source *s) {
     size_t n_updates;
     const mnas_snapshot *updates = mnas_study_updates(study, &n_updates);

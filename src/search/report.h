@@ -28,8 +28,7 @@ typedef struct mnas_report_source {
     int64_t now_unix_ms;
 } mnas_report_source;
 
-/* Whether the strategy's later proposals are better than its first, near-random ones. Complete trials only.
- */
+/* Whether the strategy's later proposals are better than its first, near-random ones. Complete trials only. */
 typedef struct mnas_report_comparison {
     bool possible;                /* enough complete trials with rewards that differ */
     int n_early, n_late;          /* trials in either group */
@@ -46,8 +45,8 @@ typedef struct mnas_report_facts {
     const mnas_trial **done, **front; /* complete trials in order; the front, fastest first */
     int n_done, n_front;
     int n_failed, n_running, n_pruned;
-    const mnas_trial *best, *accurate,
-        *fastest;     /* highest reward, accuracy, lowest latency; NULL without trials */
+    /* highest reward, highest accuracy, lowest latency; NULL without trials */
+    const mnas_trial *best, *accurate, *fastest;
     double target_ms; /* NaN where none */
     bool is_random;   /* the strategy does not learn */
     mnas_report_comparison comparison;
@@ -59,8 +58,7 @@ const char *mnas_report_setting(const mnas_report_facts *facts, const char *name
 
 /* 95 % interval of mean(b) - mean(a): all shifts that Welch's test does not reject at 5 %. na, nb >= 2. */
 void mnas_report_welch_interval(const double *a, int na, const double *b, int nb, double *low, double *high);
-/* Chance that at least n_beat of the last n_after of n exchangeable values exceed all the others before them.
- */
+/* Chance that at least n_beat of the last n_after of n exchangeable values exceed all the others before them. */
 double mnas_report_beat_probability(int n_beat, int n_after, int n);
 
 /* For HTML texts and attributes, whoever made the study. */

@@ -1,5 +1,4 @@
-/* report_style.c - the report's style and script, as text. Nothing is loaded from anywhere, no font, no
- * image.
+/* report_style.c - the report's style and script, as text. Nothing is loaded from anywhere, no font, no image.
  *
  * The script only adds hovering; without it the page is complete. It holds no '<' and no '&', so that the
  * page stays well-formed.

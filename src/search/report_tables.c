@@ -1,7 +1,6 @@
 /* report_tables.c - the report's tables: the front, failures by reason, conditions, and all trials.
  *
- * The table of all trials is also where the script finds what it shows when a point is hovered over
- * (data-tip).
+ * The table of all trials is also where the script finds what it shows when a point is hovered over (data-tip).
  */
 #include <math.h>
 #include <stdlib.h>
@@ -74,8 +73,8 @@ void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
         "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < f->n_front; i++) front_row(out, f->front[i]);
     mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
-                         "kernel, s stride, e expansion, "
-                         "i and o filters in and out, se squeeze-and-excitation ratio.</p>\n</section>\n");
+                         "kernel, s stride, e expansion, i and o filters in and out, se "
+                         "squeeze-and-excitation ratio.</p>\n</section>\n");
 }
 
 /* ---- failures ---- */

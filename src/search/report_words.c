@@ -43,8 +43,7 @@ static void headline(const mnas_report_facts *f, mnas_str *out) {
     } else if (c->beat_p > 0.05) {
         mnas_str_appendf(out,
                          "Over these %d trials the controller's networks get better on average; that its "
-                         "best one beats random "
-                         "search's best is not shown.",
+                         "best one beats random search's best is not shown.",
                          f->n_done);
     } else {
         mnas_str_appendf(
@@ -69,10 +68,8 @@ static void mean_sentence(const mnas_report_facts *f, mnas_str *out) {
     bool includes = c->low <= 0 && c->high >= 0;
     mnas_str_appendf(out,
                      "<p><b>Mean.</b> The first %d complete trials, proposed when the controller had learnt "
-                     "little, stand for "
-                     "random search: mean reward %.4f. The last %d have %.4f. The difference is %+.4f, with "
-                     "a 95&#160;%% interval "
-                     "from %+.4f to %+.4f (Welch). ",
+                     "little, stand for random search: mean reward %.4f. The last %d have %.4f. The "
+                     "difference is %+.4f, with a 95&#160;%% interval from %+.4f to %+.4f (Welch). ",
                      c->n_early, c->early_mean, c->n_late, c->late_mean, c->late_mean - c->early_mean, c->low,
                      c->high);
     mnas_str_append(
@@ -127,8 +124,7 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
         mnas_str_appendf(out, " (%.0f of them: standard error %.2f points)", n, 100 * sqrt(p * (1 - p) / n));
     }
     mnas_str_append(out, "; the best of many is partly luck, so train the networks of the front in full and "
-                         "evaluate them on the "
-                         "test split before you choose.</p>\n");
+                         "evaluate them on the test split before you choose.</p>\n");
 }
 
 void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {

@@ -16,8 +16,7 @@
 #include "search/pareto.h"
 
 enum { N_TARGET = 10, MIN_FRONT = 3 };
-/* A steeper exponent than the paper's hard limit's neighbourhood, or none at all, is noise of a front of few
- * points. */
+/* A steeper exponent than the paper's hard limit's neighbourhood, or none at all, is noise of a front of few points. */
 static const double steepest_w = -0.5, flattest_w = -0.005;
 
 /* ---- MnasNet's ---- */

@@ -33,8 +33,7 @@ struct mnas_reward {
 int mnas_reward_open(mnas_reward *out, const char *spec, double target_ms);
 /* Complete trials needed before it has values; 0: none. */
 int mnas_reward_n_needed(const mnas_reward *reward);
-/* From the first mnas_reward_n_needed() complete trials (fewer are taken as they are, at least 1), in their
- * order. */
+/* From the first mnas_reward_n_needed() complete trials (fewer are taken as they are, at least 1), in their order. */
 int mnas_reward_calibrate(mnas_reward *reward, const double *accuracy_frac, const double *latency_ms,
                           size_t n);
 /* The exponent where both sides of the target have the same one; NaN where they differ, where it is not

@@ -1,7 +1,6 @@
 /* trial_wire.h - what goes between the search and a training process: one JSON request, then JSON lines back.
  *
- *     -> {"model": YAML, "data": ..., "recipe": ..., "epochs": number or null, "max_images", "threads",
- * "seed"}
+ *     -> {"model": YAML, "data": ..., "recipe": ..., "epochs": number or null, "max_images", "threads", "seed"}
  *     <- {"step": 3, "n_steps": 100}                      a few times a second
  *     <- {"epoch": 1, "val_accuracy_frac": 0.7}           after each epoch
  *     <- {"result": {...}}  or  {"error": "nan", "message": ...}

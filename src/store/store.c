@@ -1,5 +1,4 @@
-/* store.c - a study in one SQLite file: life of the file, settings, snapshots, events. Trials are
- * store_trial.c's.
+/* store.c - a study in one SQLite file: life of the file, settings, snapshots, events. Trials are store_trial.c's.
  *
  * It decides nothing about a search. Invariants: a file that it writes to has our application id and schema
  * version; the lock file is never removed (another process may be waiting on it).
@@ -27,8 +26,7 @@ enum { APPLICATION_ID = 0x6d6e6173 /* "mnas" */, LOCK_TRIES = 20, LOCK_PAUSE_MS 
 
 /* ---- the lock ---- */
 
-/* The last writer may be dying just now, with a child that has not yet closed what it inherited: try for a
- * second. */
+/* The last writer may be dying just now, with a child that has not yet closed what it inherited: try for a second. */
 static int lock_study(mnas_store *store, const char *path) {
     char name[sizeof store->db.path + 8];
     snprintf(name, sizeof name, "%s.lock", path);

@@ -1,5 +1,4 @@
-/* adam.h - the Adam optimiser (Kingma & Ba, algorithm 1) over one flat array, and clipping of a gradient's
- * norm. */
+/* adam.h - the Adam optimiser (Kingma & Ba, algorithm 1) over one flat array, and clipping of a gradient's norm. */
 #ifndef MNAS_STRATEGY_ADAM_H
 #define MNAS_STRATEGY_ADAM_H
 

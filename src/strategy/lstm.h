@@ -1,5 +1,4 @@
-/* lstm.h - one LSTM layer over a batch of equally long sequences, forward step by step, backward through all
- * of time.
+/* lstm.h - one LSTM layer over a batch of equally long sequences, forward step by step, backward through all of time.
  *
  * Shapes (row-major): T steps, R rows (sequences side by side), E inputs, H units.
  *     parameters: wx[E][4H] wh[H][4H] b[4H], one behind the other; a row's gates in the order i f g o

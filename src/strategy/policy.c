@@ -1,5 +1,4 @@
-/* policy.c - see policy.h. It knows no rewards and no optimiser (ppo_loss.c, adam.c) and keeps no random
- * state. */
+/* policy.c - see policy.h. It knows no rewards and no optimiser (ppo_loss.c, adam.c) and keeps no random state. */
 #include "strategy/policy.h"
 
 #include <assert.h>

@@ -1,16 +1,13 @@
-/* policy.h - the controller's distribution over token sequences: embeddings, one LSTM layer, one softmax per
- * decision.
+/* policy.h - the controller's distribution over token sequences: embeddings, one LSTM layer, one softmax per decision.
  *
  * Step t reads the embedding of the token chosen at t - 1 (every decision has its own table; step 0 reads a
  * learnt start vector) and its head gives the log-probabilities of decision t's choices,
  *     log softmax((h_t w_t + b_t) / temperature).
  *
- * All parameters stand in one flat array, so that Adam, save() and finite differences see nothing but
- * numbers: start[E]  embeddings of decisions 0 .. T-2: [n_t][E]  LSTM (lstm.h)  heads of 0 .. T-1: w[H][n_t]
- * b[n_t]
+ * All parameters stand in one flat array, so that Adam, save() and finite differences see nothing but numbers:
+ *     start[E]   embeddings of decisions 0 .. T-2: [n_t][E]   LSTM (lstm.h)   heads of 0 .. T-1: w[H][n_t] b[n_t]
  *
- * Rows are sequences side by side. log_probs and dlogits are [row][n_probs], decision t's choices from
- * probs_at[t] on.
+ * Rows are sequences side by side. log_probs and dlogits are [row][n_probs], decision t's choices from probs_at[t] on.
  */
 #ifndef MNAS_STRATEGY_POLICY_H
 #define MNAS_STRATEGY_POLICY_H

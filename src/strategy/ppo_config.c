@@ -2,8 +2,7 @@
  *
  * `paper`: what NASNet's appendix A.2 states (100 units, learning rate 0.00035, entropy 0.00001, baseline
  * 0.95, 20 architectures an update, uniform start in [-0.1, 0.1]) and MnasNet reuses. Clip, epochs and the
- * norm limit are in neither paper: 0.2, 4 and 0.5 are what other tuners with this update use; the embedding
- * is ours.
+ * norm limit are in neither paper: 0.2, 4 and 0.5 are what other tuners with this update use; the embedding is ours.
  *
  * `short`: for some tens to hundreds of trials, where 20 an update and 0.00035 would end before anything is
  * learnt: smaller batches, a larger step, more epochs over each batch, and advantages in units of the

@@ -1,5 +1,4 @@
-/* ppo_config.h - options of strategy `ppo` and the presets behind them. An option that is not given is the
- * preset's. */
+/* ppo_config.h - options of strategy `ppo` and the presets behind them. An option that is not given is the preset's. */
 #ifndef MNAS_STRATEGY_PPO_CONFIG_H
 #define MNAS_STRATEGY_PPO_CONFIG_H
 

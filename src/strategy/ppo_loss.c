@@ -1,5 +1,4 @@
-/* ppo_loss.c - see ppo_loss.h. Where both branches of min() are equal the gradient is that of the unclipped
- * one. */
+/* ppo_loss.c - see ppo_loss.h. Where both branches of min() are equal the gradient is that of the unclipped one. */
 #include "strategy/ppo_loss.h"
 
 #include <math.h>

@@ -6,8 +6,7 @@
  *
  * The ratio is per decision, not of the whole sequence: every decision is an action of its own with the
  * sequence's advantage as its return (no discount). A ratio of the whole sequence would leave [1 - eps, 1 +
- * eps] after moving each of 42 decisions by half a percent, and would then stop the gradient of all of them
- * at once.
+ * eps] after moving each of 42 decisions by half a percent, and would then stop the gradient of all of them at once.
  */
 #ifndef MNAS_STRATEGY_PPO_LOSS_H
 #define MNAS_STRATEGY_PPO_LOSS_H

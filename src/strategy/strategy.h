@@ -11,7 +11,7 @@
  * a function of (problem, options, seed, outcomes) alone, whatever the number of workers or restarts.
  *
  * save() after feedback(p) and load() into a fresh instance of the same spec, problem and seed give bit-identical
- * further proposals: recovery equals replay (tests/conform).
+ * further proposals: recovery equals replay (tests/unit/strategy/test_strategy_conform.c).
  */
 #ifndef MNAS_STRATEGY_STRATEGY_H
 #define MNAS_STRATEGY_STRATEGY_H
@@ -32,16 +32,16 @@ typedef struct mnas_problem {
 } mnas_problem;
 
 typedef struct mnas_outcome {
-    double reward;     /* 0 for a failed trial */
-    bool failed;       /* out of memory, diverged, ...: the reward is no observation of quality */
-    bool repeat;       /* a network already known: its stored reward, nothing was spent */
+    double reward; /* 0 for a failed trial */
+    bool failed;   /* out of memory, diverged, ...: the reward is no observation of quality */
+    bool repeat;   /* a network already known: its stored reward, nothing was spent */
 } mnas_outcome;
 
 /* Numbers for the report; NaN where a strategy has none. */
 typedef struct mnas_strategy_status {
     int n_updates;
-    double entropy;    /* mean over decisions, in nats */
-    double entropy_max;/* of uniform choices */
+    double entropy;     /* mean over decisions, in nats */
+    double entropy_max; /* of uniform choices */
     double baseline;
 } mnas_strategy_status;
 
@@ -55,9 +55,9 @@ typedef struct mnas_strategy_class {
     int (*propose)(void *self, int *tokens);
     int (*feedback)(void *self, const int *tokens, const mnas_outcome *outcome);
     void (*status)(const void *self, mnas_strategy_status *out);
-    /* probs[n_decisions] rows of n_choices each, concatenated: the policy's marginal for the report; NULL: uniform */
+    /* probs[n_decisions] rows of n_choices each, concatenated: the policy's marginal; NULL: uniform */
     void (*probabilities)(const void *self, double *probs);
-    int (*save)(const void *self, mnas_str *out); /* bytes, endian- and version-tagged */
+    int (*save)(const void *self, mnas_str *out);         /* bytes, endian- and version-tagged */
     int (*load)(void *self, const char *bytes, size_t n); /* MNAS_ERR_FORMAT on anything it did not write */
     void (*destroy)(void *self);
 } mnas_strategy_class;

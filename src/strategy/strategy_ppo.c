@@ -1,5 +1,4 @@
-/* strategy_ppo.c - MnasNet's controller: an LSTM policy (policy.c) taught by proximal policy optimisation
- * (ppo_loss.c).
+/* strategy_ppo.c - MnasNet's controller: an LSTM policy (policy.c) taught by proximal policy optimisation (ppo_loss.c).
  *
  * Every `batch` answered proposals make one update: `epochs` Adam steps on the clipped loss, with the
  * log-probabilities kept from the time of proposing, so that answers which come many proposals late are
@@ -24,8 +23,7 @@
 /* Sequences drawn for the report's marginals, in groups of as many rows as the policy has room for. */
 enum { MARGINAL_SAMPLES = 64, MIN_ROWS = 8 };
 
-/* Of normalised advantages: a failed trial is some twenty deviations away and must not outweigh its whole
- * batch. */
+/* Of normalised advantages: a failed trial is some twenty deviations away and must not outweigh its whole batch. */
 static const double MAX_ADVANTAGE = 3;
 
 /* ---- memory of sequences ---- */

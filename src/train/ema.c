@@ -1,5 +1,4 @@
-/* ema.c - the moving average as one pass over the slab. It does not decide who is evaluated; train/trainer.c
- * does. */
+/* ema.c - the moving average as one pass over the slab. It does not decide who is evaluated; train/trainer.c does. */
 #include "train/ema.h"
 
 #include <string.h>

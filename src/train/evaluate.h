@@ -1,5 +1,4 @@
-/* evaluate.h - accuracy and loss of a network on a split of a dataset, batch by batch, without augmentation.
- */
+/* evaluate.h - accuracy and loss of a network on a split of a dataset, batch by batch, without augmentation. */
 #ifndef MNAS_TRAIN_EVALUATE_H
 #define MNAS_TRAIN_EVALUATE_H
 

@@ -1,5 +1,4 @@
-/* recipe.h - everything of training that is not the network: a named table of defaults, each settable in a
- * spec.
+/* recipe.h - everything of training that is not the network: a named table of defaults, each settable in a spec.
  *
  *     mnas_recipe recipe;
  *     int rc = mnas_recipe_open(&recipe, "proxy:lr=0.1,warmup-epochs=0.5");
@@ -28,8 +27,8 @@ typedef struct mnas_recipe {
     int64_t pad;
     bool flip;
     double bn_momentum; /* NaN: the model's */
-    int64_t
-        recalibrate; /* batches over which batch-norm's statistics are averaged before evaluating; 0: off */
+    /* batches over which batch-norm's statistics are averaged before evaluating; 0: off */
+    int64_t recalibrate;
 } mnas_recipe;
 
 /* spec NULL: "proxy". Errors are MNAS_ERR_ARG and name the option. */

@@ -1,5 +1,4 @@
-/* schedule.c - warm-up and decay in closed form. It keeps no state, so a resumed training needs only its
- * step. */
+/* schedule.c - warm-up and decay in closed form. It keeps no state, so a resumed training needs only its step. */
 #include "train/schedule.h"
 
 #include <math.h>

@@ -1,5 +1,4 @@
-/* trainer.h - engine, optimiser, schedule and average put together: what one step of training does to a
- * network.
+/* trainer.h - engine, optimiser, schedule and average put together: what one step of training does to a network.
  *
  * A trainer knows no data: it is fed batches. train/train.c feeds it from a dataset, tests and benchmarks
  * from memory. Same model, recipe, seed, batches and number of threads give the same bits.

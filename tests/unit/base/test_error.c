@@ -1,5 +1,4 @@
-/* test_error.c - messages survive their own use as an argument, are cut at 1023 bytes, and belong to one
- * thread. */
+/* test_error.c - messages survive their own use as an argument, are cut at 1023 bytes, and belong to one thread. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,4 @@
-/* test_opts.c - option tables and specs: what is accepted, what is said about the rest, and the canonical
- * form. */
+/* test_opts.c - option tables and specs: what is accepted, what is said about the rest, and the canonical form. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

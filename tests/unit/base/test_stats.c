@@ -1,5 +1,4 @@
-/* test_stats.c - against values worked out by hand, and p values against the integral of Student's density.
- */
+/* test_stats.c - against values worked out by hand, and p values against the integral of Student's density. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,4 @@
-/* net_fixture.h - random small networks of every kind of block, random weights, and a plain forward pass, for
- * tests. */
+/* net_fixture.h - random small networks of every kind of block, random weights, and a plain forward pass, for tests. */
 #ifndef MNAS_TESTS_NET_FIXTURE_H
 #define MNAS_TESTS_NET_FIXTURE_H
 

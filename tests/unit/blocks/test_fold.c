@@ -1,5 +1,4 @@
-/* A folded network computes what the training graph computes in evaluation: random nets of every kind of
- * block. */
+/* A folded network computes what the training graph computes in evaluation: random nets of every kind of block. */
 #include "net_fixture.h"
 
 enum { BATCH = 2 };

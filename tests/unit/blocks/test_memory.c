@@ -1,6 +1,5 @@
 /* The memory plan, checked by playing a training step on it: every write marks its bytes with a number of its
- * own, every read finds the mark it expects. Knows nothing of lifetimes; random networks, random graphs, and
- * the zoo.
+ * own, every read finds the mark it expects. Knows nothing of lifetimes; random networks, random graphs, and the zoo.
  */
 #include "net_fixture.h"
 
@@ -68,8 +67,7 @@ static void read_for_backward(const player *p, int i) {
     if (saved_bytes(p, i)) read_at(p, p->plan->saved[i], saved_bytes(p, i), p->saved[i], "saved", i);
 }
 
-/* Node i gives the gradient of input `from` into its own place, a place shared with others, or the extra one.
- */
+/* Node i gives the gradient of input `from` into its own place, a place shared with others, or the extra one. */
 static void give(player *p, int i, int k) {
     const mnas_node *node = &p->graph->nodes[i];
     int from = node->in[k];

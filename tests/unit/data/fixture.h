@@ -1,8 +1,6 @@
-/* fixture.h - small datasets made on the spot: a folder and a cache folder of their own for each test
- * program.
+/* fixture.h - small datasets made on the spot: a folder and a cache folder of their own for each test program.
  *
- * Pixel j of image i is pixel_of(i, j), label i is i % classes: any image can be recognised wherever it turns
- * up.
+ * Pixel j of image i is pixel_of(i, j), label i is i % classes: any image can be recognised wherever it turns up.
  */
 #ifndef MNAS_TEST_DATA_FIXTURE_H
 #define MNAS_TEST_DATA_FIXTURE_H
@@ -117,8 +115,7 @@ static inline void fix_write_folder(int n_train, int n_test, const char *end) {
     fix_write_labels(name, n_test, n_train);
 }
 
-/* Records of CIFAR-10: channel c of pixel p of image i is pixel_of(i, 3 p + c), so that HWC order counts j
- * upwards. */
+/* Records of CIFAR-10: channel c of pixel p of image i is pixel_of(i, 3 p + c), so that HWC order counts j upwards. */
 static inline void fix_write_cifar(const char *name, int n, int first) {
     uint8_t *bytes = malloc((size_t)n * 3073 + 1), *b = bytes;
     for (int i = 0; i < n; i++) {

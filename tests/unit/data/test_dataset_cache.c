@@ -250,8 +250,7 @@ static void test_images_stay_closed(void **state) {
     assert_false(is_mapped(".train"));
 }
 
-/* What is not read cannot disturb: everything behind the test images' header is broken, then all of it is
- * gone. */
+/* What is not read cannot disturb: everything behind the test images' header is broken, then all of it is gone. */
 static void test_sources_are_not_read(void **state) {
     (void)state;
     fresh();

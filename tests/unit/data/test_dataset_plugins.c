@@ -1,5 +1,4 @@
-/* test_dataset_plugins.c - the contract of every dataset plug-in: each line of datasets.def is enrolled by
- * itself.
+/* test_dataset_plugins.c - the contract of every dataset plug-in: each line of datasets.def is enrolled by itself.
  *
  * One folder holds files of every format, so that path=FOLDER opens each of them.
  */

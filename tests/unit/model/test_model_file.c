@@ -1,5 +1,4 @@
-/* test_model_file.c - model files: what is printed loads back equal, and every broken file names place and
- * remedy. */
+/* test_model_file.c - model files: what is printed loads back equal, and every broken file names place and remedy. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

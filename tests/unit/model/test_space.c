@@ -139,8 +139,7 @@ static int compare_texts(const void *a, const void *b) {
 
 enum { N_RANDOM = 3000 };
 
-/* encode(decode(t)) == t; and different tokens give different strings, also where they differ in one place
- * only. */
+/* encode(decode(t)) == t; and different tokens give different strings, also where they differ in one place only. */
 static void check_bijection(const mnas_space *space) {
     int n = mnas_space_n_decisions(space), tokens[MNAS_MAX_STEPS], back[MNAS_MAX_STEPS];
     char **arch = calloc(2 * N_RANDOM, sizeof *arch);
@@ -196,7 +195,7 @@ static void expect_outside(const char *space_name, const mnas_model *model, cons
     mnas_space_close(space);
 }
 
-/* MNASNET.md 1.5: the published networks are partly outside the published menu. */
+/* docs/spaces.md: the published networks are partly outside the published menu. */
 static void test_published_networks_are_partly_outside(void **state) {
     (void)state;
     mnas_model a1, b1, small;

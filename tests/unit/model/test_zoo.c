@@ -24,7 +24,7 @@ static void expect_widths(const char *name, int stem, int head, const int out[],
 
 #define WIDTHS(name, stem, head, ...) expect_widths(name, stem, head, (const int[]){__VA_ARGS__}, 7)
 
-/* The table of MNASNET.md 4.1. */
+/* The published counts. */
 static void test_widths_of_mnasnet(void **state) {
     (void)state;
     WIDTHS("mnasnet-a1", 32, 1280, 16, 24, 40, 80, 112, 160, 320);

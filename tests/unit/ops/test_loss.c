@@ -1,5 +1,4 @@
-/* Softmax cross-entropy: values by hand, gradient by central differences, ranks with ties and broken logits.
- */
+/* Softmax cross-entropy: values by hand, gradient by central differences, ranks with ties and broken logits. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

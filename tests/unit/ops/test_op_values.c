@@ -42,8 +42,7 @@ static void run_ones(const mnas_op *op, mnas_pad rule, const float expected[4]) 
 
 static void windows(void **state) {
     (void)state;
-    /* SAME on an even size: the first window is the whole top left 3x3, the last one hangs over right and
-     * bottom. */
+    /* SAME on an even size: the first window is the whole top left 3x3, the last one hangs over right and bottom. */
     const float same[] = {54, 3 + 4 + 7 + 8 + 11 + 12, 9 + 10 + 11 + 13 + 14 + 15, 11 + 12 + 15 + 16};
     const float symmetric[] = {1 + 2 + 5 + 6, 2 + 3 + 4 + 6 + 7 + 8, 5 + 6 + 9 + 10 + 13 + 14, 99};
     run_ones(&mnas_op_conv, MNAS_PAD_SAME, same);

@@ -1,6 +1,5 @@
 /* search_fixture.h - what a search needs, small and made on the spot: 12x12 images of two patterns in IDX
- * files without a test split, a space of 256 networks, a table with a latency for each, and a study as text
- * to compare.
+ * files without a test split, a space of 256 networks, a table with a latency for each, and a study as text to compare.
  */
 #ifndef MNAS_TEST_SEARCH_FIXTURE_H
 #define MNAS_TEST_SEARCH_FIXTURE_H

@@ -76,8 +76,7 @@ static void test_facts(void **state) {
 
 /* ---- words ---- */
 
-/* A search that gains nothing must say so in its first lines, whatever happens; one that gains much must not.
- */
+/* A search that gains nothing must say so in its first lines, whatever happens; one that gains much must not. */
 static void test_words_follow_the_interval(void **state) {
     (void)state;
     char *none = render(300, 0, "ppo"), *much = render(300, 0.05, "ppo"), *worse = render(300, -0.05, "ppo");
@@ -210,8 +209,7 @@ static void test_marks_inside(void **state) {
     free(html);
 }
 
-/* A study may come from anybody: nothing in it becomes markup. Conditions that differ are not passed off as
- * one. */
+/* A study may come from anybody: nothing in it becomes markup. Conditions that differ are not passed off as one. */
 static void test_foreign_study(void **state) {
     (void)state;
     static char hostile[] = "r1\"><script>alert(1)</script> r2<b>";

@@ -1,5 +1,4 @@
-/* test_reward.c - the rewards against the paper's published networks, their calibration, and Pareto fronts.
- */
+/* test_reward.c - the rewards against the paper's published networks, their calibration, and Pareto fronts. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

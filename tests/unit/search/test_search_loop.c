@@ -40,8 +40,7 @@ static void play_reset(void) {
     play.hang_at = -1;
 }
 
-/* Of the network alone, as a training with a fixed seed is; a little of the seed, to see that it is given on.
- */
+/* Of the network alone, as a training with a fixed seed is; a little of the seed, to see that it is given on. */
 static double played_accuracy(const mnas_job_request *request) {
     char key[17];
     assert_int_equal(mnas_model_key(request->model, key), 0);
@@ -118,8 +117,7 @@ static void count_down(void *user, const mnas_search_progress *p) {
     if (p->trial && --cancel_after == 0) cancelled = true;
 }
 
-/* Until it is done, interrupted after 1, 2, 3, 1, 2, 3 ... trials. `between` runs on the study at each stop.
- */
+/* Until it is done, interrupted after 1, 2, 3, 1, 2, 3 ... trials. `between` runs on the study at each stop. */
 static void run_in_pieces(mnas_search_options o, int delay, const char *between) {
     int rc = MNAS_ERR_CANCELLED, n_stops = 0;
     o.progress = count_down;
@@ -258,8 +256,7 @@ static void test_calibration_interrupted(void **state) {
     free(whole);
 }
 
-/* Two trials complete, one failed, one running, repeats between them; the state as text must bring all of it
- * back. */
+/* Two trials complete, one failed, one running, repeats between them; the state as text must bring all of it back. */
 static void test_history_comes_back(void **state) {
     (void)state;
     static const mnas_trial_state ends[] = {MNAS_TRIAL_COMPLETE, MNAS_TRIAL_FAILED, MNAS_TRIAL_COMPLETE,

@@ -1,6 +1,5 @@
 /* test_ppo_gradients.c - the controller's mathematics: the LSTM against its formula, every gradient of the
- * PPO loss against finite differences, Adam against its definition, the matrix product against three plain
- * loops. */
+ * PPO loss against finite differences, Adam against its definition, the matrix product against three plain loops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

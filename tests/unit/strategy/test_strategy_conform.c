@@ -58,8 +58,7 @@ static mnas_strategy *open_one(const char *spec, int delay, uint64_t seed) {
     return s;
 }
 
-/* Depends on the tokens and the proposal, as a noisy real trial would; every seventh fails, some are repeats.
- */
+/* Depends on the tokens and the proposal, as a noisy real trial would; every seventh fails, some are repeats. */
 static mnas_outcome outcome_of(int p, const int *tokens) {
     mnas_rng noise = mnas_rng_stream(11, (uint64_t)p, "test");
     double reward = 0.6 + 0.05 * tokens[0] - 0.01 * tokens[2] + 0.02 * (tokens[3] == 1) * tokens[4];
@@ -258,8 +257,7 @@ static void seal(char *bytes, size_t n) {
     for (int i = 0; i < 8; i++) bytes[n - 8 + (size_t)i] = (char)(unsigned char)(hash >> (8 * i));
 }
 
-/* A forged state may be refused or accepted, and an accepted one may refuse later; it must never be more than
- * that. */
+/* A forged state may be refused or accepted, and an accepted one may refuse later; it must never be more than that. */
 static void survive(const char *spec, char *bytes, size_t n) {
     mnas_strategy *s = open_one(spec, 3, 42);
     char *exact = malloc(n);

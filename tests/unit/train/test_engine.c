@@ -35,8 +35,7 @@ static void draw_batch(batch *b, uint64_t seed) {
     }
 }
 
-/* Every operator that training knows: conv, mbconv with SE and residual, sep, skippool with and without a
- * 1x1. */
+/* Every operator that training knows: conv, mbconv with SE and residual, sep, skippool with and without a 1x1. */
 static void small_model(mnas_model *model) {
     mnas_model_defaults(model);
     model->stem_filters = 8;
