@@ -76,8 +76,7 @@ int mnas_loop_store_reward(mnas_store *store, const mnas_reward *reward) {
     return rc < 0 ? rc : set_number(store, "w", mnas_reward_exponent(reward));
 }
 
-/* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for
- * them. */
+/* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for them. */
 static int store_calibration(loop *l) {
     const mnas_reward *r = &l->reward;
     char text[160];
@@ -394,8 +393,8 @@ static int say_why_stopped(const loop *l) {
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,
             "the last %d proposals were all of known networks, with %d of %d trials complete: the strategy "
-            "has settled, or the "
-            "space has no more; ask for fewer --trials, use a larger space, or --strategy random",
+            "has settled, or the space has no more; ask for fewer --trials, use a larger space, or "
+            "--strategy random",
             h->repeats_in_row, h->n_complete, l->setup->options->trials);
     return mnas_error_set(MNAS_ERR_EXHAUSTED,
                           "%d trials failed, 3 for each of the %d wanted, and %d are complete; see their "

@@ -1,7 +1,6 @@
 /* trial.c - see trial.h. It stores nothing and feeds nothing back: it turns a network into a filled row.
  *
- * Invariants: a run that has ended has a state other than running; a failed one has a reason and an error
- * text.
+ * Invariants: a run that has ended has a state other than running; a failed one has a reason and an error text.
  */
 #include "search/trial.h"
 

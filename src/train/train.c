@@ -62,8 +62,7 @@ static int check_output(const char *path) {
     return rc;
 }
 
-/* The number of the last step of epoch 1, 2, ...: at least so many images have then been seen as the epoch
- * has. */
+/* The number of the last step of epoch 1, 2, ...: at least so many images have then been seen as the epoch has. */
 static int last_step(const run *r, int epoch) {
     double epochs = epoch < r->n_epochs ? epoch : r->recipe.epochs;
     return (int)ceil(epochs * (double)r->n_images / (double)r->recipe.batch - 1e-9);
