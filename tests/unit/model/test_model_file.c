@@ -9,14 +9,12 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "yaml_fixture.h"
 
 #define PATH MNAS_TEST_TMP "/test_model_file.yaml"
 
 static int load_text(mnas_model *model, const char *text) {
-    FILE *f = fopen(PATH, "w"); /* not atomic: hundreds of these would wait for the disk */
-    assert_non_null(f);
-    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-    assert_int_equal(fclose(f), 0);
+    write_text(PATH, text);
     int rc = mnas_model_load_file(model, PATH);
     remove(PATH);
     return rc;
@@ -124,14 +122,6 @@ static void test_long_file_names_are_cut_between_characters(void **state) {
 
 #define BLOCKS "blocks: [r1_k3_s11_e1_i32_o16]\n"
 
-/* "file:line:col: what; allowed: ..." */
-static bool has_form(const char *message) {
-    int line = 0, col = 0, n = 0;
-    size_t file = strlen(PATH);
-    return strncmp(message, PATH, file) == 0 && sscanf(message + file, ":%d:%d: %n", &line, &col, &n) == 2 &&
-           n > 0 && line > 0 && col > 0 && strstr(message + file + (size_t)n, "; allowed: ");
-}
-
 static void test_broken_files(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -184,7 +174,7 @@ static void test_broken_files(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mnas_model model;
         assert_int_equal(load_text(&model, cases[i][0]), MNAS_ERR_FORMAT);
-        if (!strstr(mnas_error_message(), cases[i][1]) || !has_form(mnas_error_message()))
+        if (!strstr(mnas_error_message(), cases[i][1]) || !has_form(PATH, mnas_error_message()))
             fail_msg("%s\n\"%s\" lacks \"%s\"", cases[i][0], mnas_error_message(), cases[i][1]);
     }
 }

@@ -11,14 +11,12 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "model/space.h"
+#include "yaml_fixture.h"
 
 #define PATH MNAS_TEST_TMP "/test_space_file.yaml"
 
 static int open_text(mnas_space **space, const char *text) {
-    FILE *f = fopen(PATH, "w"); /* not atomic: hundreds of these would wait for the disk */
-    assert_non_null(f);
-    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
-    assert_int_equal(fclose(f), 0);
+    write_text(PATH, text);
     int rc = mnas_space_open(space, PATH);
     remove(PATH);
     return rc;
@@ -151,14 +149,6 @@ static void test_published_networks_fit_an_edited_space(void **state) {
     mnas_str_free(&text);
 }
 
-/* "file:line:col: what; allowed: ..." */
-static bool has_form(const char *message) {
-    int line = 0, col = 0, n = 0;
-    size_t file = strlen(PATH);
-    return strncmp(message, PATH, file) == 0 && sscanf(message + file, ":%d:%d: %n", &line, &col, &n) == 2 &&
-           n > 0 && line > 0 && col > 0 && strstr(message + file + (size_t)n, "; allowed: ");
-}
-
 static void test_broken_files(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -241,7 +231,7 @@ static void test_broken_files(void **state) {
         mnas_space *space = NULL;
         int rc = open_text(&space, cases[i][0]);
         if (rc != MNAS_ERR_FORMAT || !strstr(mnas_error_message(), cases[i][1]) ||
-            !has_form(mnas_error_message()))
+            !has_form(PATH, mnas_error_message()))
             fail_msg("%s\n%d \"%s\" lacks \"%s\"", cases[i][0], rc, mnas_error_message(), cases[i][1]);
         assert_null(space);
     }
