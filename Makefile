@@ -25,11 +25,12 @@ demo: build
 	@scripts/demo
 
 check: build
-	@ctest --test-dir build --output-on-failure
+	@ctest --test-dir build -L optional --verbose
+	@ctest --test-dir build -LE optional --output-on-failure
 
 check-asan: deps
 	@cmake --preset asan >/dev/null && ninja -C build-asan
-	@scripts/with-sanitizers ctest --test-dir build-asan --output-on-failure
+	@scripts/with-sanitizers ctest --test-dir build-asan -LE optional --output-on-failure
 
 # libgomp is not instrumented: with one OpenMP thread, what remains are the threads we start ourselves.
 check-tsan: deps

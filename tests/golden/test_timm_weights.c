@@ -1,7 +1,7 @@
 /* test_timm_weights.c - our tensors are timm's: names and shapes of every network that timm has too, against
  * the list timm_names.txt, which timm_check.py printed from timm itself. Needs no Python.
  *
- * With arguments it is the C half of timm_check.py (see tests/scripts/test_timm.sh), which compares values:
+ * With arguments it is the C half of timm_check.py (see tests/optional/test_timm.sh), which compares values:
  *
  *     test_timm_weights MODEL SIZE torch|tensorflow WEIGHTS IMAGES N LOGITS COPY
  *
