@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,11 +151,24 @@ static void folder_of(const char *path, char folder[1024]) {
 }
 
 /* Nameless where the file system can do that: nothing is left of a process that is killed while it writes. */
+/* What stands at the path will be replaced: of a link its target, of nothing but a file. */
+static int set_target(mnas_file_writer *w, const char *path) {
+    struct stat st;
+    char target[PATH_MAX];
+    if (stat(path, &st) < 0) return mnas_str_format(w->path, sizeof w->path, "%s", path);
+    if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+        return mnas_error_set(MNAS_ERR_ARG, "%s is a device or a pipe; allowed: a file, present or new",
+                              path);
+    if (!realpath(path, target)) return mnas_error_errno("%s", path);
+    return mnas_str_format(w->path, sizeof w->path, "%s", target);
+}
+
 int mnas_file_writer_open(mnas_file_writer *w, const char *path) {
     char folder[1024];
     w->fd = -1;
-    int rc = mnas_str_format(w->path, sizeof w->path, "%s", path);
+    int rc = set_target(w, path);
     if (rc < 0) return rc;
+    path = w->path;
     snprintf(w->tmp, sizeof w->tmp, "%s.tmp.%ld", path, (long)getpid());
     folder_of(path, folder);
     w->fd = open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
@@ -270,6 +284,11 @@ void mnas_file_unmap(const void *data, size_t n) {
 }
 
 /* ---- names and folders ---- */
+
+bool mnas_file_same(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
 
 bool mnas_file_exists(const char *path) {
     return access(path, F_OK) == 0;

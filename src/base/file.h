@@ -33,7 +33,8 @@ int mnas_file_map(const char *path, const void **data, size_t *n);
 void mnas_file_unmap(const void *data, size_t n);
 
 bool mnas_file_exists(const char *path);
-int mnas_file_mkdirs(const char *path); /* as mkdir -p */
+bool mnas_file_same(const char *a, const char *b); /* both are there and are one file */
+int mnas_file_mkdirs(const char *path);            /* as mkdir -p */
 /* $XDG_CACHE_HOME/mnas or ~/.cache/mnas, created; MNAS_CACHE_DIR overrides. */
 int mnas_file_cache_dir(char *buf, size_t n);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -102,6 +103,14 @@ int mnas_cli_fail(int status, const char *hint) {
     mnas_log(MNAS_LOG_ERROR, "%s", message[0] ? message : mnas_status_text(status));
     if (hint) mnas_log_info("%s", hint);
     return exit_code(status);
+}
+
+int mnas_cli_check_output(const char *output, const char *input) {
+    char study[MNAS_OPT_STR];
+    const char *colon = strrchr(input, ':');
+    snprintf(study, sizeof study, "%.*s", (int)(colon ? colon - input : 0), input);
+    if (!mnas_file_same(output, input) && !mnas_file_same(output, study)) return 0;
+    return mnas_error_set(MNAS_ERR_ARG, "-o %s would overwrite what is read; allowed: another file", output);
 }
 
 int mnas_cli_parse_word(int *out, const char *what, const char *word, int min) {

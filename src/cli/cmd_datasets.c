@@ -16,20 +16,23 @@ static json_t *class_names(const mnas_dataset_info *info) {
 }
 
 static int print_json(const mnas_dataset_info *d) {
-    return mnas_json_print(json_pack(
-        "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "data", mnas_json_text(d->spec), "height",
-        d->height, "width", d->width, "channels", d->channels, "classes", d->classes, "n_train", d->n_train,
-        "n_val", d->n_val, "n_test", d->n_test, "cache_bytes", mnas_json_integer(d->cache_bytes),
-        "cache_path", mnas_json_text(d->cache_path), "class_names", class_names(d)));
+    return mnas_json_print(json_pack("{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "data",
+                                     mnas_json_text(d->spec), "height", d->height, "width", d->width,
+                                     "channels", d->channels, "classes", d->classes, "n_train", d->n_train,
+                                     "n_val", d->n_val, "n_test", mnas_json_integer(d->n_test), "cache_bytes",
+                                     mnas_json_integer(d->cache_bytes), "cache_path",
+                                     mnas_json_text(d->cache_path), "class_names", class_names(d)));
 }
 
 static void print_text(const mnas_dataset_info *d) {
     char bytes[MNAS_HUMAN_BYTES];
     mnas_human_bytes(d->cache_bytes, bytes);
     printf("%s: %d classes, images of %dx%dx%d\n\n", d->spec, d->classes, d->height, d->width, d->channels);
-    printf("train       %8d images\nvalidation  %8d, held out of the training set\ntest        %8d, never "
-           "opened by a search\n",
-           d->n_train, d->n_val, d->n_test);
+    printf("train       %8d images\nvalidation  %8d, held out of the training set\n", d->n_train, d->n_val);
+    if (d->n_test >= 0)
+        printf("test        %8d, never opened by a search\n", d->n_test);
+    else
+        printf("test         unknown: its files cannot be read\n");
     if (d->cache_path[0]) printf("cache       %8s  %s\n", bytes, d->cache_path);
     if (d->class_names[0][0]) {
         printf("classes     ");

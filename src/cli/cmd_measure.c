@@ -31,12 +31,7 @@ static void print_optional(const char *name, double value, const char *unit) {
     if (isfinite(value)) printf("%-11s %.4g%s\n", name, value, unit);
 }
 
-static void print_text(const char *name, const mnas_latency *l) {
-    char median[MNAS_HUMAN_BYTES], low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
-    mnas_human_ms(l->median_ms, median);
-    mnas_human_number(l->ci_low_ms, low);
-    mnas_human_ms(l->ci_high_ms, high);
-    printf("%s: %s (%.3g %% interval %s to %s)\n\n", name, median, 100 * l->ci_level, low, high);
+static void print_rounds(const mnas_latency *l) {
     printf("%-11s %d, each a fresh process; spread %.1f %%\n", "rounds", l->rounds, 100 * l->spread_frac);
     printf("%-11s %d timed, %d before to warm up\n", "runs", l->runs, l->warmup_runs);
     printf("%-11s %d", "threads", l->threads);
@@ -45,6 +40,19 @@ static void print_text(const char *name, const mnas_latency *l) {
     if (l->n_cpu_timed > 0)
         printf("%-11s CPU time in %d of the rounds: nearly all runs there were pushed off the core\n",
                "clock", l->n_cpu_timed);
+}
+
+static void print_text(const char *name, const mnas_latency *l) {
+    char median[MNAS_HUMAN_BYTES], low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
+    mnas_human_ms(l->median_ms, median);
+    mnas_human_number(l->ci_low_ms, low);
+    mnas_human_ms(l->ci_high_ms, high);
+    if (l->rounds > 0) {
+        printf("%s: %s (%.3g %% interval %s to %s)\n\n", name, median, 100 * l->ci_level, low, high);
+        print_rounds(l);
+    } else {
+        printf("%s: %s (not measured)\n\n", name, median);
+    }
     printf("%-11s %s\n", "engine", l->engine);
     printf("%-11s %s\n", "device", l->device);
     if (l->cpu[0]) printf("%-11s %s\n", "cpu", l->cpu);
@@ -52,7 +60,7 @@ static void print_text(const char *name, const mnas_latency *l) {
     print_optional("frequency", l->freq_mhz, " MHz");
     print_optional("temperature", l->temp_c, " C");
     print_optional("load before", l->load_before, "");
-    printf("%-11s %s\n", "time", l->time_utc);
+    if (l->time_utc[0]) printf("%-11s %s\n", "time", l->time_utc);
 }
 
 static int run(const void *opts, int n_words, char **words) {

@@ -16,7 +16,8 @@ static int run(const void *opts, int n_words, char **words) {
     const report_opts *o = opts;
     (void)n_words;
     mnas_study *study;
-    int rc = mnas_study_open(&study, words[0]);
+    int rc = mnas_cli_check_output(o->output, words[0]);
+    if (rc == 0) rc = mnas_study_open(&study, words[0]);
     if (rc < 0) return rc;
     rc = mnas_report_write(study, o->output);
     mnas_study_close(study);

@@ -26,11 +26,11 @@ typedef struct search_opts {
 #define AT(field) offsetof(search_opts, field)
 static const mnas_opt options[] = {
     {"space", MNAS_OPT_STRING, AT(space), NULL, 0, 0, "SPACE",
-     "search space, built-in or a file; `mnas space` lists them", NULL},
+     "required: search space, built-in or a file; `mnas space` lists them", NULL},
     {"data", MNAS_OPT_STRING, AT(data), NULL, 0, 0, "DATASET",
-     "images to train on; `mnas datasets` lists them", NULL},
+     "required: images to train on; `mnas datasets` lists them", NULL},
     {"study", MNAS_OPT_STRING, AT(study), NULL, 0, 0, "FILE",
-     "where everything is kept; an existing one is resumed", NULL},
+     "required: where everything is kept; an existing one is resumed", NULL},
     {"device", MNAS_OPT_STRING, AT(device), "local", 0, 0, "DEVICE",
      "where latency is measured; `mnas devices` lists them", NULL},
     {"target-ms", MNAS_OPT_FLOAT, AT(target_ms), NULL, 0.001, 1e6, "ms",

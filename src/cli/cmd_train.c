@@ -78,7 +78,8 @@ static int run(const void *opts, int n_words, char **words) {
     const train_opts *o = opts;
     (void)n_words;
     mnas_model model;
-    int rc = mnas_model_open(&model, words[0], 0);
+    int rc = mnas_cli_check_output(o->output, words[0]);
+    if (rc == 0) rc = mnas_model_open(&model, words[0], 0);
     if (rc < 0) return rc;
     mnas_train_result result;
     mnas_train_options t = {.data = o->data,

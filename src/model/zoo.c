@@ -131,7 +131,8 @@ static int unknown_name(const char *name) {
     mnas_str text = {0};
     for (size_t i = 0; i < N_NETS; i++) names[i] = nets[i].entry.name;
     mnas_str_append_unknown(&text, "unknown model", name, names, N_NETS);
-    mnas_str_append(&text, ", each with @MULTIPLIER, or a model file (with a '/' or ending in .yaml)");
+    mnas_str_append(&text,
+                    ", each with @MULTIPLIER, a model file (with a '/' or ending in .yaml), or STUDY:TRIAL");
     int rc = mnas_str_ok(&text) ? mnas_error_set(MNAS_ERR_ARG, "%s", text.data) : MNAS_ERR_MEMORY;
     mnas_str_free(&text);
     return rc;

@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "search/loop.h"
 #include "search/machine.h"
+#include "train/evaluate.h"
 #include "train/recipe.h"
 
 enum { MAX_JOBS = 64, N_FIXED = 10 };
@@ -112,7 +113,9 @@ static int fix(search *s, const char *name, const char *option, const char *fmt,
 
 /* NaN: `unset` */
 static int fix_number(search *s, const char *name, const char *option, double value, const char *unset) {
-    return isnan(value) ? fix(s, name, option, "%s", unset) : fix(s, name, option, "%.17g", value);
+    char text[32];
+    mnas_str_from_f64(value, text);
+    return fix(s, name, option, "%s", isnan(value) ? unset : text);
 }
 
 static int fix_settings(search *s) {
@@ -190,6 +193,10 @@ static int read_data(search *s) {
     if (rc < 0) return rc;
     s->data = dataset->info;
     mnas_dataset_close(dataset);
+    mnas_model reference;
+    rc = mnas_space_reference(s->space, &reference);
+    if (rc == 0) rc = mnas_model_fit_dataset(&reference, &s->data);
+    if (rc < 0) return rc; /* before there is a study of it */
     const int64_t n = s->options.max_images > 0 && s->options.max_images < s->data.n_train
                           ? s->options.max_images
                           : s->data.n_train;
@@ -289,14 +296,14 @@ static int create_study(search *s) {
     if (rc == 0) rc = store_names(s);
     if (rc == 0) rc = store_numbers(s);
     if (rc == 0) rc = mnas_loop_store_reward(s->store, &s->reward);
-    if (rc == 0 && s->options.command_line)
-        rc = mnas_store_set(s->store, "command_line", s->options.command_line);
     return rc < 0 ? rc : mnas_store_commit(s->store);
 }
 
 /* Every start of the search, the first one and each resume. */
 static int note_start(search *s) {
     int rc = set_int(s, "trials", s->options.trials);
+    if (rc == 0 && s->options.command_line) /* the last one made the study what it is */
+        rc = mnas_store_set(s->store, "command_line", s->options.command_line);
     if (rc == 0) rc = set_int(s, "jobs", s->options.jobs);
     if (rc < 0) return rc;
     return mnas_store_event(s->store, s->n_stored ? "resume" : "start",

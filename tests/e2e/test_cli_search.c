@@ -173,6 +173,14 @@ static void test_report(void **state) {
     free(html);
 }
 
+static void test_output_spares_what_is_read(void **state) {
+    (void)state;
+    check_refused("report " STUDY " -o " STUDY, 2, "would overwrite what is read");
+    check_refused("train " STUDY ":0 --data idx:path=" DIR " -o " STUDY, 2, "would overwrite what is read");
+    check_refused("report " STUDY " -o /dev/null", 2, "a device or a pipe");
+    json_decref(run_json("show " STUDY " --json")); /* still a study */
+}
+
 /* ---- going on ---- */
 
 static void test_resume(void **state) {
@@ -265,8 +273,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search),         cmocka_unit_test(test_show),
         cmocka_unit_test(test_study_as_model), cmocka_unit_test(test_train_and_eval),
-        cmocka_unit_test(test_report),         cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_report),         cmocka_unit_test(test_output_spares_what_is_read),
+        cmocka_unit_test(test_resume),         cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_time_limit),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }

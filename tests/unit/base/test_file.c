@@ -278,6 +278,27 @@ static void a_full_disk_leaves_the_old_file(void **state) {
     assert_int_equal(n_entries(), 1);
 }
 
+static void only_files_are_replaced(void **state) {
+    (void)state;
+    char link_path[256];
+    empty_folder();
+    put("w", "old", 3);
+    assert_int_equal(mkfifo(at("pipe"), 0600), 0);
+    assert_int_equal(mnas_file_write_atomic(at("pipe"), "new", 3), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "a device or a pipe"));
+    assert_int_equal(mnas_file_write_atomic("/dev/full", "new", 3), MNAS_ERR_ARG);
+    snprintf(link_path, sizeof link_path, "%s", at("link"));
+    assert_int_equal(symlink("w", link_path), 0);
+    assert_true(mnas_file_same(link_path, at("w")));
+    assert_false(mnas_file_same(at("pipe"), link_path));
+    assert_int_equal(mnas_file_write_atomic(link_path, "new", 3),
+                     0); /* the target's content, the link stays */
+    check_content("w", "new");
+    struct stat st;
+    assert_int_equal(lstat(link_path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+}
+
 static void a_killed_writer_leaves_nothing(void **state) {
     (void)state;
     empty_folder();
@@ -397,6 +418,7 @@ int main(void) {
         cmocka_unit_test(abort_leaves_the_old_file),
         cmocka_unit_test(a_size_limit_leaves_the_old_file),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),
+        cmocka_unit_test(only_files_are_replaced),
         cmocka_unit_test(a_killed_writer_leaves_nothing),
         cmocka_unit_test(impossible_targets),
         cmocka_unit_test(mapping),
