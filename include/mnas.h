@@ -235,7 +235,7 @@ typedef struct mnas_train_options {
 } mnas_train_options;
 
 typedef struct mnas_train_result {
-    double val_accuracy_frac, val_loss, train_loss;
+    double val_accuracy_frac, val_balanced_frac, val_loss, train_loss;
     int steps;
     int64_t n_images;             /* seen */
     double train_s, eval_s, images_per_s;
@@ -248,6 +248,7 @@ int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_optio
 typedef struct mnas_eval_result {
     int64_t n;
     double top1_frac, top5_frac, loss;
+    double balanced_frac;             /* mean recall over the classes that have images: what counts where classes are unequal */
 } mnas_eval_result;
 /* split: "val" or "test". */
 int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weights_path, const char *data_spec,
@@ -299,6 +300,7 @@ typedef struct mnas_search_options {
     double epochs;                    /* NaN: the recipe's */
     uint64_t seed;
     double max_minutes;               /* NaN: no limit */
+    int max_trials;                   /* complete, failed and pruned ones together; 0: no limit. Hard, as max_minutes */
     int jobs, threads;                /* trials side by side [1]; threads each, 0: cores / jobs */
     double trial_timeout_s;           /* NaN: 20 times the first trial's, at least 600 */
     const char *command_line;         /* kept for the report; may be NULL */
@@ -311,6 +313,91 @@ typedef struct mnas_search_options {
  * MNAS_ERR_EXHAUSTED after 500 repeats in a row or 3 * trials failures; MNAS_ERR_CANCELLED; MNAS_ERR_TIMEOUT for max_minutes.
  * Nothing finished is ever lost. */
 int mnas_search_run(const mnas_search_options *options);
+
+/* Before spending: what a search will take, from a few timed steps of networks of its space. */
+typedef struct mnas_range {
+    double low, mid, high;            /* 10th percentile, median, 90th; NaN where unknown */
+} mnas_range;
+
+typedef struct mnas_forecast {
+    int n_timed;                      /* networks whose steps were timed */
+    int n_trials;                     /* still to do */
+    mnas_range trial_s, latency_s;    /* of one trial, both; and of that its measuring */
+    mnas_range minutes;               /* of the whole search */
+    mnas_range final_minutes;         /* of stage two, where it is asked for; else NaN */
+    mnas_range peak_bytes;            /* resident memory of one training process */
+    double free_bytes;                /* of memory, for each job */
+    double too_large_frac;            /* share of the space's networks that do not fit into it, and are not started */
+    mnas_range disk_bytes;            /* study, and weights of stage two */
+    double free_disk_bytes, cache_bytes;
+    double elapsed_s;                 /* what the forecast itself took */
+} mnas_forecast;
+int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options);
+
+/* ------------------------------------------------------------------------------------------- stage two: final training */
+
+/* What a search ends in: the best networks trained fully, beside baselines and the best of as many random networks, all with
+ * one recipe, latencies taken alternately. Only validation chooses; the test images are touched once, after the choice is
+ * stored, by the chosen network and by what it is compared with. */
+
+typedef enum { MNAS_FINAL_FOUND, MNAS_FINAL_RANDOM, MNAS_FINAL_BASELINE } mnas_final_role;
+const char *mnas_final_role_name(mnas_final_role role); /* "found", "random", "baseline" */
+
+typedef struct mnas_final {
+    int number;                       /* 0.. in the order of the plan */
+    mnas_final_role role;
+    char family[32];                  /* "found", "random", "mobilenet-v2", "mnasnet-b1": what shares a curve and a learning rate */
+    char name[64];                    /* "trial 12", "random 31", "mobilenet-v2@0.35/28" */
+    int trial;                        /* of the study or, where random, of its random study; else -1 */
+    int repeat;                       /* 0; 1..: the same network with another seed. These show the noise, no point of a curve */
+    int input_size;
+    double lr;                        /* the tuned one of its family */
+    uint64_t seed;
+    mnas_trial_state state;
+    char reason[16];                  /* as of mnas_trial */
+    char *error;                      /* of a failed one, or NULL */
+    double val_accuracy_frac, val_balanced_frac;   /* balanced: mean recall over the classes */
+    double test_accuracy_frac, test_balanced_frac; /* NaN where not tested */
+    int n_val, n_test;                /* images; n_test 0 where not tested */
+    uint8_t *val_correct, *test_correct; /* [n_val], [n_test]: 1 where the image was classified right; NULL while unknown */
+    mnas_latency latency;             /* median over the alternating passes */
+    double *pass_ms; int n_passes;    /* the median of each pass; passes of all networks alternate */
+    int64_t params, macs;
+    double train_s;
+    char *weights;                    /* safetensors file, relative to the study's folder; NULL while there is none */
+    bool chosen;                      /* the found network that validation chose: the only one that is called best */
+} mnas_final;
+
+typedef struct mnas_finalize_progress {
+    const mnas_final *final;          /* just finished, or NULL for a live line */
+    const char *phase;                /* "tuning", "random search", "training", "measuring", "testing" */
+    const char *name;                 /* what it is about */
+    int n_done, n_planned;            /* networks */
+    double phase_frac, elapsed_s, eta_s; /* NaN where unknown */
+} mnas_finalize_progress;
+
+typedef struct mnas_finalize_options {
+    const char *study;                /* required */
+    int top_k;                        /* best of the front, by reward; the next best rewards where the front is smaller */
+    const char *recipe;               /* NULL: "final" */
+    double epochs;                    /* NaN: the recipe's */
+    const char *baselines;            /* "auto", "none", or models "mobilenet-v2@0.5/28 mnasnet-b1@0.35/28 ./mine.yaml" */
+    int n_random;                     /* networks of the random search beside; -1: as many as complete trials; 0: none */
+    int n_lr;                         /* learning rates tried for each family; 1: the recipe's */
+    int n_repeats;                    /* further seeds of the chosen network and of the baseline next to it */
+    int n_passes;                     /* over all networks when latencies are taken */
+    int jobs, threads;                /* 0: the study's */
+    double max_minutes;               /* NaN: no limit */
+    const char *output;               /* folder of the weights and models; NULL: STUDY without .db, with .final */
+    const char *command_line;         /* may be NULL */
+    void (*progress)(void *user, const mnas_finalize_progress *progress);
+    void *user;
+    const volatile bool *cancel;
+} mnas_finalize_options;
+
+/* Run or resume stage two of a study that has complete trials. Nothing finished is lost or repeated. MNAS_ERR_MISMATCH where it
+ * was begun with other options, MNAS_ERR_TIMEOUT for max_minutes, MNAS_ERR_CANCELLED. */
+int mnas_finalize(const mnas_finalize_options *options);
 
 /* ------------------------------------------------------------------------------------------------- what a study holds */
 
@@ -325,6 +412,60 @@ const char *mnas_study_setting(const mnas_study *study, const char *name);
 /* Numbers of the trials on the front (accuracy up, latency down; complete ones only), fastest first; *front is malloc'ed. */
 int mnas_study_front(const mnas_study *study, int **front, int *n_front);
 int mnas_study_model(const mnas_study *study, int trial, mnas_model *out);
+/* Stage two, in the order of the plan; 0 where there was none. */
+int mnas_study_n_finals(const mnas_study *study);
+const mnas_final *mnas_study_final(const mnas_study *study, int i);
+int mnas_study_final_model(const mnas_study *study, int number, mnas_model *out);
+
+/* How much faster the chosen network is than a family at equal accuracy: the family's front is interpolated (accuracy linear in
+ * log latency). Intervals: 95 %, bootstrap over images, paired between networks, and over passes of the latencies. */
+typedef enum {
+    MNAS_COMPARE_WITHIN,              /* the family's curve reaches this accuracy: ratio and interval are numbers */
+    MNAS_COMPARE_ABOVE,               /* more accurate than every network of the family: ratio is to its most accurate one */
+    MNAS_COMPARE_BELOW,               /* less accurate than every one: ratio is to its fastest one */
+    MNAS_COMPARE_NOT                  /* fewer than two complete networks */
+} mnas_compare_kind;
+
+typedef struct mnas_comparison {
+    char family[32], split[8];        /* "mobilenet-v2", "random"; "val" or "test" */
+    mnas_compare_kind kind;
+    int n_points;                     /* networks of the family */
+    double accuracy_frac;             /* of the chosen network */
+    double family_ms, found_ms;       /* latency of the curve there, and of the chosen network */
+    double ratio, ratio_low, ratio_high; /* family_ms / found_ms: above 1 the chosen network is faster */
+    double accuracy_gain_frac, gain_low_frac, gain_high_frac; /* at equal latency; NaN outside the curve */
+    double faster_share;              /* of bootstrap samples in which the chosen network is faster */
+} mnas_comparison;
+
+typedef struct mnas_verdict {
+    int chosen;                       /* number of the final; -1: none yet */
+    int n_comparisons;
+    mnas_comparison *comparisons;     /* of each family and split */
+    double seed_sd_frac; int n_seed_runs; /* pooled standard deviation of validation accuracy between seeds; NaN: one seed */
+    double binomial_val_frac, binomial_test_frac; /* standard error sqrt(p(1-p)/n) of the chosen network's accuracies */
+    char *words;                      /* what it comes to, as a paragraph of plain text */
+} mnas_verdict;
+int mnas_study_verdict(const mnas_study *study, mnas_verdict *out);
+void mnas_verdict_free(mnas_verdict *verdict);
+
+/* Where the milliseconds of a network go. Layers are timed one by one; they need not add up to its latency. */
+typedef struct mnas_layer_time {
+    char name[64];                    /* as in mnas_layer_cost */
+    double ms;
+} mnas_layer_time;
+/* MNAS_ERR_DEVICE where the device cannot. *layers is malloc'ed. */
+int mnas_measure_layers(mnas_layer_time **layers, int *n, const mnas_model *model, const char *device_spec);
+/* Of a trial; *n is 0 where they were not taken. *layers is malloc'ed. */
+int mnas_study_layers(const mnas_study *study, int trial, mnas_layer_time **layers, int *n);
+
+/* The strategy's probabilities when it had made n_proposals: of each decision's choices, concatenated. */
+typedef struct mnas_policy_point {
+    int64_t n_proposals;
+    const double *probabilities;      /* [sum of n_choices], belongs to the study; NULL where not stored */
+} mnas_policy_point;
+int mnas_study_n_policy_points(const mnas_study *study);
+mnas_policy_point mnas_study_policy_point(const mnas_study *study, int i);
+
 /* One self-contained HTML file. */
 int mnas_report_write(const mnas_study *study, const char *html_path);
 
