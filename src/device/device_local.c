@@ -109,7 +109,7 @@ static int run_rounds(const local_state *s, const char *request, mnas_wire_reply
                                     .max_switches_per_s = max_switches_per_s,
                                     .min_cpu_frac = min_cpu_frac};
     mnas_round rounds[MNAS_PROTOCOL_MAX_ROUNDS];
-    mnas_verdict verdict = MNAS_VERDICT_MORE;
+    mnas_protocol_verdict verdict = MNAS_VERDICT_MORE;
     out->runs = out->warmup_runs = 0;
     for (int n = 0; verdict == MNAS_VERDICT_MORE;
          verdict = mnas_protocol_judge(summary, &protocol, rounds, n)) {

@@ -47,8 +47,8 @@ static void summarise(mnas_protocol_summary *out, const double *x, int n, double
     out->spread_frac = mnas_stats_mad(x, (size_t)n) / out->median_ms;
 }
 
-mnas_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,
-                                 const mnas_round *rounds, int n_rounds) {
+mnas_protocol_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,
+                                          const mnas_round *rounds, int n_rounds) {
     assert(protocol->min_rounds >= 1 && protocol->max_rounds >= protocol->min_rounds);
     assert(n_rounds >= 0 && n_rounds <= MNAS_PROTOCOL_MAX_ROUNDS);
     double used[MNAS_PROTOCOL_MAX_ROUNDS];

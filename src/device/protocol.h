@@ -45,7 +45,7 @@ typedef enum {
     MNAS_VERDICT_DONE,    /* the interval is as narrow as wanted */
     MNAS_VERDICT_GIVE_UP, /* all rounds allowed are spent and it is not; the summary is still the best there
                              is */
-} mnas_verdict;
+} mnas_protocol_verdict;
 
 typedef struct mnas_protocol_summary {
     double median_ms, ci_low_ms, ci_high_ms, ci_level; /* NaN while there is no round */
@@ -63,7 +63,7 @@ typedef struct mnas_protocol_summary {
 int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n);
 
 bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round);
-mnas_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,
-                                 const mnas_round *rounds, int n_rounds);
+mnas_protocol_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,
+                                          const mnas_round *rounds, int n_rounds);
 
 #endif

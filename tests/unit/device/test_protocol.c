@@ -175,7 +175,7 @@ static double coverage(const mnas_protocol *p, double deviation, double *level) 
     for (int t = 0; t < TRIES; t++) {
         mnas_round r[10];
         mnas_protocol_summary s;
-        mnas_verdict verdict = MNAS_VERDICT_MORE;
+        mnas_protocol_verdict verdict = MNAS_VERDICT_MORE;
         for (int n = 0; verdict == MNAS_VERDICT_MORE; verdict = mnas_protocol_judge(&s, p, r, n))
             r[n++] = calm(exp(deviation * mnas_rng_normal(&rng)));
         covered += s.ci_low_ms <= 1 && 1 <= s.ci_high_ms;
