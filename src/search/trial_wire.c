@@ -83,10 +83,17 @@ typedef struct field {
 
 #define F(type, name)                                                                                        \
     { #name, type, offsetof(mnas_train_result, name) }
-static const field fields[] = {
-    F(REAL, val_accuracy_frac), F(REAL, val_loss),       F(REAL, train_loss), F(INT, steps),
-    F(INT64, n_images),         F(REAL, train_s),        F(REAL, eval_s),     F(REAL, images_per_s),
-    F(INT64, slab_bytes),       F(INT64, peak_rss_bytes)};
+static const field fields[] = {F(REAL, val_accuracy_frac),
+                               F(REAL, val_balanced_frac),
+                               F(REAL, val_loss),
+                               F(REAL, train_loss),
+                               F(INT, steps),
+                               F(INT64, n_images),
+                               F(REAL, train_s),
+                               F(REAL, eval_s),
+                               F(REAL, images_per_s),
+                               F(INT64, slab_bytes),
+                               F(INT64, peak_rss_bytes)};
 #undef F
 enum { N_FIELDS = sizeof fields / sizeof fields[0] };
 

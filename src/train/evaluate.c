@@ -4,6 +4,7 @@
  */
 #include "train/evaluate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -38,27 +39,62 @@ mnas_loader_options mnas_evaluate_loading(const mnas_model *model, int batch) {
     return options;
 }
 
-int mnas_evaluate(mnas_eval_result *out, mnas_engine *engine, const mnas_weights *weights,
-                  mnas_loader *loader, int classes) {
-    mnas_batch batch;
-    int64_t n = 0, top1 = 0, top5 = 0;
-    double loss = 0;
-    for (mnas_loader_next(loader, &batch); batch.n > 0; mnas_loader_next(loader, &batch)) {
-        const float *logits;
-        int rc = mnas_engine_infer(engine, weights, batch.images, batch.n, &logits);
-        if (rc < 0) return rc;
-        mnas_loss part = mnas_loss_softmax(logits, batch.labels, batch.n, classes, 0, NULL);
-        n += batch.n;
-        top1 += part.n_top1;
-        top5 += part.n_top5;
-        loss += part.loss * batch.n;
+/* Images of each class, and how many of them were classified right. */
+typedef struct class_count {
+    int64_t n, n_right;
+} class_count;
+
+/* Mean recall over the classes that have images. */
+static double balanced_accuracy(const class_count *counts, int classes) {
+    double sum = 0;
+    int n = 0;
+    for (int k = 0; k < classes; k++) {
+        if (counts[k].n == 0) continue;
+        sum += (double)counts[k].n_right / (double)counts[k].n;
+        n++;
     }
-    *out = (mnas_eval_result){n, (double)top1 / (double)n, (double)top5 / (double)n, loss / (double)n};
-    return 0;
+    return n > 0 ? sum / n : 0;
 }
 
-static int evaluate_file(mnas_eval_result *out, const mnas_model *model, const char *weights_path,
-                         const mnas_dataset *dataset, mnas_split_kind kind) {
+static void count_batch(mnas_eval_result *sums, class_count *counts, uint8_t *correct, const float *logits,
+                        const mnas_batch *batch, int classes) {
+    for (int i = 0; i < batch->n; i++) {
+        const int32_t label = batch->labels[i];
+        const mnas_loss one = mnas_loss_softmax(logits + (int64_t)i * classes, &label, 1, classes, 0, NULL);
+        if (correct) correct[sums->n] = (uint8_t)one.n_top1;
+        counts[label].n++;
+        counts[label].n_right += one.n_top1;
+        sums->n++;
+        sums->top1_frac += one.n_top1;
+        sums->top5_frac += one.n_top5;
+        sums->loss += one.loss;
+    }
+}
+
+int mnas_evaluate(mnas_eval_result *out, uint8_t *correct, mnas_engine *engine, const mnas_weights *weights,
+                  mnas_loader *loader, int classes) {
+    mnas_batch batch;
+    int rc = 0;
+    class_count *counts = calloc((size_t)classes, sizeof *counts);
+    if (!counts) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: counts of %d classes", classes);
+    *out = (mnas_eval_result){0};
+    for (mnas_loader_next(loader, &batch); batch.n > 0; mnas_loader_next(loader, &batch)) {
+        const float *logits;
+        if ((rc = mnas_engine_infer(engine, weights, batch.images, batch.n, &logits)) < 0) break;
+        count_batch(out, counts, correct, logits, &batch, classes);
+    }
+    const double n = (double)out->n;
+    out->top1_frac /= n;
+    out->top5_frac /= n;
+    out->loss /= n;
+    out->balanced_frac = balanced_accuracy(counts, classes);
+    free(counts);
+    return rc;
+}
+
+/* *correct is malloc'ed where asked for. */
+static int evaluate_file(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
+                         const char *weights_path, const mnas_dataset *dataset, mnas_split_kind kind) {
     mnas_graph *graph = NULL;
     mnas_weights *weights = NULL;
     mnas_engine *engine = NULL;
@@ -70,7 +106,11 @@ static int evaluate_file(mnas_eval_result *out, const mnas_model *model, const c
     if ((rc = mnas_weights_load(weights, graph, weights_path)) < 0) goto out;
     if ((rc = mnas_engine_create(&engine, graph, EVAL_BATCH, false, MNAS_ENGINE_FAST)) < 0) goto out;
     if ((rc = mnas_loader_create(&loader, dataset, kind, &options)) < 0) goto out;
-    rc = mnas_evaluate(out, engine, weights, loader, model->classes);
+    if (correct && !(*correct = malloc((size_t)dataset->split[kind].n))) {
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: results of %d images", dataset->split[kind].n);
+        goto out;
+    }
+    rc = mnas_evaluate(out, correct ? *correct : NULL, engine, weights, loader, model->classes);
 out:
     mnas_loader_destroy(loader);
     mnas_engine_destroy(engine);
@@ -79,8 +119,9 @@ out:
     return rc;
 }
 
-int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weights_path, const char *data_spec,
-              const char *split, int threads) {
+int mnas_eval_images(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
+                     const char *weights_path, const char *data_spec, const char *split, int threads) {
+    if (correct) *correct = NULL;
     bool test = strcmp(split, "test") == 0;
     if (!test && strcmp(split, "val") != 0)
         return mnas_error_set(MNAS_ERR_ARG, "split is \"%s\"; allowed: val, test", split);
@@ -91,7 +132,17 @@ int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weight
     mnas_threads_use(threads);
     rc = mnas_model_fit_dataset(&fitted, &dataset->info);
     if (rc == 0)
-        rc = evaluate_file(out, &fitted, weights_path, dataset, test ? MNAS_SPLIT_TEST : MNAS_SPLIT_VAL);
+        rc = evaluate_file(out, correct, &fitted, weights_path, dataset,
+                           test ? MNAS_SPLIT_TEST : MNAS_SPLIT_VAL);
     mnas_dataset_close(dataset);
+    if (rc < 0 && correct) {
+        free(*correct);
+        *correct = NULL;
+    }
     return rc;
+}
+
+int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weights_path, const char *data_spec,
+              const char *split, int threads) {
+    return mnas_eval_images(out, NULL, model, weights_path, data_spec, split, threads);
 }

@@ -149,7 +149,7 @@ static int evaluate(run *r) {
     int rc = recalibrate(r);
     if (rc == 0) rc = mnas_trainer_check(&r->trainer);
     if (rc == 0)
-        rc = mnas_evaluate(&r->val_result, r->trainer.engine, mnas_trainer_result(&r->trainer), r->val,
+        rc = mnas_evaluate(&r->val_result, NULL, r->trainer.engine, mnas_trainer_result(&r->trainer), r->val,
                            r->model->classes);
     r->eval_s += mnas_clock_now_s() - before_s;
     if (rc == 0 && !isfinite(r->val_result.loss)) {
@@ -210,6 +210,7 @@ static void fill_result(const run *r, mnas_train_result *out) {
     getrusage(RUSAGE_SELF, &usage);
     int64_t n = (int64_t)r->trainer.step * r->recipe.batch;
     *out = (mnas_train_result){.val_accuracy_frac = r->val_result.top1_frac,
+                               .val_balanced_frac = r->val_result.balanced_frac,
                                .val_loss = r->val_result.loss,
                                .train_loss = r->train_loss,
                                .steps = r->trainer.step,
