@@ -1,152 +1,22 @@
-/* report_chart.c - the charts as SVG: accuracy over latency, reward and entropy over trials.
+/* report_chart.c - the charts of a search: accuracy over latency, reward and entropy over trials.
  *
- * Each is drawn twice, for wide and narrow screens, so that its text keeps a readable size; the style shows
- * one of them. Colours come from the style, by class. Points carry the number of their trial (data-t), which
- * the script looks up in the table of trials. Values far below the rest (a network at chance) are drawn on
- * the lower edge as triangles, so that they do not flatten everything else.
+ * Points carry the number of their trial (data-t), which the script looks up in the table of trials. Values far
+ * below the rest (a network at chance) are drawn on the lower edge as triangles, so that they do not flatten
+ * everything else.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/stats.h"
+#include "search/chart.h"
 #include "search/report.h"
 
-enum { MAX_TICKS = 16, MEDIAN_WINDOW = 9 };
-
-typedef struct axis {
-    double low, high; /* values at its ends */
-    bool log;
-    double start, end; /* pixels of its ends */
-    int n_ticks, decimals;
-    double ticks[MAX_TICKS];
-} axis;
-
-typedef struct chart {
-    mnas_str *out;
-    bool narrow;
-    double width, height, left, right, top, bottom; /* pixels; the last four bound the plot */
-    axis x, y;
-} chart;
-
-/* ---- axes ---- */
-
-static double at(const axis *a, double value) {
-    double share =
-        a->log ? log(value / a->low) / log(a->high / a->low) : (value - a->low) / (a->high - a->low);
-    return a->start + share * (a->end - a->start);
-}
-
-/* 1, 2 or 5 times a power of ten, at least `step` */
-static double round_step(double step) {
-    double power = pow(10, floor(log10(step)));
-    double lead = step / power;
-    return power * (lead <= 1.0001 ? 1 : lead <= 2.0001 ? 2 : lead <= 5.0001 ? 5 : 10);
-}
-
-static int decimals_of(double step) {
-    int n = (int)ceil(-log10(step) - 1e-9);
-    return n > 0 ? n : 0;
-}
-
-static void linear_ticks(axis *a, int wanted) {
-    double step = round_step((a->high - a->low) / wanted);
-    a->decimals = decimals_of(step);
-    a->n_ticks = 0;
-    for (double k = ceil(a->low / step - 1e-9); k * step <= a->high + step * 1e-6 && a->n_ticks < MAX_TICKS;
-         k++) {
-        a->ticks[a->n_ticks++] = k * step + 0.0; /* -0 becomes 0 */
-    }
-}
-
-/* 1, 2, 5 of each decade, or the powers alone where the range is wide. */
-static void log_ticks(axis *a) {
-    static const double leads[] = {1, 2, 5};
-    bool powers = a->high / a->low > 1e4;
-    a->n_ticks = 0;
-    for (double power = pow(10, floor(log10(a->low))); power <= a->high; power *= 10) {
-        for (int i = 0; i < (powers ? 1 : 3); i++) {
-            double v = power * leads[i];
-            if (v >= a->low && v <= a->high && a->n_ticks < MAX_TICKS) a->ticks[a->n_ticks++] = v;
-        }
-    }
-}
-
-/* An axis around low..high with `room` of its length free on either side. */
-static void set_axis(axis *a, double low, double high, double room, bool log_scale, int wanted) {
-    if (!(high > low)) {
-        double pad = low != 0 ? fabs(low) * 0.05 : 1;
-        low -= pad, high += pad;
-    }
-    a->log = log_scale && low > 0;
-    if (a->log) {
-        double factor = pow(high / low, room);
-        a->low = low / factor, a->high = high * factor;
-        log_ticks(a);
-        if (a->n_ticks >= 3) return;
-        a->log = false; /* within one decade 1-2-5 ticks may be too few */
-    }
-    double pad = (high - low) * room;
-    a->low = low - pad, a->high = high + pad;
-    linear_ticks(a, wanted);
-}
-
-static void tick_label(const axis *a, double value, char buf[32]) {
-    if (a->log) {
-        snprintf(buf, 32, "%.6g", value);
-    } else {
-        snprintf(buf, 32, "%.*f", a->decimals, value);
-    }
-}
-
-/* ---- the frame ---- */
-
-static void text(chart *c, double x, double y, const char *anchor, const char *class, const char *words) {
-    mnas_str_appendf(c->out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor,
-                     class);
-    mnas_report_escape(c->out, words);
-    mnas_str_append(c->out, "</text>\n");
-}
-
-static void line(chart *c, double x1, double y1, double x2, double y2, const char *class) {
-    mnas_str_appendf(c->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1, y1,
-                     x2, y2, class);
-}
-
-static void start_chart(chart *c, mnas_str *out, bool narrow, double height, const char *label) {
-    *c = (chart){.out = out, .narrow = narrow, .width = narrow ? 400 : 800};
-    c->height = narrow ? fmin(height, 300) : height;
-    c->left = 60, c->right = c->width - 14, c->top = 28, c->bottom = c->height - 46;
-    c->x.start = c->left, c->x.end = c->right, c->y.start = c->bottom, c->y.end = c->top;
-    mnas_str_appendf(out, "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n",
-                     narrow ? "narrow" : "wide", c->width, c->height, label);
-}
-
-static void frame(chart *c, const char *x_label, const char *y_label) {
-    char label[32];
-    for (int i = 0; i < c->y.n_ticks; i++) {
-        double y = at(&c->y, c->y.ticks[i]);
-        tick_label(&c->y, c->y.ticks[i], label);
-        line(c, c->left, y, c->right, y, "grid");
-        text(c, c->left - 8, y + 4, "end", "tick", label);
-    }
-    for (int i = 0; i < c->x.n_ticks; i++) {
-        double x = at(&c->x, c->x.ticks[i]);
-        tick_label(&c->x, c->x.ticks[i], label);
-        line(c, x, c->bottom, x, c->bottom + 5, "axis");
-        text(c, x, c->bottom + 19, "middle", "tick", label);
-    }
-    line(c, c->left, c->bottom, c->right, c->bottom, "axis");
-    text(c, (c->left + c->right) / 2, c->height - 8, "middle", "name", x_label);
-    text(c, 4, 14, "start", "name", y_label);
-}
-
-static void end_chart(chart *c) {
-    mnas_str_append(c->out, "</svg>\n");
-}
+enum { MEDIAN_WINDOW = 9 };
 
 /* ---- points ---- */
 
-static void dot(chart *c, double x, double y, double radius, const char *class, int trial, double opacity) {
+static void dot(mnas_chart *c, double x, double y, double radius, const char *class, int trial,
+                double opacity) {
     mnas_str_appendf(
         c->out,
         "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" class=\"%s\" data-t=\"%d\" fill-opacity=\"%.2f\"/>\n", x,
@@ -154,12 +24,12 @@ static void dot(chart *c, double x, double y, double radius, const char *class, 
 }
 
 /* A triangle that points down: the value lies below the chart. */
-static void below_mark(chart *c, double x, int trial) {
+static void below_mark(mnas_chart *c, double x, int trial) {
     mnas_str_appendf(c->out, "<path d=\"M%.1f %.1fh9l-4.5 8z\" class=\"below\" data-t=\"%d\"/>\n", x - 4.5,
                      c->bottom - 9, trial);
 }
 
-static void cross(chart *c, double x, int trial) {
+static void cross(mnas_chart *c, double x, int trial) {
     mnas_str_appendf(c->out, "<path d=\"M%.1f %.1fl7 7m0 -7l-7 7\" class=\"cross\" data-t=\"%d\"/>\n",
                      x - 3.5, c->bottom - 10, trial);
 }
@@ -204,7 +74,8 @@ static double reward_of(const mnas_trial *t) {
     return t->reward;
 }
 
-static void pareto_axes(chart *c, const mnas_report_facts *f, const double *accuracy, const double *latency) {
+static void pareto_axes(mnas_chart *c, const mnas_report_facts *f, const double *accuracy,
+                        const double *latency) {
     double low, high, x_low, x_high;
     range_of(accuracy, f->n_done, &low, &high);
     low = lower_fence(accuracy, f->n_done);
@@ -213,38 +84,40 @@ static void pareto_axes(chart *c, const mnas_report_facts *f, const double *accu
     if (f->target_ms > x_low / 2 && f->target_ms < x_high * 2) {
         x_low = fmin(x_low, f->target_ms), x_high = fmax(x_high, f->target_ms);
     }
-    set_axis(&c->y, low, high, 0.08, false, c->narrow ? 5 : 6);
-    set_axis(&c->x, x_low, x_high, 0.07, x_high > 3 * x_low, c->narrow ? 4 : 8);
+    mnas_chart_set_axis(&c->y, low, high, 0.08, false, c->narrow ? 5 : 6);
+    mnas_chart_set_axis(&c->x, x_low, x_high, 0.07, x_high > 3 * x_low, c->narrow ? 4 : 8);
 }
 
 /* Whether words of this width at the top, beginning at x, would touch a point or the number beside it. */
-static bool is_free(const chart *c, const mnas_report_facts *f, double x, double width) {
+static bool is_free(const mnas_chart *c, const mnas_report_facts *f, double x, double width) {
     if (x < c->left || x + width > c->right) return false;
     for (int i = 0; i < f->n_done; i++) {
-        double px = at(&c->x, latency_of(f->done[i])), py = at(&c->y, accuracy_of(f->done[i]));
+        double px = mnas_chart_at(&c->x, latency_of(f->done[i])),
+               py = mnas_chart_at(&c->y, accuracy_of(f->done[i]));
         if (px > x - 8 && px < x + width + 30 && py < c->top + 36) return false;
     }
     return true;
 }
 
 /* Labelled at the top, on the side that is free; above the front there is nothing else. */
-static void target_line(chart *c, const mnas_report_facts *f) {
+static void target_line(mnas_chart *c, const mnas_report_facts *f) {
     if (!(f->target_ms >= c->x.low && f->target_ms <= c->x.high)) return;
     char label[64];
-    double x = at(&c->x, f->target_ms),
+    double x = mnas_chart_at(&c->x, f->target_ms),
            width = 7.0 * snprintf(label, sizeof label, "target %.3g ms", f->target_ms);
     bool to_left = is_free(c, f, x - 6 - width, width), to_right = !to_left && is_free(c, f, x + 6, width);
     double y = to_left || to_right ? c->top + 10 : c->bottom - 8;
     to_left = to_left || (!to_right && x > (c->left + c->right) / 2);
-    line(c, x, c->top, x, c->bottom, "target");
-    text(c, to_left ? x - 6 : x + 6, y, to_left ? "end" : "start", "note halo", label);
+    mnas_chart_line(c, x, c->top, x, c->bottom, "target");
+    mnas_chart_text(c, to_left ? x - 6 : x + 6, y, to_left ? "end" : "start", "note halo", label);
 }
 
 /* A stair: between two networks of the front the faster one is the best there is. */
-static void front_line(chart *c, const mnas_report_facts *f) {
+static void front_line(mnas_chart *c, const mnas_report_facts *f) {
     mnas_str_append(c->out, "<path class=\"front-line\" d=\"");
     for (int i = 0; i < f->n_front; i++) {
-        double x = at(&c->x, latency_of(f->front[i])), y = at(&c->y, accuracy_of(f->front[i]));
+        double x = mnas_chart_at(&c->x, latency_of(f->front[i])),
+               y = mnas_chart_at(&c->y, accuracy_of(f->front[i]));
         mnas_str_appendf(c->out, i ? "H%.1fV%.1f" : "M%.1f %.1f", x, y);
     }
     mnas_str_appendf(c->out, "H%.1f\"/>\n", c->right);
@@ -252,58 +125,53 @@ static void front_line(chart *c, const mnas_report_facts *f) {
 
 /* The interval of the latency, and the trial's number where no other label is near: above and left of the
  * front is free. */
-static void front_points(chart *c, const mnas_report_facts *f) {
+static void front_points(mnas_chart *c, const mnas_report_facts *f) {
     double label_x = -INFINITY, label_y = INFINITY;
     for (int i = 0; i < f->n_front; i++) {
         const mnas_trial *t = f->front[i];
-        double x = at(&c->x, latency_of(t)), y = at(&c->y, accuracy_of(t));
+        double x = mnas_chart_at(&c->x, latency_of(t)), y = mnas_chart_at(&c->y, accuracy_of(t));
         double low = fmax(t->latency.ci_low_ms, c->x.low), high = fmin(t->latency.ci_high_ms, c->x.high);
-        if (isfinite(low) && isfinite(high)) line(c, at(&c->x, low), y, at(&c->x, high), y, "interval");
+        if (isfinite(low) && isfinite(high))
+            mnas_chart_line(c, mnas_chart_at(&c->x, low), y, mnas_chart_at(&c->x, high), y, "interval");
         dot(c, x, y, 5.5, "front", t->number, 1);
         if (x - label_x < 24 && label_y - y < 14) continue;
         char number[16];
         snprintf(number, sizeof number, "%d", t->number);
-        text(c, x - 7, y - 7, "end", "note halo", number);
+        mnas_chart_text(c, x - 7, y - 7, "end", "note halo", number);
         label_x = x, label_y = y;
     }
 }
 
-static void pareto_points(chart *c, const mnas_report_facts *f) {
+static void pareto_points(mnas_chart *c, const mnas_report_facts *f) {
     for (int i = 0; i < f->n_done; i++) {
         const mnas_trial *t = f->done[i];
-        double x = at(&c->x, latency_of(t));
+        double x = mnas_chart_at(&c->x, latency_of(t));
         if (accuracy_of(t) < c->y.low) {
             below_mark(c, x, t->number);
         } else {
-            dot(c, x, at(&c->y, accuracy_of(t)), f->n_done > 200 ? 3.5 : 4.5, "dot", t->number,
+            dot(c, x, mnas_chart_at(&c->y, accuracy_of(t)), f->n_done > 200 ? 3.5 : 4.5, "dot", t->number,
                 later_is_stronger(f, t));
         }
     }
 }
 
 static void pareto_chart(const mnas_report_facts *f, mnas_str *out, bool narrow) {
-    chart c;
+    mnas_chart c;
     double *accuracy = values_of(f, accuracy_of), *latency = values_of(f, latency_of);
     if (!accuracy || !latency) {
         out->failed = true;
     } else {
-        start_chart(&c, out, narrow, 440, "validation accuracy over latency, all complete trials");
+        mnas_chart_begin(&c, out, narrow, 440, "validation accuracy over latency, all complete trials");
         pareto_axes(&c, f, accuracy, latency);
-        frame(&c, c.x.log ? "latency, ms (logarithmic)" : "latency, ms", "validation accuracy, %");
+        mnas_chart_frame(&c, c.x.log ? "latency, ms (logarithmic)" : "latency, ms", "validation accuracy, %");
         front_line(&c, f);
         pareto_points(&c, f);
         front_points(&c, f);
         target_line(&c, f);
-        end_chart(&c);
+        mnas_chart_end(&c);
     }
     free(accuracy);
     free(latency);
-}
-
-static void key(mnas_str *out, const char *class, const char *shape, const char *words) {
-    mnas_str_appendf(out,
-                     "<span><svg class=\"key\" viewBox=\"0 0 22 12\"><%s class=\"%s\"/></svg>%s</span>\n",
-                     shape, class, words);
 }
 
 static bool any_below(const mnas_report_facts *f) {
@@ -321,11 +189,11 @@ void mnas_report_pareto_chart(const mnas_report_facts *f, mnas_str *out) {
     pareto_chart(f, out, false);
     pareto_chart(f, out, true);
     mnas_str_append(out, "<p class=\"keys\">\n");
-    key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"",
-        "Pareto front, with the trial's number and the interval of its latency");
-    key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"",
-        "other complete trials, later ones stronger");
-    if (any_below(f)) key(out, "below", "path d=\"M6.5 2h9l-4.5 8z\"", "accuracy below the chart");
+    mnas_chart_key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"",
+                   "Pareto front, with the trial's number and the interval of its latency");
+    mnas_chart_key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"",
+                   "other complete trials, later ones stronger");
+    if (any_below(f)) mnas_chart_key(out, "below", "path d=\"M6.5 2h9l-4.5 8z\"", "accuracy below the chart");
     mnas_str_append(out, "</p>\n</section>\n");
 }
 
@@ -335,24 +203,24 @@ static int last_number(const mnas_report_facts *f) {
     return f->source->n_trials > 0 ? f->source->trials[f->source->n_trials - 1]->number : 0;
 }
 
-static void trial_axis(chart *c, const mnas_report_facts *f) {
+static void trial_axis(mnas_chart *c, const mnas_report_facts *f) {
     double last = fmax(1, last_number(f));
-    set_axis(&c->x, 0, last, 0.015, false, c->narrow ? 5 : 10);
+    mnas_chart_set_axis(&c->x, 0, last, 0.015, false, c->narrow ? 5 : 10);
     if (c->x.decimals > 0) { /* there is no half trial */
         c->x.n_ticks = 0, c->x.decimals = 0;
-        for (int i = 0; i <= last && i < MAX_TICKS; i++) c->x.ticks[c->x.n_ticks++] = i;
+        for (int i = 0; i <= last && i < MNAS_CHART_MAX_TICKS; i++) c->x.ticks[c->x.n_ticks++] = i;
     }
 }
 
 /* The two groups the first lines of the report compare, with their means. */
-static void compared_groups(chart *c, const mnas_report_facts *f) {
+static void compared_groups(mnas_chart *c, const mnas_report_facts *f) {
     const mnas_report_comparison *k = &f->comparison;
     if (!k->possible || f->is_random) return;
     const double from[] = {f->done[0]->number, k->late_first},
                  to[] = {k->early_last, f->done[f->n_done - 1]->number};
     const double means[] = {k->early_mean, k->late_mean};
     for (int i = 0; i < 2; i++) {
-        double x1 = at(&c->x, from[i] - 0.4), x2 = at(&c->x, to[i] + 0.4);
+        double x1 = mnas_chart_at(&c->x, from[i] - 0.4), x2 = mnas_chart_at(&c->x, to[i] + 0.4);
         char label[64];
         if (c->narrow) {
             snprintf(label, sizeof label, "mean %.4f", means[i]);
@@ -363,35 +231,37 @@ static void compared_groups(chart *c, const mnas_report_facts *f) {
         mnas_str_appendf(c->out,
                          "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"band\"/>\n", x1,
                          c->top, x2 - x1, c->bottom - c->top);
-        if (means[i] >= c->y.low) line(c, x1, at(&c->y, means[i]), x2, at(&c->y, means[i]), "mean");
-        text(c, (x1 + x2) / 2, c->top + 15, "middle", "note halo", label);
+        if (means[i] >= c->y.low)
+            mnas_chart_line(c, x1, mnas_chart_at(&c->y, means[i]), x2, mnas_chart_at(&c->y, means[i]),
+                            "mean");
+        mnas_chart_text(c, (x1 + x2) / 2, c->top + 15, "middle", "note halo", label);
     }
 }
 
-static void median_line(chart *c, const mnas_report_facts *f, const double *rewards) {
+static void median_line(mnas_chart *c, const mnas_report_facts *f, const double *rewards) {
     const char *verb = "M";
     mnas_str_append(c->out, "<path class=\"median\" d=\"");
     for (int i = 0; i < f->n_done; i++) {
         int half = MEDIAN_WINDOW / 2, from = i > half ? i - half : 0,
             to = i + half < f->n_done ? i + half : f->n_done - 1;
         double median = mnas_stats_median(rewards + from, (size_t)(to - from + 1));
-        mnas_str_appendf(c->out, "%s%.1f %.1f", verb, at(&c->x, f->done[i]->number),
-                         fmin(at(&c->y, median), c->bottom));
+        mnas_str_appendf(c->out, "%s%.1f %.1f", verb, mnas_chart_at(&c->x, f->done[i]->number),
+                         fmin(mnas_chart_at(&c->y, median), c->bottom));
         verb = "L";
     }
     mnas_str_append(c->out, "\"/>\n");
 }
 
-static void reward_points(chart *c, const mnas_report_facts *f) {
+static void reward_points(mnas_chart *c, const mnas_report_facts *f) {
     for (int i = 0; i < f->source->n_trials; i++) {
         const mnas_trial *t = f->source->trials[i];
-        double x = at(&c->x, t->number);
+        double x = mnas_chart_at(&c->x, t->number);
         if (t->state == MNAS_TRIAL_FAILED) cross(c, x, t->number);
         if (t->state != MNAS_TRIAL_COMPLETE || !isfinite(t->reward)) continue;
         if (t->reward < c->y.low) {
             below_mark(c, x, t->number);
         } else {
-            dot(c, x, at(&c->y, t->reward),
+            dot(c, x, mnas_chart_at(&c->y, t->reward),
                 t == f->best      ? 5.5
                 : f->n_done > 200 ? 3
                                   : 4,
@@ -401,22 +271,23 @@ static void reward_points(chart *c, const mnas_report_facts *f) {
 }
 
 static void reward_chart(const mnas_report_facts *f, mnas_str *out, bool narrow) {
-    chart c;
+    mnas_chart c;
     double *rewards = values_of(f, reward_of), low, high;
     if (!rewards) {
         out->failed = true;
         return;
     }
-    start_chart(&c, out, narrow, 340, "reward over trials");
+    mnas_chart_begin(&c, out, narrow, 340, "reward over trials");
     range_of(rewards, f->n_done, &low, &high);
     low = lower_fence(rewards, f->n_done);
-    set_axis(&c.y, low - 0.06 * (high - low), high + 0.12 * (high - low), 0.02, false, narrow ? 4 : 5);
+    mnas_chart_set_axis(&c.y, low - 0.06 * (high - low), high + 0.12 * (high - low), 0.02, false,
+                        narrow ? 4 : 5);
     trial_axis(&c, f);
-    frame(&c, "trial", "reward");
+    mnas_chart_frame(&c, "trial", "reward");
     compared_groups(&c, f);
     median_line(&c, f, rewards);
     reward_points(&c, f);
-    end_chart(&c);
+    mnas_chart_end(&c);
     free(rewards);
 }
 
@@ -433,22 +304,23 @@ void mnas_report_reward_chart(const mnas_report_facts *f, mnas_str *out) {
     reward_chart(f, out, false);
     reward_chart(f, out, true);
     mnas_str_append(out, "<p class=\"keys\">\n");
-    key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"", "a complete trial");
-    key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"", "the best");
-    key(out, "median", "path d=\"M1 6h20\"", "running median of 9");
+    mnas_chart_key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"",
+                   "a complete trial");
+    mnas_chart_key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"", "the best");
+    mnas_chart_key(out, "median", "path d=\"M1 6h20\"", "running median of 9");
     if (f->comparison.possible && !f->is_random)
-        key(out, "mean", "path d=\"M1 6h20\"", "means of the first and last third");
-    if (f->n_failed > 0) key(out, "cross", "path d=\"M7.500 2.500l7 7m0 -7l-7 7\"", "failed");
+        mnas_chart_key(out, "mean", "path d=\"M1 6h20\"", "means of the first and last third");
+    if (f->n_failed > 0) mnas_chart_key(out, "cross", "path d=\"M7.500 2.500l7 7m0 -7l-7 7\"", "failed");
     mnas_str_append(out, "</p>\n</section>\n");
 }
 
 /* ---- entropy over trials ---- */
 
-static void entropy_line(chart *c, const mnas_report_source *s) {
+static void entropy_line(mnas_chart *c, const mnas_report_source *s) {
     mnas_str_append(c->out, "<path class=\"median\" d=\"");
     for (int i = 0; i < s->n_entropy; i++) {
-        mnas_str_appendf(c->out, "%s%.1f %.1f", i ? "L" : "M", at(&c->x, s->entropy[i].trial),
-                         at(&c->y, s->entropy[i].entropy));
+        mnas_str_appendf(c->out, "%s%.1f %.1f", i ? "L" : "M", mnas_chart_at(&c->x, s->entropy[i].trial),
+                         mnas_chart_at(&c->y, s->entropy[i].entropy));
     }
     mnas_str_append(c->out, "\"/>\n");
 }
@@ -462,21 +334,24 @@ static void entropy_chart(const mnas_report_facts *f, mnas_str *out, bool narrow
     }
     if (has_max) high = fmax(high, s->entropy_max);
     low = fmin(low, high * 0.98); /* a change of a per mille must not look like a collapse */
-    chart c;
-    start_chart(&c, out, narrow, 260, "entropy of the policy over trials");
-    set_axis(&c.y, low, high, 0.1, false, narrow ? 3 : 4);
+    mnas_chart c;
+    mnas_chart_begin(&c, out, narrow, 260, "entropy of the policy over trials");
+    mnas_chart_set_axis(&c.y, low, high, 0.1, false, narrow ? 3 : 4);
     trial_axis(&c, f);
-    frame(&c, "trial", "entropy, nats a decision");
+    mnas_chart_frame(&c, "trial", "entropy, nats a decision");
     if (has_max) {
-        line(&c, c.left, at(&c.y, s->entropy_max), c.right, at(&c.y, s->entropy_max), "target");
-        text(&c, c.right - 4, at(&c.y, s->entropy_max) + 15, "end", "note halo", "uniform choices");
+        mnas_chart_line(&c, c.left, mnas_chart_at(&c.y, s->entropy_max), c.right,
+                        mnas_chart_at(&c.y, s->entropy_max), "target");
+        mnas_chart_text(&c, c.right - 4, mnas_chart_at(&c.y, s->entropy_max) + 15, "end", "note halo",
+                        "uniform choices");
     }
     entropy_line(&c, s);
     for (int i = 0; i < s->n_entropy && s->n_entropy <= 60; i++) {
         mnas_str_appendf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" class=\"knot\"/>\n",
-                         at(&c.x, s->entropy[i].trial), at(&c.y, s->entropy[i].entropy));
+                         mnas_chart_at(&c.x, s->entropy[i].trial),
+                         mnas_chart_at(&c.y, s->entropy[i].entropy));
     }
-    end_chart(&c);
+    mnas_chart_end(&c);
 }
 
 void mnas_report_entropy_chart(const mnas_report_facts *f, mnas_str *out) {
