@@ -105,6 +105,17 @@ static int calibrate(loop *l) {
     return rc < 0 ? rc : store_calibration(l);
 }
 
+static int take_probabilities(const loop *l, mnas_snapshot *s) {
+    size_t n = 0;
+    for (int i = 0; i < mnas_space_n_decisions(l->setup->space); i++)
+        n += (size_t)mnas_space_decision(l->setup->space, i)->n_choices;
+    s->probabilities = calloc(n, sizeof *s->probabilities);
+    if (!s->probabilities) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu probabilities", n);
+    mnas_strategy_probabilities(l->setup->strategy, s->probabilities);
+    s->n_probabilities = n;
+    return 0;
+}
+
 static int put_snapshot(loop *l, const mnas_strategy_status *status) {
     mnas_snapshot s = {.n_updates = status->n_updates,
                        .n_proposals = l->history.n_proposals,
@@ -116,8 +127,10 @@ static int put_snapshot(loop *l, const mnas_strategy_status *status) {
     int rc = mnas_history_print(&l->history, &s.loop);
     if (rc == 0) rc = mnas_strategy_save(l->setup->strategy, &state);
     s.state = state.data, s.n_state = state.len;
+    if (rc == 0) rc = take_probabilities(l, &s);
     if (rc == 0) rc = mnas_store_put_snapshot(l->setup->store, &s);
     free(s.loop);
+    free(s.probabilities);
     mnas_str_free(&state);
     return rc;
 }

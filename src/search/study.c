@@ -15,7 +15,8 @@ struct mnas_study {
     mnas_trial *trials;
     mnas_setting *settings;
     mnas_snapshot *updates;
-    size_t n_trials, n_settings, n_updates;
+    mnas_final *finals;
+    size_t n_trials, n_settings, n_updates, n_finals;
 };
 
 int mnas_study_open(mnas_study **out, const char *path) {
@@ -26,6 +27,7 @@ int mnas_study_open(mnas_study **out, const char *path) {
     if (rc == 0) rc = mnas_store_settings(s->store, &s->settings, &s->n_settings);
     if (rc == 0) rc = mnas_store_trials(s->store, &s->trials, &s->n_trials);
     if (rc == 0) rc = mnas_store_updates(s->store, &s->updates, &s->n_updates);
+    if (rc == 0) rc = mnas_store_finals(s->store, &s->finals, &s->n_finals);
     if (rc < 0)
         mnas_study_close(s);
     else
@@ -35,7 +37,8 @@ int mnas_study_open(mnas_study **out, const char *path) {
 
 void mnas_study_close(mnas_study *study) {
     if (!study) return;
-    free(study->updates);
+    mnas_finals_free(study->finals, study->n_finals);
+    mnas_snapshots_free(study->updates, study->n_updates);
     mnas_trials_free(study->trials, study->n_trials);
     mnas_settings_free(study->settings, study->n_settings);
     mnas_store_close(study->store);
@@ -93,12 +96,48 @@ out:
     return rc;
 }
 
-int mnas_study_model(const mnas_study *study, int trial, mnas_model *out) {
-    char *yaml, name[64];
-    int rc = mnas_store_model(study->store, trial, &yaml);
-    if (rc < 0) return rc;
-    snprintf(name, sizeof name, "trial %d", trial);
-    rc = mnas_model_parse(out, yaml, strlen(yaml), name);
+/* Takes the text over. */
+static int parse_model(mnas_model *out, char *yaml, const char *what, int number) {
+    char name[64];
+    snprintf(name, sizeof name, "%s %d", what, number);
+    const int rc = mnas_model_parse(out, yaml, strlen(yaml), name);
     free(yaml);
     return rc;
+}
+
+int mnas_study_model(const mnas_study *study, int trial, mnas_model *out) {
+    char *yaml;
+    const int rc = mnas_store_model(study->store, trial, &yaml);
+    return rc < 0 ? rc : parse_model(out, yaml, "trial", trial);
+}
+
+/* ---- stage two ---- */
+
+int mnas_study_n_finals(const mnas_study *study) {
+    return (int)study->n_finals;
+}
+
+const mnas_final *mnas_study_final(const mnas_study *study, int i) {
+    return i >= 0 && (size_t)i < study->n_finals ? &study->finals[i] : NULL;
+}
+
+int mnas_study_final_model(const mnas_study *study, int number, mnas_model *out) {
+    char *yaml;
+    const int rc = mnas_store_final_model(study->store, number, &yaml);
+    return rc < 0 ? rc : parse_model(out, yaml, "final", number);
+}
+
+/* ---- what was stored beside ---- */
+
+int mnas_study_layers(const mnas_study *study, int trial, mnas_layer_time **layers, int *n) {
+    return mnas_store_layers(study->store, trial, layers, n);
+}
+
+int mnas_study_n_policy_points(const mnas_study *study) {
+    return (int)study->n_updates;
+}
+
+mnas_policy_point mnas_study_policy_point(const mnas_study *study, int i) {
+    if (i < 0 || (size_t)i >= study->n_updates) return (mnas_policy_point){0};
+    return (mnas_policy_point){study->updates[i].n_proposals, study->updates[i].probabilities};
 }

@@ -1,4 +1,5 @@
-/* store.c - a study in one SQLite file: life of the file, settings, snapshots, events. Trials are store_trial.c's.
+/* store.c - a study in one SQLite file: life of the file, settings, snapshots, events. Trials are store_trial.c's,
+ * stage two store_final.c's.
  *
  * It decides nothing about a search. Invariants: a file that it writes to has our application id and schema
  * version; the lock file is never removed (another process may be waiting on it).
@@ -19,8 +20,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "store/row.h"
 #include "store/store_internal.h"
-#include "store/trial_row.h"
 
 enum { APPLICATION_ID = 0x6d6e6173 /* "mnas" */, LOCK_TRIES = 20, LOCK_PAUSE_MS = 50 };
 
@@ -45,13 +46,41 @@ static int lock_study(mnas_store *store, const char *path) {
 
 /* ---- schema ---- */
 
+/* What schema 3 added to schema 2. */
+static void append_upgrade(mnas_str *sql) {
+    mnas_str_append(sql, "ALTER TABLE snapshot ADD COLUMN probabilities BLOB;"
+                         "CREATE TABLE layer (trial INTEGER, position INTEGER, name TEXT, ms REAL,"
+                         " PRIMARY KEY (trial, position)) WITHOUT ROWID;"
+                         "CREATE TABLE final (");
+    mnas_row_schema(sql, &mnas_row_final);
+    mnas_str_appendf(sql, ", model TEXT); PRAGMA user_version = %d;", MNAS_STORE_SCHEMA);
+}
+
+/* Whole or not at all. */
+static int run_schema(mnas_store *store, mnas_str *sql) {
+    int rc = mnas_str_ok(sql) ? mnas_db_exec(&store->db, sql->data)
+                              : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: schema of a study");
+    if (rc < 0) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
+    mnas_str_free(sql);
+    store->schema = MNAS_STORE_SCHEMA;
+    return rc;
+}
+
+static int upgrade_schema(mnas_store *store) {
+    mnas_str sql = {0};
+    mnas_str_append(&sql, "BEGIN IMMEDIATE;");
+    append_upgrade(&sql);
+    mnas_str_append(&sql, "COMMIT");
+    return run_schema(store, &sql);
+}
+
 static int create_schema(mnas_store *store) {
     mnas_str sql = {0};
     mnas_str_append(&sql, "BEGIN IMMEDIATE;"
                           "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
                           "CREATE TABLE trial (");
-    mnas_trial_row_schema(&sql);
-    mnas_str_appendf(
+    mnas_row_schema(&sql, &mnas_row_trial);
+    mnas_str_append(
         &sql,
         ", model TEXT);"
         "CREATE TABLE epoch (trial INTEGER REFERENCES trial, epoch INTEGER, accuracy_frac REAL,"
@@ -60,13 +89,10 @@ static int create_schema(mnas_store *store) {
         " entropy REAL, entropy_max REAL, baseline REAL, loop TEXT, state BLOB);"
         "CREATE TABLE event (id INTEGER PRIMARY KEY, unix_ms INTEGER, kind TEXT, text TEXT);"
         "CREATE TABLE late_result (id INTEGER PRIMARY KEY, unix_ms INTEGER, trial INTEGER, attempt INTEGER,"
-        " state TEXT, reason TEXT, accuracy_frac REAL, latency_median_ms REAL, error TEXT);"
-        "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-        APPLICATION_ID, MNAS_STORE_SCHEMA);
-    int rc = mnas_str_ok(&sql) ? mnas_db_exec(&store->db, sql.data)
-                               : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: schema of a study");
-    mnas_str_free(&sql);
-    return rc;
+        " state TEXT, reason TEXT, accuracy_frac REAL, latency_median_ms REAL, error TEXT);");
+    append_upgrade(&sql);
+    mnas_str_appendf(&sql, "PRAGMA application_id = %d; COMMIT", APPLICATION_ID);
+    return run_schema(store, &sql);
 }
 
 static int check_schema(mnas_store *store, bool may_create) {
@@ -83,7 +109,8 @@ static int check_schema(mnas_store *store, bool may_create) {
     if (id != APPLICATION_ID)
         return mnas_error_set(MNAS_ERR_FORMAT, "%s: no study of mnas, but another program's SQLite file",
                               db->path);
-    if (version == MNAS_STORE_SCHEMA) return 0;
+    store->schema = (int)version;
+    if (version >= MNAS_STORE_OLDEST && version <= MNAS_STORE_SCHEMA) return 0;
     return mnas_error_set(MNAS_ERR_FORMAT, "%s: schema version is %lld, this mnas knows %d%s", db->path,
                           (long long)version, MNAS_STORE_SCHEMA,
                           version > MNAS_STORE_SCHEMA ? "; use a newer mnas" : "");
@@ -127,6 +154,7 @@ int mnas_store_open(mnas_store **out, const char *path, mnas_store_mode mode) {
     if (rc == 0) rc = mnas_db_open(&store->db, path, mode == MNAS_STORE_WRITE);
     if (rc == 0) rc = check_schema(store, mode == MNAS_STORE_WRITE);
     if (rc == 0 && mode == MNAS_STORE_WRITE) rc = check_integrity(store);
+    if (rc == 0 && mode == MNAS_STORE_WRITE && store->schema < MNAS_STORE_SCHEMA) rc = upgrade_schema(store);
     if (rc < 0)
         mnas_store_close(store);
     else
@@ -224,13 +252,19 @@ const char *mnas_settings_get(const mnas_setting *settings, size_t n, const char
 void mnas_snapshot_clear(mnas_snapshot *snapshot) {
     free(snapshot->loop);
     free(snapshot->state);
+    free(snapshot->probabilities);
     *snapshot = (mnas_snapshot){.n_updates = -1};
+}
+
+void mnas_snapshots_free(mnas_snapshot *snapshots, size_t n) {
+    for (size_t i = 0; i < n; i++) mnas_snapshot_clear(&snapshots[i]);
+    free(snapshots);
 }
 
 int mnas_store_put_snapshot(mnas_store *store, const mnas_snapshot *s) {
     sqlite3_stmt *stmt;
     int rc = mnas_db_prepare(&store->db, &stmt,
-                             "INSERT OR REPLACE INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+                             "INSERT OR REPLACE INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     if (rc < 0) return rc;
     sqlite3_bind_int(stmt, 1, s->n_updates);
     sqlite3_bind_int64(stmt, 2, s->n_proposals);
@@ -240,6 +274,8 @@ int mnas_store_put_snapshot(mnas_store *store, const mnas_snapshot *s) {
     mnas_db_bind_real(stmt, 6, s->baseline);
     mnas_db_bind_text(stmt, 7, s->loop);
     sqlite3_bind_blob64(stmt, 8, s->state, s->n_state, SQLITE_TRANSIENT);
+    sqlite3_bind_blob64(stmt, 9, s->probabilities, s->n_probabilities * sizeof *s->probabilities,
+                        SQLITE_TRANSIENT);
     return mnas_db_finish(&store->db, stmt, 0);
 }
 
@@ -284,23 +320,41 @@ int mnas_store_last_snapshot(mnas_store *store, mnas_snapshot *out) {
     return rc;
 }
 
+static int read_probabilities(sqlite3_stmt *stmt, mnas_snapshot *out) {
+    if (sqlite3_column_type(stmt, 6) == SQLITE_NULL) return 0;
+    const void *bytes = sqlite3_column_blob(stmt, 6);
+    const size_t n = (size_t)sqlite3_column_bytes(stmt, 6);
+    out->probabilities = malloc(n + 1);
+    if (!out->probabilities)
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: probabilities of %zu bytes", n);
+    if (n > 0) memcpy(out->probabilities, bytes, n);
+    out->n_probabilities = n / sizeof *out->probabilities;
+    return 0;
+}
+
 int mnas_store_updates(mnas_store *store, mnas_snapshot **out, size_t *n) {
     sqlite3_stmt *stmt;
     bool row;
     void *items = NULL;
+    char sql[160];
     *n = 0;
-    int rc = mnas_db_prepare(&store->db, &stmt,
-                             "SELECT n_updates, n_proposals, n_trials, entropy, entropy_max, baseline"
-                             " FROM snapshot ORDER BY n_updates");
+    snprintf(sql, sizeof sql,
+             "SELECT n_updates, n_proposals, n_trials, entropy, entropy_max, baseline, %s FROM snapshot"
+             " ORDER BY n_updates",
+             store->schema < MNAS_STORE_SCHEMA ? "NULL" : "probabilities");
+    int rc = mnas_db_prepare(&store->db, &stmt, sql);
     if (rc < 0) return rc;
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
         if ((rc = mnas_store_grow(&items, *n, sizeof **out)) < 0) break;
-        read_numbers(stmt, (mnas_snapshot *)items + (*n)++);
+        mnas_snapshot *s = (mnas_snapshot *)items + (*n)++;
+        read_numbers(stmt, s);
+        if ((rc = read_probabilities(stmt, s)) < 0) break;
     }
     sqlite3_finalize(stmt);
     if (rc < 0) {
-        free(items);
+        mnas_snapshots_free(items, *n);
         items = NULL;
+        *n = 0;
     }
     *out = items;
     return rc;

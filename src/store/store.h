@@ -1,7 +1,8 @@
 /* store.h - a study: everything a search has found out, in one SQLite file.
  *
  * Tables: setting (what the study was asked for and what was calibrated), trial, epoch, snapshot (the
- * controller after each update), event, late_result (what an attempt reported that no longer held its trial).
+ * controller after each update), event, late_result (what an attempt reported that no longer held its trial),
+ * final (the networks of stage two), layer (where a trial's milliseconds go).
  * One writer at a time: it holds a lock on `<study>.lock`, which the kernel releases however the process
  * ends. Readers come and go while it writes.
  *
@@ -17,7 +18,10 @@
 
 #include "mnas.h"
 
-#define MNAS_STORE_SCHEMA 2
+/* Studies of the schema before are brought up to this one where they are opened for writing, and read as having nothing
+ * of what is new where they are only read. */
+#define MNAS_STORE_SCHEMA 3
+enum { MNAS_STORE_OLDEST = 2 };
 
 typedef struct mnas_store mnas_store;
 typedef enum { MNAS_STORE_READ, MNAS_STORE_WRITE } mnas_store_mode;
@@ -61,6 +65,24 @@ void mnas_trials_free(mnas_trial *trials, size_t n);
 /* The model's YAML; MNAS_ERR_MISSING for a number that is not there. */
 int mnas_store_model(mnas_store *store, int number, char **yaml);
 
+/* Where a trial's milliseconds go: replaces what was there. */
+int mnas_store_put_layers(mnas_store *store, int trial, const mnas_layer_time *layers, int n);
+/* *layers is malloc'ed; *n is 0 where they were not taken. */
+int mnas_store_layers(mnas_store *store, int trial, mnas_layer_time **layers, int *n);
+
+/* ---- stage two ---- */
+
+/* A network of stage two with every number missing, running. */
+mnas_final mnas_final_empty(void);
+void mnas_final_clear(mnas_final *final); /* releases what the members point to */
+/* Insert, or replace the one of that number. model_yaml NULL keeps the model that is there. */
+int mnas_store_put_final(mnas_store *store, const mnas_final *final, const char *model_yaml);
+/* All, ordered by number. */
+int mnas_store_finals(mnas_store *store, mnas_final **out, size_t *n);
+void mnas_finals_free(mnas_final *finals, size_t n);
+/* The model's YAML; MNAS_ERR_MISSING for a number that is not there. */
+int mnas_store_final_model(mnas_store *store, int number, char **yaml);
+
 /* ---- the controller ---- */
 typedef struct mnas_snapshot {
     int n_updates;                         /* of the strategy so far; -1: no snapshot */
@@ -70,12 +92,16 @@ typedef struct mnas_snapshot {
     char *loop;                            /* the search loop's own state, JSON */
     char *state;                           /* the strategy's bytes */
     size_t n_state;
+    double *probabilities; /* mnas_strategy_probabilities; NULL where they were not stored */
+    size_t n_probabilities;
 } mnas_snapshot;
 void mnas_snapshot_clear(mnas_snapshot *snapshot);
+void mnas_snapshots_free(mnas_snapshot *snapshots, size_t n);
 int mnas_store_put_snapshot(mnas_store *store,
                             const mnas_snapshot *snapshot); /* replaces one of the same n_updates */
+/* Without probabilities. */
 int mnas_store_last_snapshot(mnas_store *store, mnas_snapshot *out);
-/* All in order, without loop and state; free(*out). */
+/* All in order, without loop and state. */
 int mnas_store_updates(mnas_store *store, mnas_snapshot **out, size_t *n);
 
 /* ---- events ---- */

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "model/latency.h"
+#include "store/row.h"
 #include "store/store_internal.h"
-#include "store/trial_row.h"
 
 mnas_trial mnas_trial_empty(void) {
     return (mnas_trial){.state = MNAS_TRIAL_RUNNING,
@@ -50,16 +50,16 @@ static int insert_row(mnas_store *store, const mnas_trial *trial, const char *mo
     mnas_str sql = {0};
     sqlite3_stmt *stmt = NULL;
     mnas_str_append(&sql, "INSERT INTO trial (");
-    mnas_trial_row_names(&sql);
+    mnas_row_names(&sql, &mnas_row_trial);
     mnas_str_append(&sql, ", model) VALUES (");
-    mnas_trial_row_places(&sql);
-    mnas_str_appendf(&sql, ", ?%d)", mnas_trial_row_count() + 1);
+    mnas_row_places(&sql, &mnas_row_trial);
+    mnas_str_appendf(&sql, ", ?%d)", mnas_row_trial.n_columns + 1);
     int rc = mnas_str_ok(&sql) ? mnas_db_prepare(&store->db, &stmt, sql.data)
                                : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", trial->number);
     mnas_str_free(&sql);
     if (rc < 0) return rc;
-    rc = mnas_trial_row_bind(stmt, trial);
-    mnas_db_bind_text(stmt, mnas_trial_row_count() + 1, model_yaml);
+    rc = mnas_row_bind(stmt, &mnas_row_trial, trial);
+    mnas_db_bind_text(stmt, mnas_row_trial.n_columns + 1, model_yaml);
     return mnas_db_finish(&store->db, stmt, rc);
 }
 
@@ -118,16 +118,16 @@ static int update_row(mnas_store *store, const mnas_trial *trial, bool *counted)
     mnas_str sql = {0};
     sqlite3_stmt *stmt = NULL;
     mnas_str_append(&sql, "UPDATE trial SET (");
-    mnas_trial_row_names(&sql);
+    mnas_row_names(&sql, &mnas_row_trial);
     mnas_str_append(&sql, ") = (");
-    mnas_trial_row_places(&sql);
+    mnas_row_places(&sql, &mnas_row_trial);
     mnas_str_appendf(&sql, ") WHERE number = ?1 AND state = 'running' AND attempt = ?%d",
-                     mnas_trial_row_place("attempt"));
+                     mnas_row_place(&mnas_row_trial, "attempt"));
     int rc = mnas_str_ok(&sql) ? mnas_db_prepare(&store->db, &stmt, sql.data)
                                : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", trial->number);
     mnas_str_free(&sql);
     if (rc < 0) return rc;
-    rc = mnas_db_finish(&store->db, stmt, mnas_trial_row_bind(stmt, trial));
+    rc = mnas_db_finish(&store->db, stmt, mnas_row_bind(stmt, &mnas_row_trial, trial));
     *counted = rc == 0 && sqlite3_changes(store->db.handle) == 1;
     return rc;
 }
@@ -185,22 +185,16 @@ int mnas_store_set_reward(mnas_store *store, int number, double reward) {
 /* ---- reading ---- */
 
 static int read_rows(mnas_store *store, mnas_trial **out, size_t *n) {
-    mnas_str sql = {0};
-    sqlite3_stmt *stmt = NULL;
+    sqlite3_stmt *stmt;
     bool row;
-    mnas_str_append(&sql, "SELECT ");
-    mnas_trial_row_names(&sql);
-    mnas_str_append(&sql, " FROM trial ORDER BY number");
-    int rc = mnas_str_ok(&sql) ? mnas_db_prepare(&store->db, &stmt, sql.data)
-                               : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trials of a study");
-    mnas_str_free(&sql);
+    int rc = mnas_row_select(&store->db, &stmt, &mnas_row_trial);
     if (rc < 0) return rc;
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
         void *items = *out;
         if ((rc = mnas_store_grow(&items, *n, sizeof **out)) < 0) break;
         *out = items;
         (*out)[*n] = mnas_trial_empty();
-        if ((rc = mnas_trial_row_read(stmt, &(*out)[(*n)++])) < 0) break;
+        if ((rc = mnas_row_read(stmt, &mnas_row_trial, &(*out)[(*n)++])) < 0) break;
     }
     sqlite3_finalize(stmt);
     return rc;
@@ -249,16 +243,80 @@ int mnas_store_trials(mnas_store *store, mnas_trial **out, size_t *n) {
     return rc;
 }
 
-int mnas_store_model(mnas_store *store, int number, char **yaml) {
+int mnas_store_model_of(mnas_store *store, const char *table, int number, char **yaml) {
     sqlite3_stmt *stmt;
     bool row;
+    char sql[80];
     *yaml = NULL;
-    int rc = mnas_db_prepare(&store->db, &stmt, "SELECT model FROM trial WHERE number = ?1");
+    snprintf(sql, sizeof sql, "SELECT model FROM %s WHERE number = ?1", table);
+    int rc = mnas_db_prepare(&store->db, &stmt, sql);
     if (rc < 0) return rc;
     sqlite3_bind_int(stmt, 1, number);
     rc = mnas_db_step(&store->db, stmt, &row);
     if (rc == 0 && row) rc = mnas_db_text(stmt, 0, yaml);
     sqlite3_finalize(stmt);
-    if (rc == 0 && !*yaml) rc = mnas_error_set(MNAS_ERR_MISSING, "%s: no trial %d", store->db.path, number);
+    if (rc == 0 && !*yaml)
+        rc = mnas_error_set(MNAS_ERR_MISSING, "%s: no %s %d", store->db.path, table, number);
+    return rc;
+}
+
+int mnas_store_model(mnas_store *store, int number, char **yaml) {
+    return mnas_store_model_of(store, "trial", number, yaml);
+}
+
+/* ---- layers ---- */
+
+static int insert_layers(mnas_store *store, int trial, const mnas_layer_time *layers, int n) {
+    sqlite3_stmt *stmt;
+    int rc = mnas_db_prepare(&store->db, &stmt, "DELETE FROM layer WHERE trial = ?1");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, trial);
+    rc = mnas_db_finish(&store->db, stmt, 0);
+    for (int i = 0; i < n && rc == 0; i++) {
+        rc = mnas_db_prepare(&store->db, &stmt, "INSERT INTO layer VALUES (?1, ?2, ?3, ?4)");
+        if (rc < 0) return rc;
+        sqlite3_bind_int(stmt, 1, trial);
+        sqlite3_bind_int(stmt, 2, i);
+        mnas_db_bind_text(stmt, 3, layers[i].name);
+        mnas_db_bind_real(stmt, 4, layers[i].ms);
+        rc = mnas_db_finish(&store->db, stmt, 0);
+    }
+    return rc;
+}
+
+int mnas_store_put_layers(mnas_store *store, int trial, const mnas_layer_time *layers, int n) {
+    const bool own = !store->begun;
+    int rc = own ? mnas_store_begin(store) : 0;
+    if (rc == 0) rc = insert_layers(store, trial, layers, n);
+    if (own && rc == 0) rc = mnas_store_commit(store);
+    if (own && rc < 0) mnas_store_rollback(store);
+    return rc;
+}
+
+int mnas_store_layers(mnas_store *store, int trial, mnas_layer_time **layers, int *n) {
+    sqlite3_stmt *stmt;
+    bool row;
+    void *items = NULL;
+    *layers = NULL;
+    *n = 0;
+    if (store->schema < MNAS_STORE_SCHEMA) return 0;
+    int rc =
+        mnas_db_prepare(&store->db, &stmt, "SELECT name, ms FROM layer WHERE trial = ?1 ORDER BY position");
+    if (rc < 0) return rc;
+    sqlite3_bind_int(stmt, 1, trial);
+    while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
+        if ((rc = mnas_store_grow(&items, (size_t)*n, sizeof **layers)) < 0) break;
+        mnas_layer_time *t = (mnas_layer_time *)items + (*n)++;
+        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        snprintf(t->name, sizeof t->name, "%s", name ? name : "");
+        t->ms = mnas_db_real(stmt, 1);
+    }
+    sqlite3_finalize(stmt);
+    if (rc < 0) {
+        free(items);
+        items = NULL;
+        *n = 0;
+    }
+    *layers = items;
     return rc;
 }

@@ -302,7 +302,7 @@ static void test_full_disk(void **state) {
     size_t n;
     assert_int_equal(mnas_store_updates(store, &updates, &n), 0);
     assert_int_equal(n, WEXITSTATUS(status) - 100); /* exactly those of which success was said */
-    free(updates);
+    mnas_snapshots_free(updates, n);
     mnas_store_close(store);
 }
 
@@ -333,7 +333,7 @@ static void test_snapshots(void **state) {
     assert_int_equal(n, 12);
     assert_true(isnan(updates[2].entropy));
     assert_true(updates[11].n_proposals == 60);
-    free(updates);
+    mnas_snapshots_free(updates, n);
     mnas_store_close(store);
 }
 
@@ -362,8 +362,193 @@ static void test_read_only_folder(void **state) {
     rmdir(folder);
 }
 
+/* ---- stage two ---- */
+
+static mnas_final sample_final(int number) {
+    static uint8_t right[] = {1, 0, 1};
+    static double passes[] = {0.25, 1.0 / 3};
+    mnas_final f = mnas_final_empty();
+    f.number = number;
+    f.role = MNAS_FINAL_BASELINE;
+    snprintf(f.family, sizeof f.family, "mobilenet-v2");
+    snprintf(f.name, sizeof f.name, "mobilenet-v2@0.35/28");
+    f.repeat = 2, f.input_size = 28, f.lr = 0.1, f.seed = UINT64_MAX / 3;
+    f.val_accuracy_frac = 2.0 / 3;
+    f.n_val = 3, f.val_correct = right;
+    f.n_passes = 2, f.pass_ms = passes;
+    f.latency.median_ms = 0.3;
+    f.macs = INT64_C(1) << 40;
+    return f;
+}
+
+static void test_finals(void **state) {
+    (void)state;
+    mnas_store *store = open_writing();
+    mnas_final f = sample_final(1), *read;
+    size_t n;
+    char *yaml;
+    assert_int_equal(mnas_store_put_final(store, &f, "name: x"), 0);
+    f = sample_final(0);
+    assert_int_equal(mnas_store_put_final(store, &f, "name: y"), 0);
+    f = sample_final(1);
+    f.state = MNAS_TRIAL_FAILED, f.chosen = true;
+    f.error = (char *)(uintptr_t) "why";
+    f.val_correct = NULL; /* unknown, though their number is known */
+    assert_int_equal(mnas_store_put_final(store, &f, NULL), 0);
+    assert_int_equal(mnas_store_finals(store, &read, &n), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(read[0].role, MNAS_FINAL_BASELINE);
+    assert_int_equal(read[0].state, MNAS_TRIAL_RUNNING);
+    assert_string_equal(read[0].name, f.name);
+    assert_int_equal(read[0].repeat, 2);
+    assert_true(read[0].seed == f.seed && read[0].macs == f.macs && read[0].lr == f.lr);
+    assert_memory_equal(read[0].val_correct, ((uint8_t[]){1, 0, 1}), 3);
+    assert_memory_equal(read[0].pass_ms, f.pass_ms, 16);
+    assert_null(read[0].test_correct);
+    assert_true(isnan(read[0].test_accuracy_frac) && read[0].latency.median_ms == 0.3);
+    assert_int_equal(read[1].state, MNAS_TRIAL_FAILED);
+    assert_string_equal(read[1].error, "why");
+    assert_true(read[1].chosen && !read[0].chosen);
+    assert_null(read[1].val_correct);
+    mnas_finals_free(read, n);
+    assert_int_equal(mnas_store_final_model(store, 1, &yaml), 0);
+    assert_string_equal(yaml, "name: x");
+    free(yaml);
+    assert_int_equal(mnas_store_final_model(store, 2, &yaml), MNAS_ERR_MISSING);
+    mnas_store_close(store);
+
+    execute("UPDATE final SET n_val = 4 WHERE number = 0");
+    assert_int_equal(mnas_store_open(&store, path, MNAS_STORE_READ), 0);
+    assert_int_equal(mnas_store_finals(store, &read, &n), MNAS_ERR_FORMAT);
+    assert_non_null(strstr(mnas_error_message(), "final 0"));
+    assert_null(read);
+    mnas_store_close(store);
+}
+
+static void test_layers(void **state) {
+    (void)state;
+    const mnas_layer_time times[] = {{"conv_stem", 0.125}, {"blocks.0.0.conv_dw", 1.0 / 3}};
+    mnas_store *store = open_writing();
+    mnas_layer_time *read;
+    int n;
+    assert_int_equal(mnas_store_layers(store, 7, &read, &n), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(mnas_store_put_layers(store, 7, times, 2), 0);
+    assert_int_equal(mnas_store_put_layers(store, 7, times + 1, 1), 0); /* replaces */
+    assert_int_equal(mnas_store_put_layers(store, 8, times, 2), 0);
+    assert_int_equal(mnas_store_layers(store, 7, &read, &n), 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(read[0].name, "blocks.0.0.conv_dw");
+    assert_true(read[0].ms == times[1].ms);
+    free(read);
+    mnas_store_close(store);
+}
+
+static void test_probabilities(void **state) {
+    (void)state;
+    double probabilities[] = {0.25, 0.75, 1.0 / 3};
+    mnas_store *store = open_writing();
+    mnas_snapshot s = {.n_updates = 1, .loop = (char *)(uintptr_t) "{}"}, *read;
+    size_t n;
+    assert_int_equal(mnas_store_put_snapshot(store, &s), 0);
+    s.n_updates = 2, s.probabilities = probabilities, s.n_probabilities = 3;
+    assert_int_equal(mnas_store_put_snapshot(store, &s), 0);
+    assert_int_equal(mnas_store_updates(store, &read, &n), 0);
+    assert_int_equal(n, 2);
+    assert_null(read[0].probabilities);
+    assert_int_equal(read[1].n_probabilities, 3);
+    assert_memory_equal(read[1].probabilities, probabilities, sizeof probabilities);
+    mnas_snapshots_free(read, n);
+    mnas_store_close(store);
+}
+
+/* A study as the schema before had it. */
+static void make_schema_2(void) {
+    mnas_store *store = open_writing();
+    mnas_trial t = sample(0);
+    mnas_snapshot s = {.n_updates = 1, .entropy = 0.5, .loop = (char *)(uintptr_t) "{}"};
+    claim(store, &t, 1);
+    assert_int_equal(mnas_store_put_snapshot(store, &s), 0);
+    mnas_store_close(store);
+    execute("DROP TABLE final; DROP TABLE layer; ALTER TABLE snapshot DROP COLUMN probabilities;"
+            "PRAGMA user_version = 2");
+}
+
+static void check_old_rows(mnas_store *store) {
+    mnas_trial *trials;
+    mnas_snapshot *updates;
+    mnas_final *finals;
+    mnas_layer_time *layers;
+    size_t n;
+    int n_layers;
+    assert_int_equal(mnas_store_trials(store, &trials, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(trials[0].tokens[2], 17);
+    mnas_trials_free(trials, n);
+    assert_int_equal(mnas_store_updates(store, &updates, &n), 0);
+    assert_int_equal(n, 1);
+    assert_true(updates[0].entropy == 0.5 && !updates[0].probabilities);
+    mnas_snapshots_free(updates, n);
+    assert_int_equal(mnas_store_finals(store, &finals, &n), 0);
+    assert_int_equal(n, 0);
+    mnas_finals_free(finals, n);
+    assert_int_equal(mnas_store_layers(store, 0, &layers, &n_layers), 0);
+    assert_int_equal(n_layers, 0);
+    free(layers);
+}
+
+static int64_t schema_version(void) {
+    mnas_db db;
+    int64_t version;
+    assert_int_equal(mnas_db_open(&db, path, false), 0);
+    assert_int_equal(mnas_db_pragma_int(&db, "user_version", &version), 0);
+    mnas_db_close(&db);
+    return version;
+}
+
+static void test_older_schema(void **state) {
+    (void)state;
+    mnas_store *store;
+    char *yaml;
+    make_schema_2();
+    assert_int_equal(mnas_store_open(&store, path, MNAS_STORE_READ), 0);
+    check_old_rows(store);
+    assert_int_equal(mnas_store_final_model(store, 0, &yaml), MNAS_ERR_MISSING);
+    mnas_store_close(store);
+    assert_int_equal(schema_version(), 2); /* a reader changes nothing */
+
+    store = open_writing();
+    check_old_rows(store);
+    const mnas_final f = sample_final(0);
+    assert_int_equal(mnas_store_put_final(store, &f, "name: x"), 0);
+    mnas_store_close(store);
+    assert_int_equal(schema_version(), MNAS_STORE_SCHEMA);
+    mnas_store_close(open_writing());
+    execute("PRAGMA user_version = 1");
+    refuse(MNAS_ERR_FORMAT, "schema version is 1");
+}
+
+/* An upgrade that cannot end leaves the study as it was. */
+static void test_failed_upgrade(void **state) {
+    (void)state;
+    mnas_store *store;
+    make_schema_2();
+    execute("CREATE TABLE final (x)");
+    assert_true(mnas_store_open(&store, path, MNAS_STORE_WRITE) < 0);
+    assert_int_equal(schema_version(), 2);
+    execute("DROP TABLE final");
+    store = open_writing();
+    check_old_rows(store);
+    mnas_store_close(store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_finals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probabilities, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_older_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_upgrade, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fencing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transaction_is_whole_or_absent, setup, teardown),
