@@ -179,12 +179,20 @@ typedef struct mnas_dataset_info {
     char spec[1100];
     int height, width, channels, classes;
     int n_train, n_val, n_test;
+    int n_skipped;              /* training and validation files that did not decode */
+    int n_ignored;              /* files that are no images */
     int64_t cache_bytes;
     char cache_path[1024];
-    char class_names[64][32];   /* "" where unknown */
 } mnas_dataset_info;
 /* Opens (decoding into the cache when needed) and describes it. */
 int mnas_dataset_describe(mnas_dataset_info *out, const char *spec);
+
+typedef struct mnas_class_info {
+    char name[256];             /* "" where unknown */
+    int n_train, n_val;         /* images */
+} mnas_class_info;
+/* Its classes, as many as info.classes, and the files that did not decode, a line "FILE: REASON" each; free() both. */
+int mnas_dataset_classes(mnas_class_info **classes, char **skipped, const char *spec);
 
 /* --------------------------------------------------------------------------------------------------------------- devices */
 

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/cache.h"
+#include "data/common.h"
 
 #define X(name) extern const mnas_dataset_class mnas_dataset_class_##name;
 #include "data/datasets.def"
@@ -74,28 +75,47 @@ out:
     return rc;
 }
 
+/* The plug-in's choice: the training images stand first. */
+static int take_last(mnas_dataset *d, int n) {
+    d->order = malloc((size_t)n * sizeof *d->order);
+    if (!d->order) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for the order of %d images", n);
+    for (int i = 0; i < n; i++) d->order[i] = (uint32_t)i;
+    return 0;
+}
+
+static int split_training(mnas_dataset *d, int *n_val, const mnas_cache *cache, const mnas_dataset_class *cls,
+                          const void *opts) {
+    const mnas_dataset_common *common = (const void *)((const char *)opts + cls->common);
+    *n_val = cache->n_val;
+    if (cls->splits && (*n_val == 0 || *n_val == cache->n))
+        return mnas_error_set(MNAS_ERR_FORMAT,
+                              "%d images for training and %d for validation; expected 1 or more of each",
+                              cache->n - *n_val, *n_val);
+    if (cls->splits) return take_last(d, cache->n);
+    int rc = holdout_size(n_val, common->val, cache->n);
+    return rc < 0 ? rc : hold_out(d, cache->n, *n_val, (uint64_t)common->val_seed);
+}
+
 static int open_train(mnas_dataset *d, const mnas_dataset_class *cls, const void *opts) {
     mnas_cache cache;
-    int64_t wanted;
-    uint64_t seed;
     int n_val = 0, rc = mnas_cache_open(&cache, cls, opts, false);
     if (rc < 0) return rc;
     d->map = cache.map;
     d->map_bytes = cache.map_bytes;
-    cls->holdout(opts, &wanted, &seed);
-    rc = holdout_size(&n_val, wanted, cache.n);
-    if (rc == 0) rc = hold_out(d, cache.n, n_val, seed);
+    d->class_names = cache.class_names;
+    d->skipped = cache.skipped;
+    rc = split_training(d, &n_val, &cache, cls, opts);
     if (rc < 0) return rc;
     int n_train = cache.n - n_val;
     d->split[MNAS_SPLIT_TRAIN] = (mnas_split){n_train, cache.pixels, cache.labels, d->order};
     d->split[MNAS_SPLIT_VAL] = (mnas_split){n_val, cache.pixels, cache.labels, d->order + n_train};
     mnas_dataset_info *info = &d->info;
-    info->height = cache.shape.height, info->width = cache.shape.width, info->channels = cache.shape.channels;
-    info->classes = cache.shape.classes;
-    info->n_train = n_train, info->n_val = n_val, info->n_test = cache.shape.n_test;
+    info->height = cache.height, info->width = cache.width, info->channels = cache.channels;
+    info->classes = cache.classes;
+    info->n_train = n_train, info->n_val = n_val, info->n_test = cache.n_test;
+    info->n_skipped = cache.n_skipped, info->n_ignored = cache.n_ignored;
     info->cache_bytes = (int64_t)cache.map_bytes;
     memcpy(info->cache_path, cache.path, sizeof info->cache_path);
-    memcpy(info->class_names, cache.shape.class_names, sizeof info->class_names);
     return 0;
 }
 
@@ -144,6 +164,15 @@ void mnas_dataset_close(mnas_dataset *dataset) {
     free(dataset);
 }
 
+/* ---- descriptions ---- */
+
+int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n) {
+    for (int i = 0; i < n; i++) mnas_str_appendf(&shape->class_names, "%s\n", names[i]);
+    return mnas_str_ok(&shape->class_names)
+               ? 0
+               : mnas_error_set(MNAS_ERR_MEMORY, "no memory for %d class names", n);
+}
+
 int mnas_dataset_describe(mnas_dataset_info *out, const char *spec) {
     mnas_dataset *dataset;
     int rc = mnas_dataset_open(&dataset, spec, 0);
@@ -151,4 +180,41 @@ int mnas_dataset_describe(mnas_dataset_info *out, const char *spec) {
     *out = dataset->info;
     mnas_dataset_close(dataset);
     return 0;
+}
+
+static void name_classes(mnas_class_info *classes, int n, mnas_cache_text names) {
+    const char *at = names.text, *end = names.text + names.n;
+    for (int k = 0; k < n && at < end; k++) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t len = (size_t)((stop ? stop : end) - at);
+        if (len >= sizeof classes[k].name) len = sizeof classes[k].name - 1;
+        memcpy(classes[k].name, at, len);
+        at = stop ? stop + 1 : end;
+    }
+}
+
+static void count_classes(mnas_class_info *classes, const mnas_dataset *d) {
+    const mnas_split *train = &d->split[MNAS_SPLIT_TRAIN], *val = &d->split[MNAS_SPLIT_VAL];
+    for (int i = 0; i < train->n; i++) classes[train->labels[train->index[i]]].n_train++;
+    for (int i = 0; i < val->n; i++) classes[val->labels[val->index[i]]].n_val++;
+}
+
+int mnas_dataset_classes(mnas_class_info **classes, char **skipped, const char *spec) {
+    mnas_dataset *d;
+    *classes = NULL, *skipped = NULL;
+    int rc = mnas_dataset_open(&d, spec, 0);
+    if (rc < 0) return rc;
+    *classes = calloc((size_t)d->info.classes, sizeof **classes);
+    *skipped = calloc(1, d->skipped.n + 1);
+    if (*classes && *skipped) {
+        name_classes(*classes, d->info.classes, d->class_names);
+        count_classes(*classes, d);
+        if (d->skipped.n > 0) memcpy(*skipped, d->skipped.text, d->skipped.n);
+    } else {
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for %d classes of %s", d->info.classes, spec);
+        free(*classes), free(*skipped);
+        *classes = NULL, *skipped = NULL;
+    }
+    mnas_dataset_close(d);
+    return rc;
 }

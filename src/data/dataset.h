@@ -2,7 +2,8 @@
  *
  * A dataset plug-in decodes its files once into a cache file (8-bit pixels, NHWC; 16-bit labels; header with
  * a hash of the sources' names, sizes and times), which every trial maps. What is held out for validation is
- * a fixed random part of the training set (seed and size are options of the dataset, so they are part of its spec).
+ * a fixed random part of the training set (seed and size are options of the dataset, so they are part of its spec), or what
+ * the plug-in says. Images are resized on their way into the cache where the option `size` asks for it.
  *
  * The test split opens only through mnas_dataset_open(..., MNAS_ALLOW_TEST): the search never passes that
  * flag, and without it the test images are not even mapped.
@@ -24,6 +25,12 @@ typedef struct mnas_split {
     const uint32_t *index;  /* [n] or NULL */
 } mnas_split;
 
+/* Lines in the mapped file, each ended by a newline; no NUL. */
+typedef struct mnas_cache_text {
+    const char *text;
+    size_t n;
+} mnas_cache_text;
+
 typedef struct mnas_dataset {
     mnas_dataset_info info; /* sizes, classes, spec, cache path */
     mnas_split split[3];    /* test: n = 0 and NULL unless allowed */
@@ -31,33 +38,44 @@ typedef struct mnas_dataset {
     size_t map_bytes;
     const void *test_map;
     size_t test_map_bytes;
-    uint32_t *order; /* owns the index arrays */
+    uint32_t *order;                      /* owns the index arrays */
+    mnas_cache_text class_names, skipped; /* of the training images; in the map */
 } mnas_dataset;
 
-/* What a plug-in hands over while decoding: it calls `emit` once per image. */
+/* What a plug-in hands its images to while decoding, in order. */
 typedef struct mnas_decode_sink {
     /* pixels: height*width*channels bytes */
     int (*emit)(void *user, const uint8_t *pixels, int label);
+    /* In place of emit, for a file that does not decode: it is counted and named, and the others move up. */
+    int (*skip)(void *user, const char *file, const char *reason);
     void *user;
 } mnas_decode_sink;
 
 typedef struct mnas_dataset_shape {
     int height, width, channels, classes;
     int n_train, n_test;
-    char class_names[64][32];
+    int n_val; /* above 0: the last so many of n_train are the validation split, and none is chosen at random */
+    int n_ignored;        /* files that are no images */
+    mnas_str class_names; /* a line for each class, or empty */
 } mnas_dataset_shape;
 
-/* One implementation: a const record in dataset_NAME.c and a line in datasets.def. */
+/* MNAS_ERR_MEMORY, or 0. */
+int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n);
+
+/* One implementation: a const record in dataset_NAME.c and a line in datasets.def. Its options hold common.h's. */
 typedef struct mnas_dataset_class {
     mnas_plugin plugin; /* first: registry.h */
+    size_t common;      /* offset of the mnas_dataset_common in the options */
+    bool splits;        /* shape gives n_val: `val` and `val-seed` are the plug-in's */
     /* Names the source files (for the cache key): append one path a line. A file that is not there is named too. */
     int (*sources)(const void *opts, mnas_str *paths);
-    /* Reads headers only. Never fails for the test files: n_test is -1 where their header cannot be read. */
+    /* In place of sources where they are many: text that changes with the name, size or time of any of them. Either is NULL. */
+    int (*fingerprint)(const void *opts, mnas_str *text);
+    /* Reads headers only. Never fails for the test files: n_test is -1 where their header cannot be read. The caller frees
+     * class_names, also after a failure. */
     int (*shape)(const void *opts, mnas_dataset_shape *out);
-    /* Decodes the training files (test = false) or the test files, every image in file order. */
+    /* Decodes the training files (test = false) or the test files: every image that shape counted, emitted or skipped. */
     int (*decode)(const void *opts, bool test, const mnas_decode_sink *sink);
-    /* Held out for validation and its seed, from opts. */
-    void (*holdout)(const void *opts, int64_t *n_val, uint64_t *seed);
 } mnas_dataset_class;
 
 int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags);

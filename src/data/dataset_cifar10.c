@@ -7,20 +7,20 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "data/cifar.h"
+#include "data/common.h"
 #include "data/dataset.h"
-#include "data/holdout.h"
 
 enum { TRAIN_FILES = 5, PATH_BYTES = 1200 };
 
 typedef struct cifar_opts {
     char path[MNAS_OPT_STR];
-    mnas_holdout_opts holdout;
+    mnas_dataset_common common;
 } cifar_opts;
 
 static const mnas_opt table[] = {
     {"path", MNAS_OPT_STRING, offsetof(cifar_opts, path), NULL, 0, 0, "DIR",
      "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin", NULL},
-    MNAS_HOLDOUT_OPTS(cifar_opts),
+    MNAS_DATASET_COMMON_OPTS(cifar_opts),
     MNAS_OPT_END,
 };
 
@@ -64,8 +64,7 @@ static int shape(const void *opts, mnas_dataset_shape *out) {
         if (rc < 0) return rc;
     }
     if (count_records(&out->n_test, opts, TRAIN_FILES) < 0) out->n_test = -1;
-    for (int i = 0; i < MNAS_CIFAR_CLASSES; i++) strcpy(out->class_names[i], class_names[i]);
-    return 0;
+    return mnas_dataset_name_classes(out, class_names, MNAS_CIFAR_CLASSES);
 }
 
 static int decode_file(const cifar_opts *opts, int i, const mnas_decode_sink *sink) {
@@ -92,11 +91,6 @@ static int decode(const void *opts, bool test, const mnas_decode_sink *sink) {
     return rc;
 }
 
-static void holdout(const void *opts, int64_t *n_val, uint64_t *seed) {
-    const cifar_opts *o = opts;
-    *n_val = o->holdout.val, *seed = (uint64_t)o->holdout.val_seed;
-}
-
 extern const mnas_dataset_class mnas_dataset_class_cifar10;
 const mnas_dataset_class mnas_dataset_class_cifar10 = {
     .plugin = {"cifar10", "photos of 10 classes, 32x32, in CIFAR-10's binary files", table,
@@ -104,5 +98,5 @@ const mnas_dataset_class mnas_dataset_class_cifar10 = {
     .sources = sources,
     .shape = shape,
     .decode = decode,
-    .holdout = holdout,
+    .common = offsetof(cifar_opts, common),
 };

@@ -3,20 +3,20 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "data/holdout.h"
+#include "data/common.h"
 #include "data/idx_folder.h"
 
 enum { CLASSES = 10 };
 
 typedef struct fashion_opts {
     char path[MNAS_OPT_STR];
-    mnas_holdout_opts holdout;
+    mnas_dataset_common common;
 } fashion_opts;
 
 static const mnas_opt table[] = {
     {"path", MNAS_OPT_STRING, offsetof(fashion_opts, path), "/usr/share/datasets/fashion-mnist", 0, 0, "DIR",
      "folder with the four IDX files; the default is where the Debian package puts them", NULL},
-    MNAS_HOLDOUT_OPTS(fashion_opts),
+    MNAS_DATASET_COMMON_OPTS(fashion_opts),
     MNAS_OPT_END,
 };
 
@@ -32,18 +32,11 @@ static int shape(const void *opts, mnas_dataset_shape *out) {
     if (rc == MNAS_ERR_MISSING)
         return mnas_error_context(
             rc, "fashion-mnist is not installed (apt install dataset-fashion-mnist, or path=DIR)");
-    if (rc < 0) return rc;
-    for (int i = 0; i < CLASSES; i++) strcpy(out->class_names[i], class_names[i]);
-    return 0;
+    return rc < 0 ? rc : mnas_dataset_name_classes(out, class_names, CLASSES);
 }
 
 static int decode(const void *opts, bool test, const mnas_decode_sink *sink) {
     return mnas_idx_folder_decode(((const fashion_opts *)opts)->path, CLASSES, test, sink);
-}
-
-static void holdout(const void *opts, int64_t *n_val, uint64_t *seed) {
-    const fashion_opts *o = opts;
-    *n_val = o->holdout.val, *seed = (uint64_t)o->holdout.val_seed;
 }
 
 extern const mnas_dataset_class mnas_dataset_class_fashion_mnist;
@@ -54,5 +47,5 @@ const mnas_dataset_class mnas_dataset_class_fashion_mnist = {
     .sources = sources,
     .shape = shape,
     .decode = decode,
-    .holdout = holdout,
+    .common = offsetof(fashion_opts, common),
 };

@@ -1,11 +1,11 @@
 /* dataset_idx.c - `idx:path=DIR`: any folder with the four files of MNIST (idx_folder.h says their names). */
-#include "data/holdout.h"
+#include "data/common.h"
 #include "data/idx_folder.h"
 
 typedef struct idx_opts {
     char path[MNAS_OPT_STR];
     int64_t classes;
-    mnas_holdout_opts holdout;
+    mnas_dataset_common common;
 } idx_opts;
 
 static const mnas_opt table[] = {
@@ -14,7 +14,7 @@ static const mnas_opt table[] = {
      NULL},
     {"classes", MNAS_OPT_INT, offsetof(idx_opts, classes), "0", 0, 256, NULL,
      "number of classes; 0: the largest training label + 1", NULL},
-    MNAS_HOLDOUT_OPTS(idx_opts),
+    MNAS_DATASET_COMMON_OPTS(idx_opts),
     MNAS_OPT_END,
 };
 
@@ -32,16 +32,11 @@ static int decode(const void *opts, bool test, const mnas_decode_sink *sink) {
     return mnas_idx_folder_decode(o->path, (int)o->classes, test, sink);
 }
 
-static void holdout(const void *opts, int64_t *n_val, uint64_t *seed) {
-    const idx_opts *o = opts;
-    *n_val = o->holdout.val, *seed = (uint64_t)o->holdout.val_seed;
-}
-
 extern const mnas_dataset_class mnas_dataset_class_idx;
 const mnas_dataset_class mnas_dataset_class_idx = {
     .plugin = {"idx", "images in MNIST's IDX files, 1 or 3 channels", table, sizeof(idx_opts)},
     .sources = sources,
     .shape = shape,
     .decode = decode,
-    .holdout = holdout,
+    .common = offsetof(idx_opts, common),
 };

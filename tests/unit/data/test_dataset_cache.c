@@ -242,7 +242,7 @@ static void test_images_stay_closed(void **state) {
     assert_false(is_mapped("t10k"));
     size_t image = FIX_HEIGHT * FIX_WIDTH; /* nor are the test images part of the training file */
     assert_int_equal(d->info.cache_bytes,
-                     4096 + (N_TRAIN * image + 63) / 64 * 64 + (N_TRAIN * 2 + 31) / 32 * 32 + 8);
+                     4096 + (N_TRAIN * image + 63) / 64 * 64 + (N_TRAIN * 2 + 63) / 64 * 64 + 64 + 8);
     mnas_dataset_close(d);
     d = fix_open(fix_spec("idx", ""), MNAS_ALLOW_TEST);
     assert_true(is_mapped(".test"));

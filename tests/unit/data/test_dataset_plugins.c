@@ -44,8 +44,9 @@ static void records_are_complete(void **state) {
     for (; (cls = class_at(n)); n++) {
         const char *name = cls->plugin.name;
         assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(name));
-        assert_true(cls->plugin.help && cls->sources && cls->shape && cls->decode && cls->holdout);
-        assert_true(has_option(&cls->plugin, "val") && has_option(&cls->plugin, "val-seed"));
+        assert_true(cls->plugin.help && cls->shape && (cls->sources || cls->fingerprint) && cls->decode);
+        assert_true(has_option(&cls->plugin, "val") && has_option(&cls->plugin, "val-seed") &&
+                    has_option(&cls->plugin, "size"));
     }
     assert_true(n >= 3);
 }
@@ -60,13 +61,14 @@ static void sources_exist_and_shape_counts(void **state) {
         mnas_dataset_shape shape;
         assert_int_equal(
             mnas_registry_open(list, 1, "dataset", fix_spec(cls->plugin.name, ""), &found, &opts), 0);
-        assert_int_equal(cls->sources(opts, &paths), 0);
+        assert_int_equal((cls->fingerprint ? cls->fingerprint : cls->sources)(opts, &paths), 0);
         assert_int_equal(paths.data[paths.len - 1], '\n');
-        for (char *path = strtok(paths.data, "\n"); path; path = strtok(NULL, "\n"))
+        for (char *path = strtok(paths.data, "\n"); path && !cls->fingerprint; path = strtok(NULL, "\n"))
             assert_true(mnas_file_exists(path));
         assert_int_equal(cls->shape(opts, &shape), 0);
         assert_int_equal(shape.n_train, N_TRAIN);
         assert_int_equal(shape.n_test, N_TEST);
+        mnas_str_free(&shape.class_names);
         mnas_str_free(&paths);
         free(opts);
     }
@@ -91,6 +93,26 @@ static void opening_twice_gives_the_same(void **state) {
     }
 }
 
+/* Every dataset is resized, into a file of its own beside the one of its stored size. */
+static void size_resizes(void **state) {
+    (void)state;
+    const mnas_dataset_class *cls;
+    for (size_t i = 0; (cls = class_at(i)); i++) {
+        mnas_dataset *stored = fix_open(fix_spec(cls->plugin.name, ""), 0);
+        mnas_dataset *small = fix_open(fix_spec(cls->plugin.name, "size=2"), MNAS_ALLOW_TEST);
+        assert_string_not_equal(stored->info.cache_path, small->info.cache_path);
+        assert_int_equal(small->info.height, 2);
+        assert_int_equal(small->info.width, 2);
+        assert_int_equal(small->info.n_train, stored->info.n_train);
+        assert_int_equal(small->info.channels, stored->info.channels);
+        assert_int_equal(small->info.n_test, N_TEST);
+        assert_memory_equal(small->split[0].labels, stored->split[0].labels, N_TRAIN * sizeof(uint16_t));
+        assert_memory_equal(small->order, stored->order, N_TRAIN * sizeof *small->order);
+        mnas_dataset_close(stored);
+        mnas_dataset_close(small);
+    }
+}
+
 static void nothing_there_is_missing(void **state) {
     (void)state;
     const mnas_dataset_class *cls;
@@ -106,9 +128,8 @@ static void nothing_there_is_missing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_are_complete),
-        cmocka_unit_test(sources_exist_and_shape_counts),
-        cmocka_unit_test(opening_twice_gives_the_same),
+        cmocka_unit_test(records_are_complete),         cmocka_unit_test(sources_exist_and_shape_counts),
+        cmocka_unit_test(opening_twice_gives_the_same), cmocka_unit_test(size_resizes),
         cmocka_unit_test(nothing_there_is_missing),
     };
     return cmocka_run_group_tests(tests, fill_folder, remove_folder);
