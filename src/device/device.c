@@ -49,6 +49,22 @@ int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_laten
     return device->class->measure(device->state, model, out);
 }
 
+bool mnas_device_can_measure_layers(const mnas_device *device) {
+    return device->class->measure_layers != NULL;
+}
+
+int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mnas_layer_time **layers,
+                               int *n) {
+    *layers = NULL;
+    *n = 0;
+    if (mnas_device_can_measure_layers(device))
+        return device->class->measure_layers(device->state, model, layers, n);
+    return mnas_error_set(MNAS_ERR_DEVICE,
+                          "device %s knows whole networks alone, not the time of each layer; "
+                          "use one that runs them, such as local",
+                          device->class->plugin.name);
+}
+
 bool mnas_device_needs_quiet(const mnas_device *device) {
     return device->class->needs_quiet;
 }
@@ -66,6 +82,17 @@ int mnas_measure(mnas_latency *out, const mnas_model *model, const char *device_
     int rc = mnas_device_open(&device, device_spec);
     if (rc < 0) return rc;
     rc = mnas_device_measure(device, model, out);
+    mnas_device_close(device);
+    return rc;
+}
+
+int mnas_measure_layers(mnas_layer_time **layers, int *n, const mnas_model *model, const char *device_spec) {
+    mnas_device *device;
+    *layers = NULL;
+    *n = 0;
+    int rc = mnas_device_open(&device, device_spec);
+    if (rc < 0) return rc;
+    rc = mnas_device_measure_layers(device, model, layers, n);
     mnas_device_close(device);
     return rc;
 }

@@ -18,6 +18,8 @@ typedef struct mnas_device_class {
     int (*open)(void **state, const void *opts);
     /* Fills *out whole. MNAS_ERR_INVALID where the network cannot be built, MNAS_ERR_DEVICE where the device fails. */
     int (*measure)(void *state, const mnas_model *model, mnas_latency *out);
+    /* Each layer of the folded network on its own; *layers is malloc'ed. NULL where the device cannot. */
+    int (*measure_layers)(void *state, const mnas_model *model, mnas_layer_time **layers, int *n);
     void (*close)(void *state);
 } mnas_device_class;
 
@@ -25,6 +27,10 @@ typedef struct mnas_device mnas_device;
 
 int mnas_device_open(mnas_device **out, const char *spec);
 int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out);
+bool mnas_device_can_measure_layers(const mnas_device *device);
+/* MNAS_ERR_DEVICE where it cannot; else as measure_layers above. */
+int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mnas_layer_time **layers,
+                               int *n);
 bool mnas_device_needs_quiet(const mnas_device *device);
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
 const mnas_plugin *const *mnas_device_plugins(size_t *n);
@@ -33,6 +39,8 @@ const mnas_plugin *const *mnas_device_plugins(size_t *n);
  * up, times, and writes one line to `out`. A failure is written too, so that the parent gets status and
  * message. Returns the exit code. */
 int mnas_device_worker_latency(FILE *in, FILE *out);
+/* The same of the network's layers one by one (`mnas worker layers`). */
+int mnas_device_worker_layers(FILE *in, FILE *out);
 
 #define MNAS_DEVICE(name) extern const mnas_device_class mnas_device_class_##name;
 #include "device/devices.def"

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/stats.h"
 #include "device/conditions.h"
 #include "device/device.h"
 #include "device/protocol.h"
@@ -90,14 +91,23 @@ static void local_close(void *state) {
 
 /* A child that gives no sensible answer has failed as a device, whatever the reason; a failure that it states
  * is passed on. */
-static int run_round(mnas_wire_reply *reply, const char *request, double timeout_s) {
-    const char *const argv[] = {mnas_proc_self(), "worker", "latency", NULL};
-    char *answer = NULL;
-    int rc = mnas_proc_run(argv, request, timeout_s, &answer);
-    if (rc == 0) rc = mnas_wire_parse_reply(reply, answer);
-    free(answer);
+static int child_status(int rc) {
     if (rc == 0 || rc == MNAS_ERR_MEMORY) return rc;
     return mnas_error_context(rc == MNAS_ERR_INVALID ? rc : MNAS_ERR_DEVICE, "measuring process");
+}
+
+static int ask_child(char **answer, const char *kind, const char *request, double timeout_s) {
+    const char *const argv[] = {mnas_proc_self(), "worker", kind, NULL};
+    *answer = NULL;
+    return mnas_proc_run(argv, request, timeout_s, answer);
+}
+
+static int run_round(mnas_wire_reply *reply, const char *request, double timeout_s) {
+    char *answer;
+    int rc = ask_child(&answer, "latency", request, timeout_s);
+    if (rc == 0) rc = mnas_wire_parse_reply(reply, answer);
+    free(answer);
+    return child_status(rc);
 }
 
 static int run_rounds(const local_state *s, const char *request, mnas_wire_reply *last,
@@ -153,22 +163,30 @@ static void describe(const local_state *s, const mnas_conditions *before, const 
              out->threads);
 }
 
-static int local_measure(void *state, const mnas_model *model, mnas_latency *out) {
-    const local_state *s = state;
+static int print_request(char **text, const local_state *s, const mnas_model *model) {
     const mnas_wire_request request = {.threads = (int)s->opts->threads,
                                        .core = s->core,
                                        .runs = (int)s->opts->runs,
                                        .time_ms = s->opts->time_ms,
                                        .warmup_ms = s->opts->warmup_ms};
+    char *yaml = NULL;
+    *text = NULL;
+    int rc = mnas_model_print(model, &yaml);
+    if (rc == 0) rc = mnas_wire_print_request(text, &request, yaml);
+    free(yaml);
+    return rc;
+}
+
+static int local_measure(void *state, const mnas_model *model, mnas_latency *out) {
+    const local_state *s = state;
     const double start_s = mnas_clock_now_s();
-    char *yaml = NULL, *text = NULL;
+    char *text;
     mnas_conditions before, after;
     mnas_protocol_summary summary;
     mnas_wire_reply last;
     mnas_clock_iso8601(mnas_clock_unix_ms(), out->time_utc);
     mnas_conditions_read(&before, "", s->core);
-    int rc = mnas_model_print(model, &yaml);
-    if (rc == 0) rc = mnas_wire_print_request(&text, &request, yaml);
+    int rc = print_request(&text, s, model);
     if (rc == 0) rc = run_rounds(s, text, &last, &summary, out);
     if (rc == 0) {
         describe(s, &before, &last, &summary, out);
@@ -180,7 +198,55 @@ static int local_measure(void *state, const mnas_model *model, mnas_latency *out
         out->elapsed_s = mnas_clock_now_s() - start_s;
     }
     free(text);
-    free(yaml);
+    return rc;
+}
+
+/* ---- layers ---- */
+
+/* One more round: round 0 makes the list, later ones must have the same. */
+static int layers_round(mnas_layer_time **round, int *n, const char *request, double timeout_s) {
+    char *answer;
+    int count = 0;
+    int rc = ask_child(&answer, "layers", request, timeout_s);
+    if (rc == 0) rc = mnas_wire_parse_layers(round, &count, answer);
+    free(answer);
+    if (rc == 0 && *n > 0 && count != *n)
+        rc = mnas_error_set(MNAS_ERR_DEVICE, "it has %d layers in one round and %d in another", *n, count);
+    *n = count;
+    return child_status(rc);
+}
+
+/* Names of the first round, each layer's median over rounds. */
+static int layers_median(mnas_layer_time *const *rounds, int n_rounds, int n) {
+    double ms[MNAS_PROTOCOL_MAX_ROUNDS];
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < n_rounds; k++) {
+            ms[k] = rounds[k][i].ms;
+            if (strcmp(rounds[k][i].name, rounds[0][i].name) != 0)
+                return mnas_error_set(MNAS_ERR_DEVICE, "layer %d is %s in one round and %s in another", i,
+                                      rounds[0][i].name, rounds[k][i].name);
+        }
+        rounds[0][i].ms = mnas_stats_median(ms, (size_t)n_rounds);
+    }
+    return 0;
+}
+
+/* As many rounds as a latency has at least: a share of it needs no interval of its own. */
+static int local_measure_layers(void *state, const mnas_model *model, mnas_layer_time **layers, int *n) {
+    const local_state *s = state;
+    const int n_rounds = (int)s->opts->rounds;
+    mnas_layer_time *rounds[MNAS_PROTOCOL_MAX_ROUNDS] = {NULL};
+    char *text;
+    int rc = print_request(&text, s, model);
+    *n = 0;
+    for (int k = 0; k < n_rounds && rc == 0; k++) rc = layers_round(&rounds[k], n, text, s->opts->timeout_s);
+    if (rc == 0) rc = layers_median(rounds, n_rounds, *n);
+    if (rc == 0) {
+        *layers = rounds[0];
+        rounds[0] = NULL;
+    }
+    for (int k = 0; k < n_rounds; k++) free(rounds[k]);
+    free(text);
     return rc;
 }
 
@@ -189,5 +255,6 @@ const mnas_device_class mnas_device_class_local = {
     .needs_quiet = true,
     .open = local_open,
     .measure = local_measure,
+    .measure_layers = local_measure_layers,
     .close = local_close,
 };

@@ -89,6 +89,16 @@ int mnas_wire_print_reply(char **text, const mnas_wire_reply *reply) {
                           r->cpu_frac, "core", reply->core, "engine", reply->engine));
 }
 
+int mnas_wire_print_layers(char **text, const mnas_layer_time *layers, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n && list; i++)
+        if (json_array_append_new(list, json_pack("[s, f]", layers[i].name, layers[i].ms)) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return dump(text, list ? json_pack("{s:i, s:o}", "wire", MNAS_WIRE_VERSION, "layers", list) : NULL);
+}
+
 int mnas_wire_print_failure(char **text, int status, const char *message) {
     return dump(
         text, json_pack("{s:i, s:i, s:s}", "wire", MNAS_WIRE_VERSION, "status", status, "message", message));
@@ -131,5 +141,47 @@ int mnas_wire_parse_reply(mnas_wire_reply *out, const char *text) {
     snprintf(out->engine, sizeof out->engine, "%s", engine);
 out:
     json_decref(object);
+    return rc;
+}
+
+static int parse_layer(mnas_layer_time *out, const json_t *item) {
+    const char *name = json_string_value(json_array_get(item, 0));
+    const double ms = json_number_value(json_array_get(item, 1));
+    if (json_array_size(item) == 2 && name && name[0] && strlen(name) < sizeof out->name && ms > 0 &&
+        ms <= 1e9) {
+        snprintf(out->name, sizeof out->name, "%s", name);
+        out->ms = ms;
+        return 0;
+    }
+    return mnas_error_set(MNAS_ERR_FORMAT,
+                          "measuring message: a layer is no pair of name and time; allowed: 1 to %zu bytes, "
+                          "more than 0 to 1e9 ms",
+                          sizeof out->name - 1);
+}
+
+int mnas_wire_parse_layers(mnas_layer_time **layers, int *n, const char *text) {
+    json_t *object;
+    *layers = NULL;
+    *n = 0;
+    int rc = parse_object(&object, text);
+    if (rc < 0) return rc;
+    const json_t *list = json_object_get(object, "layers");
+    const size_t count = json_array_size(list);
+    mnas_layer_time *items = NULL;
+    if (json_object_get(object, "status"))
+        rc = peer_failure(object);
+    else if (count < 1 || count > MNAS_WIRE_MAX_LAYERS)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "measuring message has %zu layers; allowed: 1 to %d", count,
+                            MNAS_WIRE_MAX_LAYERS);
+    else if (!(items = calloc(count, sizeof *items)))
+        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %zu layers", count);
+    for (size_t i = 0; i < count && rc == 0; i++) rc = parse_layer(&items[i], json_array_get(list, i));
+    json_decref(object);
+    if (rc == 0) {
+        *layers = items;
+        *n = (int)count;
+    } else {
+        free(items);
+    }
     return rc;
 }

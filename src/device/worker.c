@@ -4,22 +4,15 @@
  * network are timed: no copy of the image, no clock but the one read on either side of a run.
  */
 #include <math.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/proc.h"
-#include "base/rng.h"
 #include "base/stats.h"
-#include "blocks/fold.h"
-#include "blocks/net.h"
 #include "device/device.h"
-#include "device/wire.h"
-#include "model/model.h"
+#include "device/worker_job.h"
 #include "ops/xnn.h"
 
 #define ENGINE "xnnpack 2022-02 (Debian 12)"
@@ -28,52 +21,11 @@ enum { WARMUP_BATCH = 5 };
  * all the same after so many times the wanted warm-up, the rounds then show it. */
 static const double warm_frac = 0.02, warmup_limit = 6;
 
-static int pin(int core) {
-    cpu_set_t set;
-    if (core < 0) return 0;
-    if (core >= CPU_SETSIZE)
-        return mnas_error_set(MNAS_ERR_ARG, "core is %d; allowed: 0 to %d", core, CPU_SETSIZE - 1);
-    CPU_ZERO(&set);
-    CPU_SET((size_t)core, &set);
-    if (sched_setaffinity(0, sizeof set, &set) == 0) return 0;
-    mnas_error_errno("cannot pin to core %d", core);
-    return MNAS_ERR_DEVICE;
-}
-
-/* Random weights: the time of these operators does not depend on the values. */
-static int build(mnas_xnn **net, mnas_model *model, const char *yaml, int threads) {
-    mnas_graph *graph = NULL, *folded = NULL;
-    mnas_weights *weights = NULL;
-    int rc = mnas_model_parse(model, yaml, strlen(yaml), "request");
-    if (rc < 0) return rc;
-    if ((rc = mnas_net_build(&graph, model)) < 0) goto out;
-    if ((rc = mnas_fold(&folded, &weights, graph, NULL)) < 0) goto out;
-    rc = mnas_xnn_create_threads(net, folded, weights, threads);
-out:
-    mnas_weights_destroy(weights);
-    mnas_graph_destroy(folded);
-    mnas_graph_destroy(graph);
-    return rc;
-}
-
 /* One timed run. */
 static int run_once(mnas_xnn *net, double *ms) {
     const int64_t start = mnas_clock_now_ns();
     const int rc = mnas_xnn_invoke(net);
     *ms = (double)(mnas_clock_now_ns() - start) / 1e6;
-    return rc;
-}
-
-/* A picture of noise: zeros would let activations die out, and subnormal numbers have their own speed. */
-static int first_run(mnas_xnn *net, const mnas_model *model) {
-    const size_t n = (size_t)model->input_size * (size_t)model->input_size * (size_t)model->input_channels;
-    float *image = malloc(n * sizeof *image), *logits = malloc((size_t)model->classes * sizeof *logits);
-    mnas_rng rng = mnas_rng_stream(1, 0, "latency image");
-    int rc = image && logits ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: image of %zu floats", n);
-    for (size_t i = 0; rc == 0 && i < n; i++) image[i] = (float)(2 * mnas_rng_uniform(&rng) - 1);
-    if (rc == 0) rc = mnas_xnn_run(net, image, logits);
-    free(image);
-    free(logits);
     return rc;
 }
 
@@ -101,17 +53,11 @@ static double thread_cpu_s(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int count_switches(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_THREAD, &usage);
-    return (int)usage.ru_nivcsw;
-}
-
 /* Runs pushed off the core are repeated, up to this many times the wanted number in all. */
 static const int most_tries = 3;
 
 static int take_samples(mnas_xnn *net, const mnas_wire_request *request, mnas_run *runs, mnas_round *round) {
-    const int first = count_switches();
+    const int first = mnas_worker_switches();
     const double start_s = mnas_clock_now_s(), cpu_s = thread_cpu_s(),
                  end_s = start_s + request->time_ms / 1e3;
     int n = 0, n_clean = 0;
@@ -122,14 +68,14 @@ static int take_samples(mnas_xnn *net, const mnas_wire_request *request, mnas_ru
         const int rc = run_once(net, &runs[n].ms);
         if (rc < 0) return rc;
         runs[n].cpu_ms = (thread_cpu_s() - run_cpu_s) * 1e3;
-        after = count_switches();
+        after = mnas_worker_switches();
         /* of several threads, this one's time on a core says nothing about the others' */
         runs[n].preempted = request->threads == 1 && after != before;
         n_clean += !runs[n].preempted;
     }
     round->timed_s = mnas_clock_now_s() - start_s;
     round->cpu_frac = (thread_cpu_s() - cpu_s) / round->timed_s;
-    round->n_switches = count_switches() - first;
+    round->n_switches = mnas_worker_switches() - first;
     return mnas_protocol_reduce_runs(round, runs, n);
 }
 
@@ -144,35 +90,24 @@ static int time_network(mnas_xnn *net, const mnas_wire_request *request, mnas_ro
 }
 
 static int measure_round(char **reply_text, FILE *in) {
-    char *text = NULL, *yaml = NULL;
+    mnas_worker_job job = {0};
     mnas_xnn *net = NULL;
-    mnas_model model;
-    mnas_wire_request request;
     mnas_wire_reply reply = {.engine = ENGINE};
-    int rc;
-    if ((rc = mnas_proc_read_request(&text, in, "measuring request")) < 0) goto out;
-    if ((rc = mnas_wire_parse_request(&request, &yaml, text)) < 0) goto out;
-    /* before any page is touched or thread started: both inherit it */
-    if ((rc = pin(request.threads == 1 ? request.core : -1)) < 0) goto out;
-    /* where we are allowed to, ahead of whoever else wants the core; without, disturbed rounds show it */
-    (void)setpriority(PRIO_PROCESS, 0, -20);
-    if ((rc = build(&net, &model, yaml, request.threads)) < 0) goto out;
-    if ((rc = first_run(net, &model)) < 0) goto out;
-    if ((rc = time_network(net, &request, &reply.round)) < 0) goto out;
-    reply.core = request.threads == 1 ? request.core : -1;
+    int rc = mnas_worker_open(&job, in);
+    if (rc < 0) goto out;
+    if ((rc = mnas_xnn_create_threads(&net, job.graph, job.weights, job.request.threads)) < 0) goto out;
+    if ((rc = mnas_xnn_run(net, job.image, job.logits)) < 0) goto out;
+    if ((rc = time_network(net, &job.request, &reply.round)) < 0) goto out;
+    reply.core = job.request.threads == 1 ? job.request.core : -1;
     rc = mnas_wire_print_reply(reply_text, &reply);
 out:
     mnas_xnn_destroy(net);
-    free(yaml);
-    free(text);
+    mnas_worker_close(&job);
     return rc;
 }
 
 int mnas_device_worker_latency(FILE *in, FILE *out) {
     char *reply = NULL;
     const int rc = measure_round(&reply, in);
-    if (rc < 0 && mnas_wire_print_failure(&reply, rc, mnas_error_message()) < 0) return 1;
-    const bool written = fprintf(out, "%s\n", reply) > 0 && fflush(out) == 0;
-    free(reply);
-    return written ? 0 : 1;
+    return mnas_worker_answer(out, rc, reply);
 }

@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "ops/op.h"
 
-enum { INPUT_ID = 0, OUTPUT_ID = 1, N_EXTERNAL = 2 };
+enum { N_EXTERNAL = 2 };
 
 struct mnas_xnn {
     xnn_runtime_t runtime;
@@ -75,11 +75,16 @@ int mnas_xnn_inner(mnas_xnn_builder *b, int node, mnas_shape shape, uint32_t *va
 
 int mnas_xnn_output(mnas_xnn_builder *b, int node) {
     const mnas_shape shape = b->graph->nodes[node].out;
-    if (node == 0)
-        return define_value(b, node, shape, INPUT_ID, XNN_VALUE_FLAG_EXTERNAL_INPUT, &b->value[node]);
-    if (node == b->graph->n_nodes - 1)
-        return define_value(b, node, shape, OUTPUT_ID, XNN_VALUE_FLAG_EXTERNAL_OUTPUT, &b->value[node]);
+    if (node == 0) return mnas_xnn_outside(b, node, MNAS_XNN_INPUT_ID);
+    if (node == b->result)
+        return define_value(b, node, shape, MNAS_XNN_OUTPUT_ID, XNN_VALUE_FLAG_EXTERNAL_OUTPUT,
+                            &b->value[node]);
     return mnas_xnn_inner(b, node, shape, &b->value[node]);
+}
+
+int mnas_xnn_outside(mnas_xnn_builder *b, int node, uint32_t id) {
+    return define_value(b, node, b->graph->nodes[node].out, id, XNN_VALUE_FLAG_EXTERNAL_INPUT,
+                        &b->value[node]);
 }
 
 /* A constant of dims[n_dims]; `data` must come from b->arena. */
@@ -90,7 +95,7 @@ static int add_constant(mnas_xnn_builder *b, int node, size_t n_dims, const size
                           &b->graph->nodes[node]);
 }
 
-static float *alloc_floats(mnas_arena *arena, size_t n) {
+float *mnas_xnn_floats(mnas_arena *arena, size_t n) {
     return mnas_arena_alloc(arena, n * sizeof(float) + XNN_EXTRA_BYTES);
 }
 
@@ -104,7 +109,7 @@ static void repack(float *dst, const float *src, size_t n_out, size_t n_in, size
 int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value) {
     const mnas_param *param = &b->graph->params[b->graph->nodes[node].params[i]];
     const float *src = mnas_weights_of(b->weights, param);
-    float *dst = alloc_floats(b->arena, param->size);
+    float *dst = mnas_xnn_floats(b->arena, param->size);
     if (!dst) return MNAS_ERR_MEMORY;
     size_t d[4];
     for (int k = 0; k < param->n_dims; k++) d[k] = (size_t)param->dims[k];
@@ -122,7 +127,7 @@ int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value) {
 int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value) {
     if (i < b->graph->nodes[node].n_params) return mnas_xnn_param(b, node, i, value);
     const size_t dim = (size_t)n;
-    float *zeros = alloc_floats(b->arena, dim);
+    float *zeros = mnas_xnn_floats(b->arena, dim);
     if (!zeros) return MNAS_ERR_MEMORY;
     return add_constant(b, node, 1, &dim, zeros, value);
 }
@@ -140,7 +145,7 @@ int mnas_xnn_subsample(mnas_xnn_builder *b, int node) {
     const size_t c = (size_t)n->out.c, dims[4] = {1, 1, 1, c};
     const uint32_t s = (uint32_t)n->stride;
     uint32_t filter, bias;
-    float *ones = alloc_floats(b->arena, c);
+    float *ones = mnas_xnn_floats(b->arena, c);
     int rc;
     if (!ones) return MNAS_ERR_MEMORY;
     for (size_t i = 0; i < c; i++) ones[i] = 1;
@@ -153,7 +158,7 @@ int mnas_xnn_subsample(mnas_xnn_builder *b, int node) {
                           n);
 }
 
-static int lower_node(mnas_xnn_builder *b, int i) {
+int mnas_xnn_lower_node(mnas_xnn_builder *b, int i) {
     const mnas_node *node = &b->graph->nodes[i];
     for (size_t k = 0; k < sizeof lowerings / sizeof *lowerings; k++)
         if (lowerings[k].op == node->op) return lowerings[k].lower(b, i);
@@ -164,11 +169,15 @@ static int lower_node(mnas_xnn_builder *b, int i) {
 
 static int lower_graph(mnas_xnn *net, const mnas_graph *graph, const mnas_weights *weights,
                        xnn_subgraph_t subgraph) {
-    mnas_xnn_builder b = {.subgraph = subgraph, .graph = graph, .weights = weights, .arena = net->arena};
+    mnas_xnn_builder b = {.subgraph = subgraph,
+                          .graph = graph,
+                          .weights = weights,
+                          .arena = net->arena,
+                          .result = graph->n_nodes - 1};
     b.value = mnas_arena_alloc(net->arena, (size_t)graph->n_nodes * sizeof *b.value);
     if (!b.value) return MNAS_ERR_MEMORY;
     for (int i = 0; i < graph->n_nodes; i++) {
-        const int rc = lower_node(&b, i);
+        const int rc = mnas_xnn_lower_node(&b, i);
         if (rc < 0) return rc;
     }
     return 0;
@@ -179,8 +188,8 @@ static int alloc_ends(mnas_xnn *net, const mnas_graph *graph) {
     if (!net->arena) return MNAS_ERR_MEMORY;
     net->n_input = mnas_shape_size(graph->nodes[0].out);
     net->n_output = mnas_shape_size(graph->nodes[graph->n_nodes - 1].out);
-    net->input = alloc_floats(net->arena, net->n_input);
-    net->output = alloc_floats(net->arena, net->n_output);
+    net->input = mnas_xnn_floats(net->arena, net->n_input);
+    net->output = mnas_xnn_floats(net->arena, net->n_output);
     return net->input && net->output ? 0 : MNAS_ERR_MEMORY;
 }
 
@@ -189,7 +198,8 @@ static int start_runtime(mnas_xnn *net, xnn_subgraph_t subgraph, int n_threads) 
         return mnas_error_set(MNAS_ERR_LIBRARY, "pthreadpool: cannot start %d threads", n_threads);
     int rc = mnas_xnn_check(xnn_create_runtime_v2(subgraph, net->pool, 0, &net->runtime), NULL);
     if (rc < 0) return rc;
-    const struct xnn_external_value ends[N_EXTERNAL] = {{INPUT_ID, net->input}, {OUTPUT_ID, net->output}};
+    const struct xnn_external_value ends[N_EXTERNAL] = {{MNAS_XNN_INPUT_ID, net->input},
+                                                        {MNAS_XNN_OUTPUT_ID, net->output}};
     return mnas_xnn_check(xnn_setup_runtime(net->runtime, N_EXTERNAL, ends), NULL);
 }
 

@@ -17,6 +17,7 @@ typedef struct mnas_xnn_builder {
     const mnas_graph *graph;
     const mnas_weights *weights;
     uint32_t *value;   /* [n_nodes] XNNPACK value id of each node's output; a lowering sets its own */
+    int result;        /* the node whose output leaves the subgraph */
     mnas_arena *arena; /* repacked weights; lives as long as the runtime */
 } mnas_xnn_builder;
 
@@ -31,7 +32,7 @@ typedef int (*mnas_xnn_lower)(mnas_xnn_builder *b, int node);
 int mnas_xnn_check(enum xnn_status status, const mnas_node *node);
 /* An inner value of shape [1, h, w, c]. */
 int mnas_xnn_inner(mnas_xnn_builder *b, int node, mnas_shape shape, uint32_t *value);
-/* The value of the node's output, kept in b->value[node]: the graph's last node is the network's result. */
+/* The value of the node's output, kept in b->value[node]; leaves the subgraph where it is b->result. */
 int mnas_xnn_output(mnas_xnn_builder *b, int node);
 /* Parameter i of the node as a constant in XNNPACK's order: [O,C,k,k] as [O,k,k,C], [C,1,k,k] as [1,k,k,C]. */
 int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value);
@@ -42,6 +43,14 @@ int mnas_xnn_bounds(const mnas_node *node, float *min, float *max);
 
 /* A pool of one pixel, which XNNPACK's pools refuse: a depthwise 1x1 convolution by ones. Defines the output, too. */
 int mnas_xnn_subsample(mnas_xnn_builder *b, int node);
+
+/* What makes a runtime (xnn.c, xnn_layers.c). Value ids of what comes from outside: */
+enum { MNAS_XNN_INPUT_ID = 0, MNAS_XNN_OUTPUT_ID = 1, MNAS_XNN_INPUT2_ID = 2 };
+int mnas_xnn_lower_node(mnas_xnn_builder *b, int node);
+/* The node's output comes from outside, as value `id`. */
+int mnas_xnn_outside(mnas_xnn_builder *b, int node, uint32_t id);
+/* Zeros that kernels may read a little beyond; NULL: no memory. */
+float *mnas_xnn_floats(mnas_arena *arena, size_t n);
 
 typedef struct mnas_xnn mnas_xnn;
 

@@ -1,4 +1,5 @@
-/* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker latency` times one.
+/* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker latency` times one,
+ * `mnas worker layers` each of its layers.
  *
  * The answers go out through a private copy of stdout; stdout itself is then stderr, so that a library's
  * print cannot garble them. Exit codes: 0 answered, 1 failed and said so in the answer, 2 wrong usage.
@@ -31,11 +32,11 @@ static void tell(void *user, const mnas_epoch *epoch) {
     mnas_trial_wire_print_epoch(user, epoch);
 }
 
-static int train(FILE *out) {
+static int train(FILE *in, FILE *out) {
     char *text = NULL;
     mnas_trial_wire_request trial = {0};
     mnas_train_result result;
-    int rc = mnas_proc_read_request(&text, stdin, "training request");
+    int rc = mnas_proc_read_request(&text, in, "training request");
     if (rc == 0) rc = mnas_trial_wire_parse_request(&trial, text);
     if (rc == 0) {
         trial.options.progress = tell;
@@ -51,16 +52,28 @@ static int train(FILE *out) {
     return rc < 0 ? 1 : 0;
 }
 
+typedef int worker(FILE *in, FILE *out);
+
+static worker *worker_of(const char *kind) {
+    static const struct {
+        const char *kind;
+        worker *work;
+    } workers[] = {
+        {"trial", train}, {"latency", mnas_device_worker_latency}, {"layers", mnas_device_worker_layers}};
+    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++)
+        if (strcmp(kind, workers[i].kind) == 0) return workers[i].work;
+    return NULL;
+}
+
 int mnas_worker_main(const char *kind) {
-    const bool is_trial = strcmp(kind, "trial") == 0;
-    int code = 2;
-    if (!is_trial && strcmp(kind, "latency") != 0) {
-        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency", kind);
-        return code;
+    worker *work = worker_of(kind);
+    if (!work) {
+        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency, layers", kind);
+        return 2;
     }
     FILE *out = take_stdout();
     if (!out) return 1;
-    code = is_trial ? train(out) : mnas_device_worker_latency(stdin, out);
+    int code = work(stdin, out);
     if (fclose(out) != 0 && code == 0) code = 1;
     return code;
 }
