@@ -1,5 +1,5 @@
 # For people; the build itself is CMake (CMakePresets.json). `make` alone prints this help.
-.PHONY: help deps build demo check check-asan check-tsan check-all bench format clean
+.PHONY: help deps build install demo check check-asan check-tsan check-all bench format clean
 
 help:
 	@echo "mnas: platform-aware neural architecture search"
@@ -9,6 +9,7 @@ help:
 	@echo
 	@echo "  make deps        install what is missing (apt), nothing else"
 	@echo "  make build       release build at build/mnas"
+	@echo "  make install     the program and its manual pages, below PREFIX (/usr/local)"
 	@echo "  make check-asan  all tests under the address and undefined-behaviour sanitizers"
 	@echo "  make check-tsan  the tests of our own threads under the thread sanitizer"
 	@echo "  make bench       training speed beside PyTorch (needs python3-torch)"
@@ -20,6 +21,9 @@ deps:
 
 build: deps
 	@cmake --preset release >/dev/null && ninja -C build
+
+install: build
+	@cmake --install build --prefix "$${PREFIX:-/usr/local}"
 
 demo: build
 	@scripts/demo
