@@ -54,11 +54,15 @@ const char *mnas_version(void);
 
 typedef enum { MNAS_OP_MBCONV, MNAS_OP_CONV, MNAS_OP_SEP } mnas_conv_op;
 typedef enum { MNAS_SKIP_IDENTITY, MNAS_SKIP_NONE, MNAS_SKIP_POOL } mnas_skip_op;
-typedef enum { MNAS_ACT_NONE, MNAS_ACT_RELU, MNAS_ACT_RELU6, MNAS_ACT_SIGMOID } mnas_act;
+/* swish: x sigmoid(x). hswish: x relu6(x + 3) / 6 (MobileNetV3). Sigmoid is squeeze-and-excitation's gate: no network's. */
+typedef enum {
+    MNAS_ACT_NONE, MNAS_ACT_RELU, MNAS_ACT_RELU6, MNAS_ACT_SWISH, MNAS_ACT_HSWISH, MNAS_ACT_SIGMOID
+} mnas_act;
 typedef enum { MNAS_PAD_SAME, MNAS_PAD_SYMMETRIC } mnas_pad;
 
 /* One block: `repeats` equal layers, the first with the stride and from `in` to `out` filters (paper section 4.1; notation of
- * the official code, MnasNet block strings). Printed as r3_k5_s22_e3_i24_o40_se0.25[_opconv|_opsep][_noskip|_skippool]. */
+ * the official code, MnasNet block strings). Printed as
+ * r3_k5_s22_e3_i24_o40_se0.25[_opconv|_opsep][_noskip|_skippool][_actrelu|_actrelu6|_actswish|_acthswish]. */
 typedef struct mnas_block {
     int repeats;      /* 1.. */
     int kernel;       /* 3, 5, 7 */
@@ -68,6 +72,7 @@ typedef struct mnas_block {
     double se_ratio;  /* 0: no squeeze-and-excitation; else width max(1, int(ratio * the layer's input filters)) */
     mnas_conv_op op;
     mnas_skip_op skip;
+    mnas_act act;     /* of its layers; none: the model's */
 } mnas_block;
 
 /* Parse one block string, keys in any order. MNAS_ERR_FORMAT names the position (1-based) and what was expected. */
@@ -85,7 +90,7 @@ typedef struct mnas_model {
     int n_blocks;
     mnas_block blocks[MNAS_MAX_BLOCKS];
     int head_filters;               /* 1x1 convolution + BN + act before pooling; 0: absent [0] */
-    mnas_act act;                   /* [relu] */
+    mnas_act act;                   /* of stem, head and blocks that name none themselves [relu] */
     mnas_pad padding;               /* [same] TensorFlow's, or symmetric k/2 (PyTorch) */
     double bn_epsilon;              /* [1e-3] */
     double bn_momentum;             /* [0.99] share of the old moving statistics kept at a step (TensorFlow's sense) */

@@ -99,6 +99,7 @@ void mnas_builder_dense(mnas_builder *b, const char *name, int n_out) {
 typedef struct layer {
     const mnas_block *block;
     int in, out, stride; /* as declared */
+    mnas_act act;        /* the block's, or the model's where it has none */
 } layer;
 
 static void squeeze_excite(mnas_builder *b, const layer *l) {
@@ -111,14 +112,14 @@ static void squeeze_excite(mnas_builder *b, const layer *l) {
 
 static void conv_layer(mnas_builder *b, const layer *l) {
     mnas_builder_conv(b, "conv", l->block->kernel, l->stride, l->out);
-    mnas_builder_bn(b, "bn1", b->model->act);
+    mnas_builder_bn(b, "bn1", l->act);
     squeeze_excite(b, l);
 }
 
 /* MobileNetV1's layer; with a linear projection also MobileNetV2's first one, which is mbconv without expansion. */
 static void separable_layer(mnas_builder *b, const layer *l, mnas_act project_act) {
     dwconv(b, "conv_dw", l->block->kernel, l->stride);
-    mnas_builder_bn(b, "bn1", b->model->act);
+    mnas_builder_bn(b, "bn1", l->act);
     squeeze_excite(b, l);
     mnas_builder_conv(b, "conv_pw", 1, 1, l->out);
     mnas_builder_bn(b, "bn2", project_act);
@@ -126,9 +127,9 @@ static void separable_layer(mnas_builder *b, const layer *l, mnas_act project_ac
 
 static void mbconv_layer(mnas_builder *b, const layer *l) {
     mnas_builder_conv(b, "conv_pw", 1, 1, l->in * l->block->expand);
-    mnas_builder_bn(b, "bn1", b->model->act);
+    mnas_builder_bn(b, "bn1", l->act);
     dwconv(b, "conv_dw", l->block->kernel, l->stride);
-    mnas_builder_bn(b, "bn2", b->model->act);
+    mnas_builder_bn(b, "bn2", l->act);
     squeeze_excite(b, l);
     mnas_builder_conv(b, "conv_pwl", 1, 1, l->out);
     mnas_builder_bn(b, "bn3", MNAS_ACT_NONE);
@@ -140,7 +141,7 @@ static void body(mnas_builder *b, const layer *l) {
         conv_layer(b, l);
         break;
     case MNAS_OP_SEP:
-        separable_layer(b, l, b->model->act);
+        separable_layer(b, l, l->act);
         break;
     case MNAS_OP_MBCONV:
         if (l->block->expand > 1)
@@ -172,7 +173,8 @@ static int shortcut(mnas_builder *b, const layer *l) {
 
 void mnas_layer_build(mnas_builder *b, const mnas_block *block) {
     bool first = b->layer == 0;
-    layer l = {block, first ? block->in : block->out, block->out, first ? block->stride : 1};
+    layer l = {block, first ? block->in : block->out, block->out, first ? block->stride : 1,
+               block->act ? block->act : b->model->act};
     int skip = shortcut(b, &l);
     body(b, &l);
     if (skip < 0) return;

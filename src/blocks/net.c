@@ -25,6 +25,10 @@ static int check_block(const mnas_block *block) {
     if ((rc = in_range("input filters", block->in, 1, MNAS_MAX_FILTERS)) < 0) return rc;
     if ((rc = in_range("output filters", block->out, 1, MNAS_MAX_FILTERS)) < 0) return rc;
     if ((rc = in_range("squeeze ratio", block->se_ratio, 0, 1)) < 0) return rc;
+    if (block->act > MNAS_ACT_HSWISH)
+        return mnas_error_set(MNAS_ERR_INVALID,
+                              "activation is %d; allowed: none (the model's), relu, relu6, swish, hswish",
+                              (int)block->act);
     if (block->kernel != 3 && block->kernel != 5 && block->kernel != 7)
         return mnas_error_set(MNAS_ERR_INVALID, "kernel is %d; allowed: 3, 5, 7", block->kernel);
     return 0;

@@ -1,5 +1,5 @@
-/* act.c - relu and relu6 on their own (behind batch-norm they are part of bn.c). Sigmoid is left to the
- * reference loops. */
+/* act.c - relu and relu6 on their own. No built-in network has one: behind batch-norm they are part of bn.c, as
+ * are swish and hswish, which on their own are left to the reference loops, like sigmoid. */
 #include <math.h>
 
 #include "kernels/map.h"
@@ -29,7 +29,7 @@ static int backward(void *state, const mnas_call *call) {
 #pragma omp parallel for schedule(static) num_threads(m->n_threads) if (m->n_pieces > 1)
     for (size_t i = 0; i < m->n_pieces; i++) {
         const size_t at = i * MNAS_MAP_PIECE;
-        m->isa->clamp_gradient(call->dst + at, call->ddst + at, mnas_map_length(m, i), 0.0f, high(call),
+        m->isa->clamp_gradient(call->src[0] + at, call->ddst + at, mnas_map_length(m, i), 0.0f, high(call),
                                call->dsrc[0] + at);
     }
     return 0;

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "kernels/isa.h"
+#include "model/act.h"
 #include "model/kernel.h"
 
 enum { ROW_LANES = 4, BLOCK_ROWS = 64, N_TABLES = 5, SMALL_WORK = 1 << 14, STREAM_BYTES = 24 << 20 };
@@ -176,6 +177,7 @@ static mnas_bn_columns coefficients(const pass *p, mnas_act act) {
                              .beta = table(p, 2),
                              .slope = table(p, 3),
                              .offset = table(p, 4),
+                             .act = act,
                              .low = act == MNAS_ACT_NONE ? -INFINITY : 0.0f,
                              .high = act == MNAS_ACT_RELU6 ? 6.0f : INFINITY};
 }
@@ -226,19 +228,18 @@ static int forward(void *state, const mnas_call *call) {
     for (size_t i = tail(b); i < b->pixels * b->channels; i++) {
         const size_t c = i % b->channels;
         const float y = (p.x[i] - p.coef.mean[c]) * p.coef.scale[c] + p.coef.beta[c];
-        const float at_least = y < p.coef.low ? p.coef.low : y;
-        p.result[i] = at_least > p.coef.high ? p.coef.high : at_least;
+        p.result[i] = (float)mnas_act_value(p.coef.act, (double)y);
     }
     return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ backward */
 
-/* dy where the activation lets it through. */
+/* dy times the activation's slope. */
 static double gradient_at(const pass *p, size_t i) {
     const size_t c = i % p->b->channels;
     const float y = (p->x[i] - p->coef.mean[c]) * p->coef.scale[c] + p->coef.beta[c];
-    return y > p->coef.low && y < p->coef.high ? (double)p->dy[i] : 0;
+    return (double)p->dy[i] * mnas_act_slope(p->coef.act, (double)y);
 }
 
 /* dgamma and dbeta, and from them slope and offset of dx = scale g - (x - mean) slope - offset (bn's own

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mnas.h"
+
 enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
 
 /* Depthwise leaves work on one block of `width` channels (mnas_isa_width). What they read several times
@@ -46,10 +48,11 @@ typedef struct mnas_dw_weight {
     float *sum; /* [kernel * kernel, width] */
 } mnas_dw_weight;
 
-/* Batch-norm's coefficients of each column: y = clamp((x - mean) * scale + beta, low, high); for the gradient
- * dx = scale * g - (x - mean) * slope - offset, g = dy where low < y < high, else 0. */
+/* Batch-norm's coefficients of each column: y = act((x - mean) * scale + beta); for the gradient
+ * dx = scale * g - (x - mean) * slope - offset, g = dy act'. Activations that clip do so to low and high. */
 typedef struct mnas_bn_columns {
     const float *mean, *scale, *beta, *slope, *offset;
+    mnas_act act; /* none, relu, relu6, swish, hswish */
     float low, high;
 } mnas_bn_columns;
 
@@ -73,9 +76,9 @@ typedef struct mnas_isa {
                         size_t columns, float *dx);
     /* total[j] += part[j]; any n */
     void (*accumulate)(const float *part, size_t n, double *total);
-    /* Any n below. y = clamp(x, low, high); dx = dy where low < y < high, else 0 (y the result of clamp) */
+    /* Any n below. y = clamp(x, low, high); dx = dy where low < x < high, else 0 */
     void (*clamp)(const float *x, size_t n, float low, float high, float *y);
-    void (*clamp_gradient)(const float *y, const float *dy, size_t n, float low, float high, float *dx);
+    void (*clamp_gradient)(const float *x, const float *dy, size_t n, float low, float high, float *dx);
     void (*add)(const float *a, const float *b, size_t n, float *y);
     /* Any columns. sum[j] = sum_i x[i, j]; sum[j] = sum_i x[i, j] y[i, j] */
     void (*column_sums)(const float *x, size_t rows, size_t columns, float *sum);

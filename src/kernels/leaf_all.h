@@ -23,6 +23,7 @@ typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float vec1 __attribute__((aligned(4), may_alias));
 typedef LEAF_CAT(vec, MNAS_LEAF_LANES) vec;
+typedef int32_t ivec __attribute__((vector_size(4 * MNAS_LEAF_LANES)));
 
 /* clamped: NaN stays NaN, so that a diverged step shows; on x86 the second operand of max and min wins then.
  * where_inside: x where low < y < high, else 0. */
@@ -90,6 +91,7 @@ LEAF_INLINE void store_fence(void) {}
 #define WIDTH 1
 #include "kernels/leaf_dw.h"
 #undef WIDTH
+#include "kernels/leaf_act.h"
 #include "kernels/leaf_bn.h"
 #include "kernels/leaf_map.h"
 

@@ -16,6 +16,15 @@ LEAF_INLINE void store(float *p, vec x) {
     size_t j = 0;                                                                                            \
     for (; j + 4 * MNAS_LEAF_LANES <= columns; j += 4 * MNAS_LEAF_LANES) body(__VA_ARGS__, j, 4);            \
     for (; j < columns; j += MNAS_LEAF_LANES) body(__VA_ARGS__, j, 1);
+/* The same with the activation as a constant, too. */
+#define FOR_COLUMNS_OF_ACT(body, ...)                                                                        \
+    if (bn->act == MNAS_ACT_SWISH) {                                                                         \
+        FOR_COLUMNS(body, __VA_ARGS__, MNAS_ACT_SWISH)                                                       \
+    } else if (bn->act == MNAS_ACT_HSWISH) {                                                                 \
+        FOR_COLUMNS(body, __VA_ARGS__, MNAS_ACT_HSWISH)                                                      \
+    } else {                                                                                                 \
+        FOR_COLUMNS(body, __VA_ARGS__, MNAS_ACT_NONE)                                                        \
+    }
 
 LEAF_INLINE void sums_of(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
                          float *square, size_t j, const int n) {
@@ -37,7 +46,7 @@ static void bn_sums(const float *x, const float *shift, size_t rows, size_t colu
                     float *square){FOR_COLUMNS(sums_of, x, shift, rows, columns, sum, square)}
 
 LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y,
-                          const bool stream, size_t j, const int n) {
+                          const bool stream, const mnas_act act, size_t j, const int n) {
     vec mean[4], scale[4], beta[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
     for (int v = 0; v < n; v++) {
@@ -48,7 +57,7 @@ LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows
 #pragma GCC unroll 4
         for (int v = 0; v < n; v++) {
             const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
-            const vec result = clamped((load(x + k) - mean[v]) * scale[v] + beta[v], low, high);
+            const vec result = activated((load(x + k) - mean[v]) * scale[v] + beta[v], low, high, act);
             if (stream)
                 store_past_cache(y + k, result);
             else
@@ -58,17 +67,18 @@ LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows
 }
 
 static void bn_apply(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y) {
-    FOR_COLUMNS(apply_to, x, bn, rows, columns, y, false)
+    FOR_COLUMNS_OF_ACT(apply_to, x, bn, rows, columns, y, false)
 }
 
 static void bn_apply_stream(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns,
                             float *y) {
-    FOR_COLUMNS(apply_to, x, bn, rows, columns, y, true)
+    FOR_COLUMNS_OF_ACT(apply_to, x, bn, rows, columns, y, true)
     store_fence();
 }
 
 LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
-                                  size_t columns, float *sum, float *sum_x, size_t j, const int n) {
+                                  size_t columns, float *sum, float *sum_x, const mnas_act act, size_t j,
+                                  const int n) {
     vec mean[4], scale[4], beta[4], s[4], q[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
     for (int v = 0; v < n; v++) {
@@ -81,7 +91,7 @@ LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn
         for (int v = 0; v < n; v++) {
             const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
             const vec d = load(x + k) - mean[v];
-            const vec g = where_inside(d * scale[v] + beta[v], low, high, load(dy + k));
+            const vec g = passed_back(d * scale[v] + beta[v], low, high, load(dy + k), act);
             s[v] += g;
             q[v] += g * d;
         }
@@ -92,11 +102,11 @@ LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn
 
 static void bn_gradient_sums(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
                              size_t columns, float *sum, float *sum_x){
-    FOR_COLUMNS(gradient_sums_of, x, dy, bn, rows, columns, sum, sum_x)}
+    FOR_COLUMNS_OF_ACT(gradient_sums_of, x, dy, bn, rows, columns, sum, sum_x)}
 
 /* dx = scale * (g - mean(g) - xhat * mean(g xhat)), xhat = (x - mean) / std; dx may be dy. */
 LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
-                             size_t columns, float *dx, size_t j, const int n) {
+                             size_t columns, float *dx, const mnas_act act, size_t j, const int n) {
     vec mean[4], scale[4], beta[4], slope[4], offset[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
     for (int v = 0; v < n; v++) {
@@ -109,7 +119,7 @@ LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_bn_colu
         for (int v = 0; v < n; v++) {
             const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
             const vec d = load(x + k) - mean[v];
-            const vec g = where_inside(d * scale[v] + beta[v], low, high, load(dy + k));
+            const vec g = passed_back(d * scale[v] + beta[v], low, high, load(dy + k), act);
             store(dx + k, g * scale[v] - d * slope[v] - offset[v]);
         }
     }
@@ -117,5 +127,5 @@ LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_bn_colu
 
 static void bn_gradient(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
                         size_t columns, float *dx) {
-    FOR_COLUMNS(gradient_to, x, dy, bn, rows, columns, dx)
+    FOR_COLUMNS_OF_ACT(gradient_to, x, dy, bn, rows, columns, dx)
 }

@@ -12,8 +12,8 @@ static void clamp(const float *x, size_t n, float low, float high, float *y) {
     }
 }
 
-static void clamp_gradient(const float *y, const float *dy, size_t n, float low, float high, float *dx) {
-    for (size_t i = 0; i < n; i++) dx[i] = y[i] > low && y[i] < high ? dy[i] : 0.0f;
+static void clamp_gradient(const float *x, const float *dy, size_t n, float low, float high, float *dx) {
+    for (size_t i = 0; i < n; i++) dx[i] = x[i] > low && x[i] < high ? dy[i] : 0.0f;
 }
 
 static void add(const float *a, const float *b, size_t n, float *y) {

@@ -12,16 +12,16 @@
 #include "base/error.h"
 #include "base/str.h"
 
-const char *const mnas_act_names[] = {"none", "relu", "relu6", "sigmoid", NULL};
+const char *const mnas_act_names[] = {"none", "relu", "relu6", "swish", "hswish", "sigmoid", NULL};
 const char *const mnas_pad_names[] = {"same", "symmetric", NULL};
 const char *const mnas_skip_names[] = {"identity", "none", "pool", NULL};
 const char *const mnas_conv_op_names[] = {"mbconv", "conv", "sep", NULL};
 
-#define ALL_KEYS "r k s e i o se opconv opsep noskip skippool"
+#define ALL_KEYS "r k s e i o se opconv opsep noskip skippool act"
 
 /* One key of the string under way; also the bit in the set of keys seen. */
-enum { KEY_R, KEY_K, KEY_S, KEY_E, KEY_I, KEY_O, KEY_SE, KEY_OP, KEY_SKIP, N_KEYS };
-static const char *const key_names[N_KEYS] = {"r", "k", "s", "e", "i", "o", "se", "op", "skip"};
+enum { KEY_R, KEY_K, KEY_S, KEY_E, KEY_I, KEY_O, KEY_SE, KEY_OP, KEY_SKIP, KEY_ACT, N_KEYS };
+static const char *const key_names[N_KEYS] = {"r", "k", "s", "e", "i", "o", "se", "op", "skip", "act"};
 
 typedef struct token {
     const char *block; /* the whole string, for messages */
@@ -72,10 +72,20 @@ static int parse_se(const token *tok, double *out) {
     return 0;
 }
 
+static int parse_act(const token *tok, mnas_act *out) {
+    for (int act = MNAS_ACT_RELU; act <= MNAS_ACT_HSWISH; act++) /* sigmoid is no block's */
+        if (strcmp(tok->text + 3, mnas_act_names[act]) == 0) {
+            *out = (mnas_act)act;
+            return 0;
+        }
+    return fail_at(tok, "activation is '%s'; allowed: relu, relu6, swish, hswish", tok->text + 3);
+}
+
 /* Which key a token is, or -1. Words are compared whole, numbers by their letters. */
 static int key_of(const char *text) {
     if (strcmp(text, "opconv") == 0 || strcmp(text, "opsep") == 0) return KEY_OP;
     if (strcmp(text, "noskip") == 0 || strcmp(text, "skippool") == 0) return KEY_SKIP;
+    if (strncmp(text, "act", 3) == 0) return KEY_ACT;
     size_t letters = strcspn(text, "0123456789.-+");
     for (int key = KEY_R; key <= KEY_SE; key++)
         if (strlen(key_names[key]) == letters && strncmp(text, key_names[key], letters) == 0) return key;
@@ -101,6 +111,8 @@ static int parse_value(const token *tok, int key, mnas_block *block) {
     case KEY_OP:
         block->op = strcmp(tok->text, "opconv") == 0 ? MNAS_OP_CONV : MNAS_OP_SEP;
         return 0;
+    case KEY_ACT:
+        return parse_act(tok, &block->act);
     default:
         block->skip = strcmp(tok->text, "noskip") == 0 ? MNAS_SKIP_NONE : MNAS_SKIP_POOL;
         return 0;
@@ -149,12 +161,14 @@ int mnas_block_parse(mnas_block *out, const char *text) {
 void mnas_block_print(const mnas_block *block, char *buf, size_t n) {
     static const char *const op[] = {"", "_opconv", "_opsep"}, *const skip[] = {"", "_noskip", "_skippool"};
     char se[40] = "";
+    const char *act = block->act ? mnas_act_names[block->act] : "";
     if (block->se_ratio > 0) {
         memcpy(se, "_se", 3);
         mnas_str_from_f64(block->se_ratio, se + 3);
     }
-    snprintf(buf, n, "r%d_k%d_s%d%d_e%d_i%d_o%d%s%s%s", block->repeats, block->kernel, block->stride,
-             block->stride, block->expand, block->in, block->out, se, op[block->op], skip[block->skip]);
+    snprintf(buf, n, "r%d_k%d_s%d%d_e%d_i%d_o%d%s%s%s%s%s", block->repeats, block->kernel, block->stride,
+             block->stride, block->expand, block->in, block->out, se, op[block->op], skip[block->skip],
+             *act ? "_act" : "", act);
 }
 
 void mnas_model_default_normalisation(mnas_model *model, int channels) {

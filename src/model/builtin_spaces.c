@@ -12,7 +12,9 @@
     X(mnasnet_google, "mnasnet-google")                                                                      \
     X(mnasnet_28, "mnasnet-28")                                                                              \
     X(mnasnet_32, "mnasnet-32")                                                                              \
-    X(flat_28, "flat-28")
+    X(flat_28, "flat-28")                                                                                    \
+    X(mnasnet_hswish, "mnasnet-hswish")                                                                      \
+    X(mnasnet_28_hswish, "mnasnet-28-hswish")
 
 #define EMBED(id, name)                                                                                      \
     __asm__(".pushsection .rodata\n"                                                                         \

@@ -35,6 +35,11 @@ bool mnas_model_is_path(const char *arg);
  * 0.9 of it. */
 int mnas_model_round_filters(int filters, double multiplier);
 
+/* A published network, already of its image size, made fit for images below 64 pixels (larger: nothing changes): strides of
+ * 2 are kept, from the input on, while they leave a map of at least 4x4, and become 1 after that; the head has
+ * `multiplier` times its filters, as the blocks have, and at least 128. */
+void mnas_model_adapt_to_size(mnas_model *model, double multiplier);
+
 /* mean and std of `channels` as documented at mnas_model; channels is 1..MNAS_MAX_CHANNELS. */
 void mnas_model_default_normalisation(mnas_model *model, int channels);
 

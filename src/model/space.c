@@ -107,6 +107,9 @@ void mnas_space_apply(mnas_choice_kind kind, const mnas_space_option *option, mn
     case MNAS_CHOICE_SKIP:
         block->skip = (mnas_skip_op)(int)option->value;
         break;
+    case MNAS_CHOICE_ACT:
+        block->act = (mnas_act)(int)option->value;
+        break;
     case MNAS_CHOICE_FILTERS:
         block->out = (int)option->value;
         break;
@@ -167,7 +170,7 @@ static bool option_matches(mnas_choice_kind kind, const mnas_space_option *optio
     mnas_space_apply(kind, option, &changed);
     return changed.expand == block->expand && changed.kernel == block->kernel && changed.out == block->out &&
            changed.repeats == block->repeats && changed.se_ratio == block->se_ratio &&
-           changed.skip == block->skip;
+           changed.skip == block->skip && changed.act == block->act;
 }
 
 /* The block's value of a choice as the user writes it in a space file. */
@@ -192,6 +195,9 @@ static void describe(mnas_choice_kind kind, const mnas_block *block, char *buf, 
         break;
     case MNAS_CHOICE_SKIP:
         snprintf(buf, n, "%s", mnas_skip_names[block->skip]);
+        break;
+    case MNAS_CHOICE_ACT:
+        snprintf(buf, n, "%s", block->act ? mnas_act_names[block->act] : "the model's");
         break;
     case MNAS_CHOICE_FILTERS:
         snprintf(buf, n, "%d", block->out);

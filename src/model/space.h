@@ -15,6 +15,7 @@ typedef enum {
     MNAS_CHOICE_KERNEL,
     MNAS_CHOICE_SE,
     MNAS_CHOICE_SKIP,
+    MNAS_CHOICE_ACT,
     MNAS_CHOICE_FILTERS,
     MNAS_CHOICE_LAYERS,
     MNAS_N_CHOICE_KINDS,
@@ -24,7 +25,7 @@ extern const char *const mnas_choice_names[MNAS_N_CHOICE_KINDS + 1];
 
 /* What one option does to a block. */
 typedef struct mnas_space_option {
-    double value;     /* expand, kernel, se, filters, layers; of skip the mnas_skip_op */
+    double value;     /* expand, kernel, se, filters, layers; of skip the mnas_skip_op, of act the mnas_act */
     mnas_conv_op op;  /* of op, as the next two */
     int expand, skip; /* 0 and -1: left to the choices `expand` and `skip` */
 } mnas_space_option;

@@ -14,7 +14,8 @@
 #include "base/str.h"
 #include "model/model_file.h"
 
-const char *const mnas_choice_names[] = {"op", "expand", "kernel", "se", "skip", "filters", "layers", NULL};
+const char *const mnas_choice_names[] = {"op",  "expand",  "kernel", "se", "skip",
+                                         "act", "filters", "layers", NULL};
 
 typedef struct reader {
     const mnas_yaml_doc *doc;
@@ -115,6 +116,14 @@ static int read_skip(const site *s, const mnas_yaml *node, mnas_space_option *op
     return rc;
 }
 
+static int read_act(const site *s, const mnas_yaml *node, mnas_space_option *option) {
+    int index = 0;
+    int rc = mnas_yaml_choice(s->r->doc, node, "act", mnas_act_names + MNAS_ACT_RELU,
+                              MNAS_ACT_HSWISH - MNAS_ACT_RELU + 1, &index);
+    option->value = MNAS_ACT_RELU + index;
+    return rc;
+}
+
 /* x0.75: times the reference's filters, truncated as the published space does it; or a number. */
 static int read_filters(const site *s, const mnas_yaml *node, mnas_space_option *option) {
     double scale;
@@ -173,6 +182,8 @@ static int read_option(const site *s, const mnas_yaml *node, mnas_space_option *
         return mnas_yaml_number(s->r->doc, node, "se", 0, 1, &option->value);
     case MNAS_CHOICE_SKIP:
         return read_skip(s, node, option);
+    case MNAS_CHOICE_ACT:
+        return read_act(s, node, option);
     case MNAS_CHOICE_FILTERS:
         return read_filters(s, node, option);
     case MNAS_CHOICE_LAYERS:
@@ -206,10 +217,13 @@ static int read_options(const site *s, mnas_space_option *options) {
     return 0;
 }
 
+static bool is_ordinal(mnas_choice_kind kind) {
+    return kind != MNAS_CHOICE_OP && kind != MNAS_CHOICE_SKIP && kind != MNAS_CHOICE_ACT;
+}
+
 static const char *option_text(const site *s, const mnas_space_option *option, const mnas_yaml *node) {
     char number[32];
-    if (s->kind == MNAS_CHOICE_OP || s->kind == MNAS_CHOICE_SKIP)
-        return mnas_arena_strdup(s->r->space->arena, node->text);
+    if (!is_ordinal(s->kind)) return mnas_arena_strdup(s->r->space->arena, node->text);
     mnas_str_from_f64(option->value, number);
     return mnas_arena_strdup(s->r->space->arena, number);
 }
@@ -227,7 +241,7 @@ static int add_step(const site *s, const mnas_space_option *options) {
         if (!(texts[k] = option_text(s, &options[k], node))) return MNAS_ERR_MEMORY;
         values[k] = options[k].value;
     }
-    bool ordinal = s->kind != MNAS_CHOICE_OP && s->kind != MNAS_CHOICE_SKIP;
+    bool ordinal = is_ordinal(s->kind);
     mnas_space_step *step = &space->steps[space->n_steps++];
     *step = (mnas_space_step){.kind = s->kind, .block = s->block, .options = kept};
     step->decision = (mnas_decision){

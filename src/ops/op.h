@@ -7,8 +7,8 @@
  * The operators: input conv dwconv bn act add se maxpool avgpool gap dropout dense.
  *   conv     params weight [K,C,k,k] (bias [K], act in inference graphs)   k x k, stride, explicit pads
  *   dwconv   params weight [C,1,k,k] (bias, act in inference graphs)       depthwise
- *   bn       params gamma beta mean var; then act (none, relu, relu6)      saved: batch mean and 1/std, 2 C floats
- *   act      relu, relu6, sigmoid
+ *   bn       params gamma beta mean var; then act (all but sigmoid)        saved: batch mean and 1/std, 2 C floats
+ *   act      relu, relu6, swish, hswish, sigmoid
  *   add      two inputs of one shape
  *   se       params conv_reduce.weight [R,C,1,1] .bias [R] conv_expand.weight [C,R,1,1] .bias [C]
  *            y = x * sigmoid(W2 relu(W1 mean_hw(x) + b1) + b2)             saved: pooled, reduced, scale per image

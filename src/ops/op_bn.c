@@ -14,7 +14,8 @@
 
 static int shape(mnas_node *node, const mnas_shape *in) {
     if (node->act == MNAS_ACT_SIGMOID)
-        return mnas_error_set(MNAS_ERR_INVALID, "bn's activation is sigmoid; allowed: none, relu, relu6");
+        return mnas_error_set(MNAS_ERR_INVALID,
+                              "bn's activation is sigmoid; allowed: none, relu, relu6, swish, hswish");
     if (!(node->epsilon > 0) || !(node->momentum >= 0 && node->momentum <= 1))
         return mnas_error_set(MNAS_ERR_INVALID,
                               "bn's epsilon is %g and momentum %g; allowed: above 0, and 0 to 1",
@@ -82,13 +83,8 @@ static void forward(const mnas_call *call) {
         double scale = (double)call->param[0][c] * rstd, beta = (double)call->param[1][c];
         for (int64_t i = c; i < n * channels; i += channels)
             call->dst[i] =
-                (float)mnas_ref_act(call->node->act, ((double)call->src[0][i] - mean) * scale + beta);
+                (float)mnas_act_value(call->node->act, ((double)call->src[0][i] - mean) * scale + beta);
     }
-}
-
-static bool passes(mnas_act act, double y) {
-    if (act == MNAS_ACT_NONE) return true;
-    return y > 0 && (act != MNAS_ACT_RELU6 || y < 6);
 }
 
 /* With xhat = (x - mean) rstd, g = ddst act'(gamma xhat + beta) and means over n values:
@@ -102,7 +98,7 @@ static void backward_channel(const mnas_call *call, int c) {
     double dgamma = 0, dbeta = 0;
     for (int64_t i = c; i < size; i += channels) {
         double xhat = ((double)src[i] - mean) * rstd;
-        double g = passes(call->node->act, gamma * xhat + beta) ? (double)call->ddst[i] : 0;
+        double g = (double)call->ddst[i] * mnas_act_slope(call->node->act, gamma * xhat + beta);
         dbeta += g;
         dgamma += g * xhat;
     }
@@ -111,7 +107,7 @@ static void backward_channel(const mnas_call *call, int c) {
     if (!call->dsrc[0]) return;
     for (int64_t i = c; i < size; i += channels) {
         double xhat = ((double)src[i] - mean) * rstd;
-        double g = passes(call->node->act, gamma * xhat + beta) ? (double)call->ddst[i] : 0;
+        double g = (double)call->ddst[i] * mnas_act_slope(call->node->act, gamma * xhat + beta);
         call->dsrc[0][i] = (float)(gamma * rstd * (g - (dbeta + xhat * dgamma) / (double)n));
     }
 }

@@ -59,7 +59,7 @@ static void forward(const mnas_call *call) {
                 float *dst = call->dst + mnas_ref_at(node->out, n, oy, ox);
                 for (int k = 0; k < node->filters; k++) {
                     double bias = node->bias ? (double)call->param[1][k] : 0;
-                    dst[k] = (float)mnas_ref_act(node->act, window_dot(call, n, oy, ox, k) + bias);
+                    dst[k] = (float)mnas_act_value(node->act, window_dot(call, n, oy, ox, k) + bias);
                 }
             }
 }

@@ -54,7 +54,7 @@ static void forward(const mnas_call *call) {
                 float *dst = call->dst + mnas_ref_at(node->out, n, oy, ox);
                 for (int c = 0; c < node->out.c; c++) {
                     double bias = node->bias ? (double)call->param[1][c] : 0;
-                    dst[c] = (float)mnas_ref_act(node->act, window_dot(call, n, oy, ox, c) + bias);
+                    dst[c] = (float)mnas_act_value(node->act, window_dot(call, n, oy, ox, c) + bias);
                 }
             }
 }

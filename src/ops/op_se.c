@@ -80,7 +80,7 @@ static void dense(float *out, int n_out, const float *in, int n_in, const float 
     for (int i = 0; i < n_out; i++) {
         double sum = (double)bias[i];
         for (int j = 0; j < n_in; j++) sum += (double)weight[(int64_t)i * n_in + j] * (double)in[j];
-        out[i] = (float)mnas_ref_act(act, sum);
+        out[i] = (float)mnas_act_value(act, sum);
     }
 }
 

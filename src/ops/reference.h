@@ -1,13 +1,13 @@
-/* reference.h - what the reference loops of all operators share: places in an NHWC tensor, windows, activations.
+/* reference.h - what the reference loops of all operators share: places in an NHWC tensor, windows; and activations.
  *
  * Only for op_*.c. Nothing here is fast, and nothing here knows a library.
  */
 #ifndef MNAS_OPS_REFERENCE_H
 #define MNAS_OPS_REFERENCE_H
 
-#include <math.h>
 #include <stdint.h>
 
+#include "model/act.h"
 #include "ops/op.h"
 
 /* Where pixel (y, x) of image n starts in a tensor [N, h, w, c]. */
@@ -29,20 +29,6 @@ static inline bool mnas_ref_output_of(int *out, int i, int tap, int pad_before, 
     int at = i + pad_before - tap;
     *out = at / stride;
     return at >= 0 && at % stride == 0 && *out < n_out;
-}
-
-static inline double mnas_ref_act(mnas_act act, double y) {
-    switch (act) {
-    case MNAS_ACT_RELU:
-        return y > 0 ? y : 0;
-    case MNAS_ACT_RELU6:
-        return y > 0 ? (y < 6 ? y : 6) : 0;
-    case MNAS_ACT_SIGMOID:
-        return 1 / (1 + exp(-y));
-    case MNAS_ACT_NONE:
-        break;
-    }
-    return y;
 }
 
 /* Output side lengths of a window operator from its kernel, stride and pads; sets node->out.h and .w. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/act.h"
 #include "ops/op.h"
 
 enum { N_EXTERNAL = 2 };
@@ -132,12 +133,41 @@ int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value) 
     return add_constant(b, node, 1, &dim, zeros, value);
 }
 
-int mnas_xnn_bounds(const mnas_node *node, float *min, float *max) {
-    *min = node->act == MNAS_ACT_NONE ? -INFINITY : 0;
-    *max = node->act == MNAS_ACT_RELU6 ? 6 : INFINITY;
-    if (node->act != MNAS_ACT_SIGMOID) return 0;
-    return mnas_error_set(MNAS_ERR_INVALID, "%s \"%s\": sigmoid cannot be fused; allowed: none, relu, relu6",
-                          node->op->plugin.name, node->name);
+int mnas_xnn_open_output(mnas_xnn_builder *b, int node, float *min, float *max, uint32_t *out) {
+    const mnas_node *n = &b->graph->nodes[node];
+    const bool clips = mnas_act_clips(n->act);
+    *min = n->act == MNAS_ACT_RELU || n->act == MNAS_ACT_RELU6 ? 0 : -INFINITY;
+    *max = n->act == MNAS_ACT_RELU6 ? 6 : INFINITY;
+    int rc = mnas_xnn_output(b, node);
+    if (rc < 0) return rc;
+    *out = b->value[node];
+    return clips ? 0 : mnas_xnn_inner(b, node, n->out, out);
+}
+
+static int define_swish(mnas_xnn_builder *b, int node, uint32_t in) {
+    const mnas_node *n = &b->graph->nodes[node];
+    uint32_t gate;
+    int rc = mnas_xnn_inner(b, node, n->out, &gate);
+    if (rc < 0 || (rc = mnas_xnn_check(xnn_define_sigmoid(b->subgraph, in, gate, 0), n)) < 0) return rc;
+    return mnas_xnn_check(xnn_define_multiply2(b->subgraph, -INFINITY, INFINITY, in, gate, b->value[node], 0),
+                          n);
+}
+
+int mnas_xnn_activate(mnas_xnn_builder *b, int node, uint32_t in) {
+    const mnas_node *n = &b->graph->nodes[node];
+    switch (n->act) {
+    case MNAS_ACT_SWISH:
+        return define_swish(b, node, in);
+    case MNAS_ACT_HSWISH:
+        return mnas_xnn_check(xnn_define_hardswish(b->subgraph, in, b->value[node], 0), n);
+    case MNAS_ACT_SIGMOID:
+        return mnas_xnn_check(xnn_define_sigmoid(b->subgraph, in, b->value[node], 0), n);
+    case MNAS_ACT_NONE:
+    case MNAS_ACT_RELU:
+    case MNAS_ACT_RELU6:
+        break; /* fused */
+    }
+    return 0;
 }
 
 int mnas_xnn_subsample(mnas_xnn_builder *b, int node) {

@@ -38,8 +38,11 @@ int mnas_xnn_output(mnas_xnn_builder *b, int node);
 int mnas_xnn_param(mnas_xnn_builder *b, int node, int i, uint32_t *value);
 /* Bias: parameter i, or zeros[n] when the node has none. */
 int mnas_xnn_bias(mnas_xnn_builder *b, int node, int i, int n, uint32_t *value);
-/* The bounds that are the activation; MNAS_ERR_INVALID for one that is no clipping (sigmoid). */
-int mnas_xnn_bounds(const mnas_node *node, float *min, float *max);
+/* Where an operator with an activation writes. One that clips is fused as bounds, and *out is the node's own output. For
+ * the others the bounds are infinite and *out is an inner value: mnas_xnn_activate, called when the operator stands, puts
+ * the activation between it and the output. */
+int mnas_xnn_open_output(mnas_xnn_builder *b, int node, float *min, float *max, uint32_t *out);
+int mnas_xnn_activate(mnas_xnn_builder *b, int node, uint32_t in);
 
 /* A pool of one pixel, which XNNPACK's pools refuse: a depthwise 1x1 convolution by ones. Defines the output, too. */
 int mnas_xnn_subsample(mnas_xnn_builder *b, int node);

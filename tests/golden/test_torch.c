@@ -17,9 +17,20 @@
 
 static const double allowed = 1e-4; /* ||a - b|| / ||b||, of each tensor */
 
-static const char arch[] =
-    "r1_k3_s11_e1_i6_o6_noskip r2_k5_s22_e3_i6_o6_se0.5_skippool r1_k3_s22_e2_i6_o6_skippool "
-    "r1_k3_s11_e1_i6_o10_se0.25_opsep_skippool r2_k3_s22_e1_i10_o8_se0.25_opconv";
+/* What torch_net.py calls a network. */
+typedef struct variant {
+    const char *name;
+    bool same; /* padding; and unbiased moving variance */
+    mnas_act act;
+    const char *arch;
+} variant;
+
+#define ARCH(act)                                                                                            \
+    "r1_k3_s11_e1_i6_o6_noskip r2_k5_s22_e3_i6_o6_se0.5_skippool" act " r1_k3_s22_e2_i6_o6_skippool "        \
+    "r1_k3_s11_e1_i6_o10_se0.25_opsep_skippool" act " r2_k3_s22_e1_i10_o8_se0.25_opconv"
+static const variant same = {"torch_same", true, MNAS_ACT_RELU, ARCH("")},
+                     symmetric = {"torch_symmetric", false, MNAS_ACT_RELU, ARCH("")},
+                     swish = {"torch_swish", true, MNAS_ACT_HSWISH, ARCH("_actswish")};
 
 /* ---- the fixture: a safetensors file whose tensors are looked up by name ---- */
 
@@ -105,7 +116,7 @@ static double compare(const fixture *f, const char *stage, const mnas_trainer *t
 
 enum { BATCH = 6, SIZE = 30, CHANNELS = 3, CLASSES = 7, STEPS = 3 };
 
-static void make_model(mnas_model *model, bool same) {
+static void make_model(mnas_model *model, const variant *v) {
     mnas_model_defaults(model);
     model->stem_filters = 6;
     model->head_filters = 12;
@@ -114,18 +125,19 @@ static void make_model(mnas_model *model, bool same) {
     model->input_channels = CHANNELS;
     model->bn_momentum = 0.9;
     model->bn_epsilon = 1e-3;
-    model->padding = same ? MNAS_PAD_SAME : MNAS_PAD_SYMMETRIC;
-    model->bn_unbiased = same;
+    model->act = v->act;
+    model->padding = v->same ? MNAS_PAD_SAME : MNAS_PAD_SYMMETRIC;
+    model->bn_unbiased = v->same;
     model->dropout = 0;
-    assert_int_equal(mnas_model_set_arch(model, arch), 0);
+    assert_int_equal(mnas_model_set_arch(model, v->arch), 0);
 }
 
-static void open_trainer(mnas_trainer *t, const fixture *f, bool same, const char *optimizer,
+static void open_trainer(mnas_trainer *t, const fixture *f, const variant *v, const char *optimizer,
                          mnas_engine_kind kind) {
     char spec[256];
     mnas_model model;
     mnas_recipe recipe;
-    make_model(&model, same);
+    make_model(&model, v);
     snprintf(
         spec, sizeof spec,
         "proxy:optimizer=%s,lr=0.02,batch=6,schedule=constant,warmup-epochs=0,momentum=0.9,rms-decay=0.9,"
@@ -141,12 +153,12 @@ static void open_trainer(mnas_trainer *t, const fixture *f, bool same, const cha
     }
 }
 
-static void check(const char *name, bool same, const char *optimizer, mnas_engine_kind kind) {
+static void check(const variant *v, const char *optimizer, mnas_engine_kind kind) {
     fixture f;
     mnas_trainer t;
     double worst_gradient = 0, worst = 0;
-    open_fixture(&f, name);
-    open_trainer(&t, &f, same, optimizer, kind);
+    open_fixture(&f, v->name);
+    open_trainer(&t, &f, v, optimizer, kind);
     float *images = tensor(&f, "images", BATCH * SIZE * SIZE * CHANNELS);
     int32_t *labels = tensor(&f, "labels", BATCH);
     for (int step = 1; step <= STEPS; step++) {
@@ -160,7 +172,7 @@ static void check(const char *name, bool same, const char *optimizer, mnas_engin
         double distance = compare(&f, stage, &t, t.weights, false);
         if (distance > worst) worst = distance;
     }
-    print_message("%s, %s, %s: gradients within %.1e, weights within %.1e\n", name, optimizer,
+    print_message("%s, %s, %s: gradients within %.1e, weights within %.1e\n", v->name, optimizer,
                   kind == MNAS_ENGINE_FAST ? "fast" : "reference", worst_gradient, worst);
     free(labels);
     free(images);
@@ -170,26 +182,34 @@ static void check(const char *name, bool same, const char *optimizer, mnas_engin
 
 static void fast_engine_with_same_padding(void **state) {
     (void)state;
-    check("torch_same", true, "rmsprop", MNAS_ENGINE_FAST);
-    check("torch_same", true, "sgd", MNAS_ENGINE_FAST);
+    check(&same, "rmsprop", MNAS_ENGINE_FAST);
+    check(&same, "sgd", MNAS_ENGINE_FAST);
 }
 
 static void fast_engine_with_symmetric_padding(void **state) {
     (void)state;
-    check("torch_symmetric", false, "rmsprop", MNAS_ENGINE_FAST);
-    check("torch_symmetric", false, "sgd", MNAS_ENGINE_FAST);
+    check(&symmetric, "rmsprop", MNAS_ENGINE_FAST);
+    check(&symmetric, "sgd", MNAS_ENGINE_FAST);
 }
 
 static void reference_engine_with_same_padding(void **state) {
     (void)state;
-    check("torch_same", true, "rmsprop", MNAS_ENGINE_REFERENCE);
-    check("torch_same", true, "sgd", MNAS_ENGINE_REFERENCE);
+    check(&same, "rmsprop", MNAS_ENGINE_REFERENCE);
+    check(&same, "sgd", MNAS_ENGINE_REFERENCE);
 }
 
 static void reference_engine_with_symmetric_padding(void **state) {
     (void)state;
-    check("torch_symmetric", false, "rmsprop", MNAS_ENGINE_REFERENCE);
-    check("torch_symmetric", false, "sgd", MNAS_ENGINE_REFERENCE);
+    check(&symmetric, "rmsprop", MNAS_ENGINE_REFERENCE);
+    check(&symmetric, "sgd", MNAS_ENGINE_REFERENCE);
+}
+
+static void both_engines_with_swish_and_hard_swish(void **state) {
+    (void)state;
+    check(&swish, "rmsprop", MNAS_ENGINE_REFERENCE);
+    check(&swish, "sgd", MNAS_ENGINE_REFERENCE);
+    check(&swish, "rmsprop", MNAS_ENGINE_FAST);
+    check(&swish, "sgd", MNAS_ENGINE_FAST);
 }
 
 int main(void) {
@@ -198,6 +218,7 @@ int main(void) {
         cmocka_unit_test(reference_engine_with_symmetric_padding),
         cmocka_unit_test(fast_engine_with_same_padding),
         cmocka_unit_test(fast_engine_with_symmetric_padding),
+        cmocka_unit_test(both_engines_with_swish_and_hard_swish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,8 @@
 
     /usr/bin/python3 tests/golden/torch_net.py tests/golden      (Debian's python3-torch)
 
-Two networks: `same` (TensorFlow's padding, unbiased moving variance, RMSProp and SGD) and `symmetric` (k // 2, biased). Each
-file holds the images (NHWC), labels, all weights before (none of them zero), the loss and all gradients of step 1, and all
+Three networks: `same` (TensorFlow's padding, unbiased moving variance, RMSProp and SGD), `symmetric` (k // 2, biased), and
+`swish`: `same` with hard swish in stem, head and every second block, and swish in the others. Each file holds the images (NHWC), labels, all weights before (none of them zero), the loss and all gradients of step 1, and all
 weights after each of three steps of either optimiser. Nothing here reads our own code: the network is written out by hand in
 torch, with the tensor names of timm. The networks' block strings stand in test_torch.c.
 """
@@ -44,8 +44,9 @@ def pads(size, kernel, stride, rule):
 class Net:
     """The network as a function of a dictionary of tensors; `build` names and shapes them as it first runs."""
 
-    def __init__(self, rule, unbiased):
+    def __init__(self, rule, unbiased, acts):
         self.rule, self.unbiased = rule, unbiased
+        self.acts, self.act = acts, acts[0]  # block b has acts[b % 2], stem and head acts[0]
         self.params, self.moving, self.generator = {}, {}, numpy.random.RandomState(42)
 
     def get(self, name, shape, low, high):
@@ -72,7 +73,7 @@ class Net:
         weight = self.get(name + ".weight", (x.shape[1], 1, kernel, kernel), -bound, bound)
         return F.conv2d(self.window(x, kernel, stride), weight, stride=stride, groups=x.shape[1])
 
-    def bn(self, x, name, relu=True):
+    def bn(self, x, name, active=True):
         c = x.shape[1]
         gamma = self.get(name + ".weight", (c,), 0.5, 1.5)
         beta = self.get(name + ".bias", (c,), -0.5, 0.5)
@@ -83,7 +84,7 @@ class Net:
         self.moving[name] = [BN_MOMENTUM * mean + (1 - BN_MOMENTUM) * x.detach().mean((0, 2, 3)),
                              BN_MOMENTUM * var + (1 - BN_MOMENTUM) * x.detach().var((0, 2, 3), unbiased=self.unbiased)]
         y = F.batch_norm(x, None, None, gamma, beta, True, 0.0, BN_EPSILON)
-        return F.relu(y) if relu else y
+        return self.act(y) if active else y
 
     def squeeze(self, x, name, width):
         c = x.shape[1]
@@ -114,25 +115,27 @@ class Net:
             last, norm = "conv_pw", "bn2"
         if ratio:
             x = self.squeeze(x, name + "se", max(1, int(ratio * width_in)))
-        return self.bn(self.conv(x, name + last, out), name + norm, relu=op == "sep")
+        return self.bn(self.conv(x, name + last, out), name + norm, active=op == "sep")
 
     def shortcut(self, x, name, first, stride, width_in, out, skip):
         if skip == "pool" and first:
             s = self.pool(x, stride)
             if width_in != out:
-                s = self.bn(self.conv(s, name + "skip_conv", out), name + "skip_bn", relu=False)
+                s = self.bn(self.conv(s, name + "skip_conv", out), name + "skip_bn", active=False)
             return s
         return x if skip != "none" and stride == 1 and width_in == out else None
 
     def forward(self, x):
         x = self.bn(self.conv(x, "conv_stem", STEM, 3, 2), "bn1")
         for b, (op, repeats, kernel, stride, expand, width_in, out, ratio, skip) in enumerate(BLOCKS):
+            self.act = self.acts[b % 2]
             for l in range(repeats):
                 name = "blocks.%d.%d." % (b, l)
                 s, i = (stride, width_in) if l == 0 else (1, out)
                 short = self.shortcut(x, name, l == 0, s, i, out, skip)
                 x = self.layer(x, name, op, kernel, s, expand, i, out, ratio)
                 x = x if short is None else x + short
+        self.act = self.acts[0]
         x = self.bn(self.conv(x, "conv_head", HEAD), "bn2").mean((2, 3))
         bound = 1 / math.sqrt(CLASSES)
         return F.linear(x, self.get("classifier.weight", (CLASSES, HEAD), -bound, bound),
@@ -186,11 +189,11 @@ def save(path, tensors):
         f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
-def make(path, rule, unbiased):
+def make(path, rule, unbiased, acts):
     random = numpy.random.RandomState(7)
     images = torch.tensor(random.normal(size=(BATCH, CHANNELS, SIZE, SIZE)).astype(numpy.float32)).double()
     labels = torch.tensor(random.randint(0, CLASSES, BATCH))
-    net = Net(rule, unbiased)
+    net = Net(rule, unbiased, acts)
     net.forward(images)  # names the tensors; its effect on the moving statistics is part of "before"
     before = {name: t.float().double() for name, t in net.state().items()}
     assert all((t != 0).all() for t in before.values())
@@ -209,5 +212,6 @@ def make(path, rule, unbiased):
 
 
 torch.set_num_threads(1)
-make(sys.argv[1] + "/torch_same.safetensors", "same", True)
-make(sys.argv[1] + "/torch_symmetric.safetensors", "symmetric", False)
+make(sys.argv[1] + "/torch_same.safetensors", "same", True, (F.relu, F.relu))
+make(sys.argv[1] + "/torch_symmetric.safetensors", "symmetric", False, (F.relu, F.relu))
+make(sys.argv[1] + "/torch_swish.safetensors", "same", True, (F.hardswish, F.silu))

@@ -338,15 +338,18 @@ static void test_depthwise(void **state) {
 static void test_batch_norm(void **state) {
     (void)state;
     static const int channels[] = {1, 3, 8, 12, 17, 24, 40, 96, 144};
-    static const mnas_act acts[] = {MNAS_ACT_NONE, MNAS_ACT_RELU, MNAS_ACT_RELU6};
+    static const mnas_act acts[] = {MNAS_ACT_NONE, MNAS_ACT_RELU, MNAS_ACT_RELU6, MNAS_ACT_SWISH,
+                                    MNAS_ACT_HSWISH};
     for (size_t c = 0; c < 9; c++)
-        for (size_t a = 0; a < 3; a++) {
+        for (size_t a = 0; a < 5; a++) {
             check_case("bn", &(shape_case){3, 5, 7, channels[c], 0, 0, 0, (int)a % 2, acts[a]});
             check_case("bn", &(shape_case){1, 3, 3, channels[c], 0, 0, 0, 1, acts[a]});
             check_case("bn", &(shape_case){32, 4, 4, channels[c], 0, 0, 0, 0, acts[a]});
         }
     static const shape_case more[] = {{1, 1, 3, 5, 0, 0, 0, 1, MNAS_ACT_NONE},
-                                      {4, 32, 31, 16, 0, 0, 0, 1, MNAS_ACT_RELU}};
+                                      {4, 32, 31, 16, 0, 0, 0, 1, MNAS_ACT_RELU},
+                                      {4, 32, 31, 16, 0, 0, 0, 1, MNAS_ACT_SWISH},
+                                      {4, 32, 31, 16, 0, 0, 0, 1, MNAS_ACT_HSWISH}};
     CHECK_TABLE("bn", more);
 }
 

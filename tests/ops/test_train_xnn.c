@@ -99,7 +99,7 @@ static void every_operator_agrees(void **state) {
         "r2_k5_s22_e1_i8_o16_se0.25_opsep r1_k3_s22_e1_i16_o16_opsep_skippool",
         "r2_k7_s22_e3_i8_o16_se0.5 r1_k3_s22_e6_i16_o16_skippool r1_k3_s11_e1_i16_o8_noskip",
     };
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 24; i++) {
         mnas_model model;
         char name[128];
         mnas_model_defaults(&model);
@@ -108,8 +108,8 @@ static void every_operator_agrees(void **state) {
         model.classes = 10;
         model.input_size = i % 2 ? 28 : 31;
         model.dropout = i % 2 ? 0.2 : 0;
-        model.padding = i / 6 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
-        model.act = i / 3 % 2 ? MNAS_ACT_RELU6 : MNAS_ACT_RELU;
+        model.padding = i / 12 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
+        model.act = (mnas_act)(MNAS_ACT_RELU + i / 3 % 4);
         assert_int_equal(mnas_model_set_arch(&model, archs[i % 3]), 0);
         snprintf(name, sizeof name, "network %d, %s", i, archs[i % 3]);
         check_model(&model, name);

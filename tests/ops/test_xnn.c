@@ -185,7 +185,8 @@ static void check_windows(const char *op, const int *kernels, int n_kernels, con
                                            .stride = stride,
                                            .filters = conv ? channels[c][1] : 0,
                                            .bias = !pool && i % 3 != 0,
-                                           .act = pool ? MNAS_ACT_NONE : (mnas_act)(i % 3),
+                                           .act =
+                                               pool ? MNAS_ACT_NONE : (mnas_act)(i % (MNAS_ACT_SIGMOID + 1)),
                                            .padding = pad ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME};
                         check_op(&t, &rng);
                     }
@@ -313,7 +314,7 @@ static void test_every_kind_of_block(void **state) {
             assert_int_equal(mnas_model_set_arch(&model, archs[i]), 0);
             model.stem_filters = 8;
             model.head_filters = variant & 1 ? 32 : 0;
-            model.act = variant & 1 ? MNAS_ACT_RELU6 : MNAS_ACT_RELU;
+            model.act = (mnas_act)(MNAS_ACT_RELU + variant);
             model.padding = variant & 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
             model.input_size = variant & 1 ? 29 : 32; /* odd and even sides */
             model.input_channels = variant & 2 ? 1 : 3;

@@ -29,6 +29,7 @@ static inline mnas_block random_block(mnas_rng *rng, int in) {
     b.se_ratio = pick(rng, 2) ? 0.25 : 0;
     b.op = (mnas_conv_op)pick(rng, 3);
     b.skip = (mnas_skip_op)pick(rng, 3);
+    b.act = (mnas_act)pick(rng, MNAS_ACT_HSWISH + 1);
     return b;
 }
 
@@ -40,7 +41,7 @@ static inline mnas_model random_model(uint64_t seed) {
     m.stem_stride = 1 + pick(&rng, 2);
     m.input_size = 9 + pick(&rng, 12);
     m.classes = 10;
-    m.act = (mnas_act)(MNAS_ACT_RELU + pick(&rng, 2));
+    m.act = (mnas_act)(MNAS_ACT_RELU + pick(&rng, 4));
     m.padding = (mnas_pad)pick(&rng, 2);
     m.head_filters = pick(&rng, 2) ? 16 : 0;
     m.dropout = pick(&rng, 2) ? 0.2 : 0;

@@ -146,6 +146,26 @@ static void bytes(void **state) {
     mnas_cost_free(&two);
 }
 
+/* A block's own activation goes before the model's, in all of its layers and nowhere else; it costs no multiply-adds. */
+static void a_block_may_have_its_own_activation(void **state) {
+    (void)state;
+    mnas_model plain = model_of("r2_k3_s11_e3_i16_o16 r1_k3_s11_e3_i16_o16"),
+               m = model_of("r2_k3_s11_e3_i16_o16_acthswish r1_k3_s11_e3_i16_o16");
+    mnas_graph *graph = built(&m);
+    mnas_cost with, without;
+    assert_int_equal(node_named(graph, "bn1")->act, MNAS_ACT_RELU);
+    assert_int_equal(node_named(graph, "blocks.0.0.bn1")->act, MNAS_ACT_HSWISH);
+    assert_int_equal(node_named(graph, "blocks.0.1.bn2")->act, MNAS_ACT_HSWISH);
+    assert_int_equal(node_named(graph, "blocks.0.1.bn3")->act, MNAS_ACT_NONE);
+    assert_int_equal(node_named(graph, "blocks.1.0.bn1")->act, MNAS_ACT_RELU);
+    assert_int_equal(mnas_cost_compute(&with, &m, 4), 0);
+    assert_int_equal(mnas_cost_compute(&without, &plain, 4), 0);
+    assert_true(with.macs == without.macs && with.params == without.params);
+    mnas_cost_free(&with);
+    mnas_cost_free(&without);
+    mnas_graph_destroy(graph);
+}
+
 /* By hand: skippool with a 1x1 convolution counts in params and macs. 33 -> stem 17x17x16 -> 9x9x24. */
 static void shortcut_is_counted(void **state) {
     (void)state;
@@ -179,12 +199,14 @@ static void keys(void **state) {
     assert_true(same_key("r1_k3_s22_e3_i16_o24", "r1_k3_s22_e3_i16_o24_noskip"));
     assert_true(same_key("r2_k3_s11_e3_i16_o16", "r1_k3_s11_e3_i16_o16 r1_k3_s11_e3_i16_o16"));
     assert_true(same_key("r2_k3_s22_e3_i16_o24 r1_k3_s11_e3_i24_o24", "r3_k3_s22_e3_i16_o24"));
+    assert_true(same_key(base, "r1_k3_s11_e3_i16_o16_actrelu")); /* as the model has it anyway */
     assert_true(same_key("r1_k3_s11_e3_i16_o16_se0.25", "r1_k3_s11_e3_i16_o16_se0.3")); /* both of width 4 */
     const char *others[] = {
-        "r2_k3_s11_e3_i16_o16",        "r1_k5_s11_e3_i16_o16",         "r1_k3_s22_e3_i16_o16",
-        "r1_k3_s11_e6_i16_o16",        "r1_k3_s11_e3_i16_o24",         "r1_k3_s11_e3_i16_o16_se0.25",
-        "r1_k3_s11_e3_i16_o16_opconv", "r1_k3_s11_e3_i16_o16_opsep",   "r1_k3_s11_e3_i16_o16_noskip",
-        "r1_k3_s11_e1_i16_o16",        "r1_k3_s11_e3_i16_o16_skippool"};
+        "r2_k3_s11_e3_i16_o16",          "r1_k5_s11_e3_i16_o16",          "r1_k3_s22_e3_i16_o16",
+        "r1_k3_s11_e6_i16_o16",          "r1_k3_s11_e3_i16_o24",          "r1_k3_s11_e3_i16_o16_se0.25",
+        "r1_k3_s11_e3_i16_o16_opconv",   "r1_k3_s11_e3_i16_o16_opsep",    "r1_k3_s11_e3_i16_o16_noskip",
+        "r1_k3_s11_e1_i16_o16",          "r1_k3_s11_e3_i16_o16_skippool", "r1_k3_s11_e3_i16_o16_actrelu6",
+        "r1_k3_s11_e3_i16_o16_actswish", "r1_k3_s11_e3_i16_o16_acthswish"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (same_key(base, others[i])) fail_msg("%s has the key of %s", others[i], base);
     assert_false(
@@ -208,6 +230,7 @@ static void refusals(void **state) {
     m = good, m.stem_filters = 8,
     refuse(m, "blocks.0.0.add: cannot add"); /* declared 16 meet 16, but 8 arrive */
     m = good, m.act = MNAS_ACT_SIGMOID, refuse(m, "sigmoid");
+    m = good, m.blocks[0].act = MNAS_ACT_SIGMOID, refuse(m, "block 1: activation is 5");
     m = good, m.bn_epsilon = 0, refuse(m, "epsilon is 0");
     m = good, m.dropout = 1, refuse(m, "rate is 1");
     m = good, m.dropout = NAN, refuse(m, "rate is");
@@ -229,6 +252,7 @@ int main(void) {
         cmocka_unit_test(zoo_is_exact),
         cmocka_unit_test(bytes),
         cmocka_unit_test(shortcut_is_counted),
+        cmocka_unit_test(a_block_may_have_its_own_activation),
         cmocka_unit_test(keys),
         cmocka_unit_test(refusals),
     };

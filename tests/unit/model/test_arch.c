@@ -21,6 +21,7 @@ static void assert_block_equal(const mnas_block *a, const mnas_block *b) {
     assert_true(a->se_ratio == b->se_ratio);
     assert_int_equal(a->op, b->op);
     assert_int_equal(a->skip, b->skip);
+    assert_int_equal(a->act, b->act);
 }
 
 static int below(mnas_rng *rng, int n) {
@@ -40,6 +41,7 @@ static mnas_block random_block(mnas_rng *rng) {
                                     : mnas_rng_uniform(rng),
         .op = (mnas_conv_op)below(rng, 3),
         .skip = (mnas_skip_op)below(rng, 3),
+        .act = (mnas_act)below(rng, MNAS_ACT_HSWISH + 1),
     };
 }
 
@@ -88,6 +90,8 @@ static void test_defaults_and_canonical_text(void **state) {
         {"r3_k5_s22_e3_i24_o40_se-0.0", "r3_k5_s22_e3_i24_o40"},
         {"skippool_r3_k7_s22_e3_i24_opconv_o40_se0.250", "r3_k7_s22_e3_i24_o40_se0.25_opconv_skippool"},
         {"r1_k3_s22_e1_i8_o8_se1_opsep", "r1_k3_s22_e1_i8_o8_se1_opsep"},
+        {"acthswish_r1_k3_s22_e1_i8_o8_noskip_opsep", "r1_k3_s22_e1_i8_o8_opsep_noskip_acthswish"},
+        {"r1_k3_s22_e1_i8_o8_actrelu", "r1_k3_s22_e1_i8_o8_actrelu"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         mnas_block block;
@@ -125,6 +129,11 @@ static void test_errors_name_the_position(void **state) {
         {"r3_r3_k3_s11_e3_i24_o40", "position 4: second r ('r3')"},
         {"r3_k3_s11_e3_i24_o40_opsep_opconv", "position 28: second op ('opconv')"},
         {"r3_k3_s11_e3_i24_o40_noskip_skippool", "position 29: second skip ('skippool')"},
+        {"r3_k3_s11_e3_i24_o40_actgelu",
+         "position 22: activation is 'gelu'; allowed: relu, relu6, swish, hswish"},
+        {"r3_k3_s11_e3_i24_o40_actsigmoid", "position 22: activation is 'sigmoid'"},
+        {"r3_k3_s11_e3_i24_o40_act", "position 22: activation is ''"},
+        {"r3_k3_s11_e3_i24_o40_actswish_acthswish", "position 31: second act ('acthswish')"},
         {"r3_k3_s11_e3_i24_o40_x1", "position 22: unknown key 'x1'"},
         {"r3_k3_s11_e3_i24_o40_skip", "position 22: unknown key 'skip'"},
         {"r3_k3_s11_e3_i24_o40_opdconv", "position 22: unknown key 'opdconv'"},

@@ -79,7 +79,7 @@ static void test_every_attribute_loads_back(void **state) {
         assert_int_equal(mnas_zoo_open(&model, "mnasnet-a1"), 0);
         snprintf(model.name, sizeof model.name, "%s", names[i]);
         model.stem_filters = 7, model.stem_stride = 1, model.head_filters = (int)i;
-        model.act = i % 2 ? MNAS_ACT_RELU : MNAS_ACT_RELU6;
+        model.act = (mnas_act)(MNAS_ACT_RELU + i % 4);
         model.padding = i % 2 ? MNAS_PAD_SAME : MNAS_PAD_SYMMETRIC;
         model.bn_epsilon = 1e-5 / 3, model.bn_momentum = 1.0 / 3, model.bn_unbiased = i % 2 == 0;
         model.dropout = 0.1 + 0.2, model.classes = 3, model.input_size = 29;

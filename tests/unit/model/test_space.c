@@ -23,9 +23,10 @@ static void test_sizes(void **state) {
         const char *name, *n_encodings;
         int n_decisions, n_blocks;
     } sizes[] = {
-        {"mnasnet", "1247968747541495808", 42, 7}, {"mnasnet-google", "9749755840167936", 42, 7},
-        {"mnasnet-28", "6687075336192", 30, 5},    {"mnasnet-32", "6687075336192", 30, 5},
-        {"flat-28", "184884258895036416", 40, 8},
+        {"mnasnet", "1247968747541495808", 42, 7},       {"mnasnet-google", "9749755840167936", 42, 7},
+        {"mnasnet-28", "6687075336192", 30, 5},          {"mnasnet-32", "6687075336192", 30, 5},
+        {"flat-28", "184884258895036416", 40, 8},        {"mnasnet-hswish", "159739999685311463424", 49, 7},
+        {"mnasnet-28-hswish", "213986410758144", 35, 5},
     };
     size_t n;
     const char *const *names = mnas_space_builtins(&n);
@@ -54,7 +55,7 @@ static void expect_decision(const mnas_space *space, int i, const char *name, co
     }
     assert_string_equal(d->name, name);
     assert_string_equal(text, choices);
-    bool nominal = strstr(name, ".op") || strstr(name, ".skip");
+    bool nominal = strstr(name, ".op") || strstr(name, ".skip") || strstr(name, ".act");
     assert_int_equal(d->ordinal, !nominal);
     assert_int_equal(d->values == NULL, nominal);
 }
@@ -98,6 +99,47 @@ static void test_decisions_of_google(void **state) {
     mnas_space_close(space);
 }
 
+static void expect_outside(const char *space_name, const mnas_model *model, const char *fragment) {
+    mnas_space *space = open_space(space_name);
+    int tokens[MNAS_MAX_STEPS];
+    assert_int_equal(mnas_space_encode(space, model, tokens), MNAS_ERR_ARG);
+    if (!strstr(mnas_error_message(), fragment))
+        fail_msg("\"%s\" lacks \"%s\"", mnas_error_message(), fragment);
+    mnas_space_close(space);
+}
+
+static void test_decisions_with_activations(void **state) {
+    (void)state;
+    mnas_space *space = open_space("mnasnet-28-hswish"), *relu = open_space("mnasnet-28");
+    expect_decision(space, 4, "block1.act", "relu hswish");
+    expect_decision(space, 34, "block5.layers", "1 2");
+    int tokens[35] = {0}, back[35];
+    mnas_model model, other, reference, plain;
+    char text[96];
+    tokens[11] = 1; /* block 2: hswish */
+    assert_int_equal(mnas_space_decode(space, tokens, &model), 0);
+    assert_int_equal(model.act, MNAS_ACT_HSWISH);
+    mnas_block_print(&model.blocks[0], text, sizeof text);
+    assert_string_equal(text, "r1_k3_s11_e1_i16_o16_opconv_noskip_actrelu");
+    mnas_block_print(&model.blocks[1], text, sizeof text);
+    assert_string_equal(text, "r2_k3_s22_e1_i16_o24_opconv_noskip_acthswish");
+    assert_int_equal(mnas_space_encode(space, &model, back), 0);
+    assert_memory_equal(tokens, back, sizeof tokens);
+    other = model, other.blocks[2].act = MNAS_ACT_SWISH;
+    expect_outside("mnasnet-28-hswish", &other,
+                   "is not in space mnasnet-28-hswish: act is swish; allowed: relu, hswish");
+    expect_outside("mnasnet-28", &model, "act is relu; allowed: the model's");
+    mnas_space_reference(space, &reference); /* but for the activations, mnasnet-28's */
+    mnas_space_reference(relu, &plain);
+    for (int b = 0; b < reference.n_blocks; b++) {
+        assert_int_equal(reference.blocks[b].act, b < 2 ? MNAS_ACT_RELU : MNAS_ACT_HSWISH);
+        reference.blocks[b].act = MNAS_ACT_NONE;
+        assert_memory_equal(&reference.blocks[b], &plain.blocks[b], sizeof plain.blocks[b]);
+    }
+    mnas_space_close(space);
+    mnas_space_close(relu);
+}
+
 static void test_decisions_per_layer(void **state) {
     (void)state;
     mnas_space *space = open_space("flat-28"), *blocks = open_space("mnasnet-28");
@@ -116,8 +158,8 @@ static void test_decisions_per_layer(void **state) {
 /* The small spaces promise it: each choice of filters is a multiple of 8. */
 static void test_widths_are_multiples_of_8(void **state) {
     (void)state;
-    static const char *const names[] = {"mnasnet-28", "mnasnet-32", "flat-28"};
-    for (int s = 0; s < 3; s++) {
+    static const char *const names[] = {"mnasnet-28", "mnasnet-32", "flat-28", "mnasnet-28-hswish"};
+    for (int s = 0; s < 4; s++) {
         mnas_space *space = open_space(names[s]);
         for (int i = 0; i < mnas_space_n_decisions(space); i++) {
             const mnas_decision *d = mnas_space_decision(space, i);
@@ -183,15 +225,6 @@ static void test_tokens_out_of_range(void **state) {
     assert_string_equal(mnas_error_message(), "token 8 (block2.se) is 2; allowed: 0 to 1");
     tokens[8] = -1;
     assert_int_equal(mnas_space_decode(space, tokens, &model), MNAS_ERR_ARG);
-    mnas_space_close(space);
-}
-
-static void expect_outside(const char *space_name, const mnas_model *model, const char *fragment) {
-    mnas_space *space = open_space(space_name);
-    int tokens[MNAS_MAX_STEPS];
-    assert_int_equal(mnas_space_encode(space, model, tokens), MNAS_ERR_ARG);
-    if (!strstr(mnas_error_message(), fragment))
-        fail_msg("\"%s\" lacks \"%s\"", mnas_error_message(), fragment);
     mnas_space_close(space);
 }
 
@@ -266,8 +299,10 @@ static void test_unknown_names(void **state) {
     mnas_space *space = NULL;
     assert_int_equal(mnas_space_open(&space, "mnasnet-82"), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "unknown search space 'mnasnet-82'; did you mean 'mnasnet"));
-    assert_non_null(strstr(mnas_error_message(),
-                           "allowed: mnasnet, mnasnet-google, mnasnet-28, mnasnet-32, flat-28, or a file"));
+    assert_non_null(
+        strstr(mnas_error_message(),
+               "allowed: mnasnet, mnasnet-google, mnasnet-28, mnasnet-32, flat-28, mnasnet-hswish, "
+               "mnasnet-28-hswish, or a file"));
     assert_int_equal(mnas_space_open(&space, "./no-such.yaml"), MNAS_ERR_IO);
     assert_null(space);
     mnas_space_close(NULL);
@@ -294,6 +329,7 @@ int main(void) {
         cmocka_unit_test(test_decisions_of_the_paper),
         cmocka_unit_test(test_decisions_of_google),
         cmocka_unit_test(test_decisions_per_layer),
+        cmocka_unit_test(test_decisions_with_activations),
         cmocka_unit_test(test_widths_are_multiples_of_8),
         cmocka_unit_test(test_tokens_and_networks_are_a_bijection),
         cmocka_unit_test(test_tokens_out_of_range),

@@ -159,7 +159,7 @@ static void test_broken_files(void **state) {
         {STEM NET "choices: {kernel: [3, 5]}\n", ":3:10: choices is of the wrong kind; allowed: a list"},
         {STEM NET "choices:\n- kernel\n", ":4:3: a choice is of the wrong kind; allowed: keys and values"},
         {STEM NET "choices:\n- kernels: [3, 5]\n", ":4:3: unknown key 'kernels'; did you mean 'kernel'?; "
-                                                   "allowed: op, expand, kernel, se, skip, filters, layers"},
+                                                   "allowed: op, expand, kernel, se, skip, act, filters, layers"},
         {STEM NET "choices:\n- kernel: [3, 5]\n  se: [0]\n", ":4:3: a choice has 2 keys; allowed: one"},
         {STEM NET "choices:\n- {}\n", ":4:3: a choice has 0 keys"},
         {STEM NET CHOICES "- kernel: [5, 7]\n", ":5:3: second 'kernel'; allowed: each choice once"},
@@ -174,6 +174,9 @@ static void test_broken_files(void **state) {
         {STEM NET "choices:\n- se: [0, 0.0]\n", ":4:11: se: 0 and 0.0 are the same in block 1"},
         {STEM NET "choices:\n- skip: [none, pol]\n",
          ":4:16: skip is 'pol'; did you mean 'pool'?; allowed: identity, none, pool"},
+        {STEM NET "choices:\n- act: [relu, hsvish]\n",
+         ":4:15: act is 'hsvish'; did you mean 'hswish'?; allowed: relu, relu6, swish, hswish"},
+        {STEM NET "choices:\n- act: [swish, swish]\n", ":4:16: act: swish and swish are the same in block 1"},
         {STEM NET "choices:\n- op: [conv, dconv]\n",
          ":4:14: op 'dconv' is unknown; allowed: conv, sep, mbconv, mbconv1 to mbconv32"},
         {STEM NET "choices:\n- op: [conv, sep3]\n", ":4:14: op 'sep3' is unknown"},

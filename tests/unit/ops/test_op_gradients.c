@@ -1,6 +1,7 @@
 /* Backward of every operator against central differences of its own forward, over odd shapes, kernels,
  * strides, both padding rules and all activations. The loss is sum(ddst * dst), summed in double. Data keeps
  * away from kinks. */
+#include "model/act.h"
 #include "op_fixture.h"
 
 #include <stdio.h>
@@ -175,8 +176,10 @@ static void act(void **state) {
         fixture_open(&f, (mnas_node){.op = &mnas_op_act, .act = (mnas_act)a}, sizes[0], 2, MNAS_PAD_SAME,
                      &rng);
         three_levels(f.src[0], f.n_src, &rng);
-        if (a != MNAS_ACT_SIGMOID)
-            for (size_t i = 0; i < f.n_src; i++) f.src[0][i] = 3 + 3 * f.src[0][i];
+        for (size_t i = 0; i < f.n_src; i++) /* far from every kink: 0 and 6, or -3 and 3 */
+            f.src[0][i] = mnas_act_clips((mnas_act)a) ? 3 + 3 * f.src[0][i]
+                          : a == MNAS_ACT_HSWISH      ? 4 * f.src[0][i]
+                                                      : f.src[0][i];
         check_gradients(&f, &rng);
         fixture_close(&f);
     }
@@ -185,16 +188,17 @@ static void act(void **state) {
 static void bn(void **state) {
     (void)state;
     mnas_rng rng = mnas_rng_stream(4, 0, "bn");
-    for (int a = MNAS_ACT_NONE; a <= MNAS_ACT_RELU6; a++)
+    for (int a = MNAS_ACT_NONE; a <= MNAS_ACT_HSWISH; a++)
         for (size_t s = 0; s < 3; s++) {
             mnas_node node = {
                 .op = &mnas_op_bn, .act = (mnas_act)a, .epsilon = 1e-3, .momentum = 0.9, .unbiased = true};
             op_fixture f;
             fixture_open(&f, node, sizes[s], 4, MNAS_PAD_SAME, &rng);
             three_levels(f.src[0], f.n_src, &rng);
-            for (size_t c = 0; c < f.n_param[0]; c++) { /* y about -1.9, 3, 7.9 */
+            for (size_t c = 0; c < f.n_param[0];
+                 c++) { /* y about -1.9, 3, 7.9; of hswish, whose kinks are at -3 and 3, -4.9, 0, 4.9 */
                 f.param[0][c] = (c % 2 ? -4.f : 4.f) + 0.1f * (float)c;
-                f.param[1][c] = 3;
+                f.param[1][c] = a == MNAS_ACT_HSWISH ? 0 : 3;
             }
             check_gradients(&f, &rng);
             fixture_close(&f);
