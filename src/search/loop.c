@@ -2,7 +2,8 @@
  * does with it the strategy's.
  *
  * Invariant: what it decides (propose, wait, end) depends on outcomes that are seen, never on which job was
- * quicker; the one exception is the clock (max_minutes), which ends it.
+ * quicker; the one exception is the clock (max_minutes), which ends it at once. What was running then stays running in
+ * the study, and is tried again by the next search.
  */
 #include "search/loop.h"
 
@@ -23,7 +24,7 @@ enum { MAX_REPEATS_IN_ROW = 500, POLL_MS = 100 };
 static const double failures_per_trial = 3;
 static const double min_timeout_s = 600, timeout_factor = 20;
 
-typedef enum { STEP_PROPOSE, STEP_WAIT, STEP_FINISHED, STEP_STOP } step;
+typedef enum { STEP_PROPOSE, STEP_WAIT, STEP_FINISHED, STEP_STOP, STEP_BUDGET } step;
 
 typedef struct loop {
     const mnas_loop_setup *setup;
@@ -34,7 +35,7 @@ typedef struct loop {
     mnas_job **jobs;      /* [jobs] for waiting */
     int n_jobs;
     int n_updates, n_stored_updates; /* of the strategy; snapshots in the study */
-    double begun_s, proposal_begun_s;
+    double proposal_begun_s;
     mnas_progress progress;
 } loop;
 
@@ -50,6 +51,11 @@ static int count_active(const loop *l) {
 
 static bool is_cancelled(const loop *l) {
     return l->setup->options->cancel && *l->setup->options->cancel;
+}
+
+static bool time_is_over(const loop *l) {
+    const double limit = l->setup->options->max_minutes;
+    return !isnan(limit) && mnas_clock_now_s() - l->setup->begun_s >= 60 * limit;
 }
 
 static bool is_calibrated(const loop *l) {
@@ -281,14 +287,24 @@ static int measure_run(loop *l, mnas_trial_run *run) {
     return rc;
 }
 
+/* A training that has told of a step has touched all it needs. */
+static int64_t held_bytes(const loop *l) {
+    int64_t bytes = 0;
+    for (int i = 0; i < l->n_jobs; i++)
+        if (l->runs[i].phase == MNAS_RUN_TRAINING && !isnan(l->runs[i].frac)) bytes += l->runs[i].need_bytes;
+    return bytes;
+}
+
 /* Up to the start of its training, or its early end. */
 static int start_run(loop *l, mnas_trial_run *run) {
+    l->trial.held_bytes = held_bytes(l);
     int rc = mnas_trial_prepare(run, &l->trial);
     if (rc == 0 && run->phase == MNAS_RUN_READY) {
         show(l, NULL, run, "measuring");
         rc = measure_run(l, run);
     }
-    if (rc == 0 && run->phase == MNAS_RUN_MEASURED && !is_cancelled(l)) rc = mnas_trial_train(run, &l->trial);
+    if (rc == 0 && run->phase == MNAS_RUN_MEASURED && !is_cancelled(l) && !time_is_over(l))
+        rc = mnas_trial_train(run, &l->trial);
     return rc;
 }
 
@@ -379,9 +395,11 @@ static int finish_ended(loop *l) {
 
 /* ---- deciding ---- */
 
-static bool time_is_over(const loop *l) {
-    const double limit = l->setup->options->max_minutes;
-    return !isnan(limit) && mnas_clock_now_s() - l->begun_s >= 60 * limit;
+/* Rows that a resume finds are started already: they are replayed, and finished where they were running. */
+static bool trials_are_spent(const loop *l) {
+    const int limit = l->setup->options->max_trials;
+    const mnas_history *h = &l->history;
+    return limit > 0 && (size_t)h->n_trials >= h->n_known && h->n_trials >= limit;
 }
 
 static step decide(const loop *l) {
@@ -393,6 +411,7 @@ static step decide(const loop *l) {
     if (n_complete >= wanted) return STEP_FINISHED;
     if (h->repeats_in_row >= MAX_REPEATS_IN_ROW || h->n_failed >= failures_per_trial * wanted)
         return STEP_STOP;
+    if (trials_are_spent(l)) return n_unknown > 0 ? STEP_WAIT : STEP_BUDGET;
     if (h->n_seen + l->setup->delay <= h->n_proposals) return STEP_WAIT;
     if (n_complete + n_unknown >= wanted) return STEP_WAIT;
     /* rows found running at a resume may wait for a job: what is proposed always finds one, so that no
@@ -418,7 +437,7 @@ static int say_why_stopped(const loop *l) {
 /* What is running is let run to its end. */
 static int drain(loop *l) {
     int rc = 0;
-    while (rc >= 0 && count_active(l) > 0 && !is_cancelled(l)) {
+    while (rc >= 0 && count_active(l) > 0 && !is_cancelled(l) && !time_is_over(l)) {
         rc = poll_runs(l);
         if (rc == 0) rc = finish_ended(l);
     }
@@ -428,6 +447,12 @@ static int drain(loop *l) {
 static int say_time_is_over(const loop *l) {
     return mnas_error_set(MNAS_ERR_TIMEOUT, "the %g minutes are over with %d of %d trials complete",
                           l->setup->options->max_minutes, l->history.n_complete, l->setup->options->trials);
+}
+
+static int say_trials_are_spent(const loop *l) {
+    return mnas_error_set(MNAS_ERR_TIMEOUT,
+                          "all %d trials of --max-trials are started, and %d of %d wanted are complete",
+                          l->setup->options->max_trials, l->history.n_complete, l->setup->options->trials);
 }
 
 /* The trials to calibrate on may be complete and not seen. Where a search was asked for fewer than those, its
@@ -464,9 +489,11 @@ static int go_on(loop *l) {
         const step next = decide(l);
         if (next == STEP_FINISHED) return finish_search(l);
         if (next == STEP_STOP) return stop(l, say_why_stopped);
-        if (time_is_over(l)) return stop(l, say_time_is_over);
+        if (next == STEP_BUDGET) return stop(l, say_trials_are_spent);
+        if (time_is_over(l)) return say_time_is_over(l);
         if (next == STEP_PROPOSE && (rc = propose(l)) < 0) return rc;
-        if ((rc = start_waiting(l)) < 0) return rc;
+        if ((rc = start_waiting(l)) == MNAS_ERR_CANCELLED && time_is_over(l)) return say_time_is_over(l);
+        if (rc < 0) return rc;
         if ((rc = finish_ended(l)) < 0) return rc;
         if (rc > 0 || next == STEP_PROPOSE) continue;
         if ((rc = poll_runs(l)) < 0) return rc;
@@ -524,7 +551,7 @@ static int set_up(loop *l) {
 }
 
 int mnas_loop_run(const mnas_loop_setup *setup) {
-    loop l = {.setup = setup, .reward = setup->reward, .trial = setup->trial, .begun_s = mnas_clock_now_s()};
+    loop l = {.setup = setup, .reward = setup->reward, .trial = setup->trial};
     int rc = set_up(&l);
     if (rc == 0) rc = go_on(&l);
     for (int i = 0; i < l.n_jobs && l.runs; i++) mnas_trial_release(&l.runs[i], &l.trial);

@@ -20,7 +20,8 @@ typedef struct mnas_loop_setup {
     mnas_reward reward;      /* as opened from the options */
     int delay;               /* of the study */
     int n_calibrate; /* complete trials before the reward is calibrated; 0: it has its values already */
-    mnas_trial_context trial; /* timeout_s is set by the loop */
+    double begun_s;  /* of the command, on the monotonic clock: max_minutes count from there */
+    mnas_trial_context trial; /* timeout_s and held_bytes are set by the loop */
 } mnas_loop_setup;
 
 int mnas_loop_run(const mnas_loop_setup *setup);

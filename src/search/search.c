@@ -47,6 +47,7 @@ typedef struct search {
     mnas_decision *decisions;
     mnas_strategy *strategy;
     int delay, n_trials, threads; /* of the study */
+    double begun_s;
 } search;
 
 /* ---- options ---- */
@@ -69,6 +70,8 @@ static int check_numbers(const mnas_search_options *o) {
         return mnas_error_set(MNAS_ERR_ARG, "epochs is %g; allowed: more than 0, at most 100000", o->epochs);
     if (!isnan(o->max_minutes) && !(o->max_minutes > 0))
         return mnas_error_set(MNAS_ERR_ARG, "max-minutes is %g; allowed: more than 0", o->max_minutes);
+    if (o->max_trials < 0)
+        return mnas_error_set(MNAS_ERR_ARG, "max-trials is %d; allowed: 0 (no limit) or more", o->max_trials);
     if (!isnan(o->trial_timeout_s) && !(o->trial_timeout_s > 0))
         return mnas_error_set(MNAS_ERR_ARG, "trial-timeout is %g s; allowed: more than 0",
                               o->trial_timeout_s);
@@ -344,6 +347,7 @@ static int run(search *s) {
         .delay = s->delay,
         /* a study of few trials has no more to calibrate on */
         .n_calibrate = n_needed < s->n_trials ? n_needed : s->n_trials,
+        .begun_s = s->begun_s,
         .trial = {.data = s->options.data,
                   .recipe = s->options.recipe,
                   .epochs = s->options.epochs,
@@ -351,6 +355,9 @@ static int run(search *s) {
                   .threads = s->threads,
                   .batch = (int)s->recipe.batch,
                   .jobs = s->options.jobs,
+                  .training = &s->recipe,
+                  .images = &s->data,
+                  .free_bytes = s->hooks ? s->hooks->free_bytes : NULL,
                   .device = s->device,
                   .runner = s->hooks && s->hooks->runner ? s->hooks->runner : &mnas_job_runner_process}};
     return mnas_loop_run(&setup);
@@ -376,7 +383,7 @@ static void close_all(search *s) {
 }
 
 int mnas_search_run_with(const mnas_search_options *options, const mnas_search_hooks *hooks) {
-    search s = {.hooks = hooks};
+    search s = {.hooks = hooks, .begun_s = mnas_clock_now_s()};
     int rc;
     if ((rc = take_options(&s, options)) < 0) goto out;
     if ((rc = open_cheap(&s)) < 0) goto out;

@@ -14,9 +14,10 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "search/machine.h"
+#include "search/memory_need.h"
 
-/* What a training process needs beside the network: the program, its libraries, the loader's batches. */
-static const int64_t process_bytes = INT64_C(200) << 20;
+/* Its limit counts what a process has reserved, stacks of threads above all; its need what it touches. */
+static const int64_t reserve_bytes = INT64_C(64) << 20;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool limit_memory = false; /* the sanitizers map terabytes that they never touch */
@@ -83,15 +84,35 @@ static int fail_with(mnas_trial_run *run, int status, const char *error) {
 
 /* ---- before training ---- */
 
+/* What all may have, trainings under way included, divided by jobs: so that whether a network fits does not depend on
+ * what happens to run beside it. The limits of a process are its own. */
+static int64_t share_of_memory(const mnas_trial_context *context) {
+    const int64_t free_bytes = context->free_bytes ? context->free_bytes() : mnas_machine_shared_bytes(),
+                  alone = mnas_machine_process_bytes();
+    if (free_bytes == INT64_MAX) return alone;
+    const int64_t share = (free_bytes + context->held_bytes) / context->jobs;
+    return share < alone ? share : alone;
+}
+
 static int check_memory(mnas_trial_run *run, const mnas_cost *cost, const mnas_trial_context *context) {
     char text[256];
-    const int64_t need = cost->train_bytes + cost->weight_bytes + cost->optimizer_bytes + process_bytes;
-    const int64_t have = mnas_machine_free_bytes() / context->jobs;
-    if (need <= have) return 0;
+    run->need_bytes =
+        mnas_memory_need_of(cost, &run->model, context->training, context->images, context->max_images)
+            .private_bytes;
+    run->share_bytes = share_of_memory(context);
+    if (run->need_bytes <= run->share_bytes) return 0;
     snprintf(text, sizeof text, "training needs about %lld MiB at batch %d, and %lld MiB are free%s",
-             (long long)(need >> 20), context->batch, (long long)(have >> 20),
+             (long long)(run->need_bytes >> 20), context->batch, (long long)(run->share_bytes >> 20),
              context->jobs > 1 ? " for each job" : "");
     return fail(run, "memory", text);
+}
+
+/* Of the training process: beyond its share it would take from others, and ends itself instead. 0: none. */
+static int64_t limit_of_memory(const mnas_trial_run *run) {
+    const int64_t alone = mnas_machine_process_bytes();
+    if (!limit_memory || run->share_bytes == INT64_MAX) return 0;
+    const int64_t limit = run->share_bytes + reserve_bytes;
+    return limit < alone ? limit : alone;
 }
 
 int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context) {
@@ -139,7 +160,7 @@ int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
                                       .max_images = context->max_images,
                                       .threads = context->threads,
                                       .seed = run->row.seed,
-                                      .memory_bytes = limit_memory ? mnas_machine_free_bytes() : 0};
+                                      .memory_bytes = limit_of_memory(run)};
     run->train_begun_s = mnas_clock_now_s();
     const int rc = context->runner->start(context->runner->user, &run->job, &request);
     if (rc < 0) return rc;

@@ -12,15 +12,20 @@
 #include "device/device.h"
 #include "search/job.h"
 #include "store/store.h"
+#include "train/recipe.h"
 
 /* What all trials of a search share. */
 typedef struct mnas_trial_context {
     const char *data, *recipe;
-    double epochs;      /* NaN: the recipe's */
-    int64_t max_images; /* 0: all */
-    int threads, batch; /* of a training */
-    int jobs;           /* trials that share the machine's memory */
-    double timeout_s;   /* of a training; INFINITY: none */
+    double epochs;                   /* NaN: the recipe's */
+    int64_t max_images;              /* 0: all */
+    int threads, batch;              /* of a training */
+    int jobs;                        /* trials that share the machine's memory */
+    const mnas_recipe *training;     /* `recipe` read, and */
+    const mnas_dataset_info *images; /* `data` described: what the memory of a training depends on */
+    int64_t (*free_bytes)(void);     /* of the machine, for all trials; NULL: mnas_machine_shared_bytes */
+    int64_t held_bytes;              /* of it, by trainings that run and have taken their memory */
+    double timeout_s;                /* of a training; INFINITY: none */
     mnas_device *device;
     const mnas_job_runner *runner;
 } mnas_trial_context;
@@ -38,10 +43,11 @@ typedef struct mnas_trial_run {
     mnas_trial row; /* as it will be stored; owns its texts */
     mnas_model model;
     mnas_job *job;
-    double begun_s, train_begun_s; /* monotonic */
-    double paused_s;               /* of what the training process takes for training */
-    double away_s;                 /* of everything, while another trial was measured */
-    double paused_since_s;         /* NaN while it runs */
+    int64_t need_bytes, share_bytes; /* of memory: what it will hold; what it may */
+    double begun_s, train_begun_s;   /* monotonic */
+    double paused_s;                 /* of what the training process takes for training */
+    double away_s;                   /* of everything, while another trial was measured */
+    double paused_since_s;           /* NaN while it runs */
     bool paused_training; /* the pause fell into the training, not before it began or after it had ended */
     double frac;          /* of the training; NaN unknown */
 } mnas_trial_run;

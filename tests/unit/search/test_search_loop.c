@@ -32,7 +32,8 @@ static struct {
     int slow_every;           /* every so many trainings take long: they end out of order */
     int status_every, status; /* every so many end with this status */
     int hang_at;              /* the training of this number never ends */
-    const char *sql;          /* run on the study while a training runs */
+    int64_t (*free_bytes)(void);
+    const char *sql; /* run on the study while a training runs */
 } play;
 
 static void play_reset(void) {
@@ -96,7 +97,7 @@ static const mnas_job_runner player = {play_start,  play_wait,  play_news, play_
                                        play_resume, play_close, NULL};
 
 static int run(const mnas_search_options *options, int delay) {
-    const mnas_search_hooks hooks = {&player, delay};
+    const mnas_search_hooks hooks = {&player, delay, play.free_bytes};
     const int rc = mnas_search_run_with(options, &hooks);
     assert_int_equal(play.n_running, 0); /* nothing is left behind */
     return rc;
@@ -574,7 +575,7 @@ static void test_minutes_are_over(void **state) {
     o.strategy = "random";
     o.max_minutes = 0.05 / 60;
     fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "of 250 trials complete");
-    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
+    assert_true(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'") <= 1);
     const long long n = fix_count(fix_study, "SELECT count(*) FROM trial");
     o.max_minutes = NAN, o.trials = (int)n + 2;
     fix_expect(run(&o, 0), 0, NULL);
@@ -599,6 +600,78 @@ static void test_minutes_are_over_with_jobs(void **state) {
     o.max_minutes = NAN;
     o.trials = (int)fix_count(fix_study, "SELECT count(*) FROM trial") + 2;
     fix_expect(run(&o, 0), 0, NULL);
+}
+
+/* Trainings that never end are stopped with the time, and left to the next search. */
+static void test_minutes_are_hard(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 20);
+    o.max_minutes = 0.3 / 60;
+    o.jobs = 2;
+    play.hang_at = 1;
+    const double begun_s = mnas_clock_now_s();
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "minutes are over");
+    assert_true(mnas_clock_now_s() - begun_s < 2);
+    assert_true(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'") >= 1);
+    o.max_minutes = NAN;
+    play.hang_at = -1;
+    fix_expect(run(&o, 0), 0, NULL);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
+}
+
+static void test_max_trials(void **state) {
+    (void)state;
+    for (int jobs = 1; jobs <= 4; jobs++) {
+        mnas_search_options o = fix_options(fix_study, 60);
+        play_reset();
+        fix_remove_study(fix_study);
+        o.jobs = jobs;
+        o.max_trials = 7;
+        play.slow_every = 3;
+        play.status_every = 4, play.status = MNAS_ERR_NAN; /* failures count */
+        fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "7 trials");
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state != 'running'"), 7);
+        assert_int_equal(play.n_started, 7);
+        fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "7 trials"); /* over resumes */
+        o.max_trials = 3;
+        fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "3 trials");
+        assert_int_equal(play.n_started, 7);
+        o.max_trials = 10;
+        fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "10 trials");
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 10);
+        assert_int_equal(play.n_started, 10);
+    }
+}
+
+/* The limit counts what an interrupted search had started and not finished. */
+static void test_max_trials_interrupted(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 60);
+    o.jobs = 3, o.max_minutes = 0.3 / 60;
+    play.hang_at = 2;
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "minutes are over");
+    play_reset();
+    o.max_minutes = NAN;
+    const long long n = fix_count(fix_study, "SELECT count(*) FROM trial");
+    o.max_trials = (int)n;
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "are started");
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'"), n);
+}
+
+static int64_t little_memory(void) {
+    return (INT64_C(30) << 20) + 350000; /* some of the fixture's networks need more */
+}
+
+static void test_too_large_is_not_started(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 12);
+    o.strategy = "random";
+    play.free_bytes = little_memory;
+    fix_expect(run(&o, 0), 0, NULL);
+    const long long n = fix_count(fix_study, "SELECT count(*) FROM trial WHERE reason = 'memory'");
+    assert_true(n > 0);
+    assert_int_equal(play.n_started, 12);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), n + 12);
 }
 
 static void test_stolen_trial(void **state) {
@@ -707,6 +780,10 @@ int main(void) {
                                        T(test_timeout),
                                        T(test_minutes_are_over),
                                        T(test_minutes_are_over_with_jobs),
+                                       T(test_minutes_are_hard),
+                                       T(test_max_trials),
+                                       T(test_max_trials_interrupted),
+                                       T(test_too_large_is_not_started),
                                        T(test_stolen_trial),
                                        T(test_other_version_is_noticed),
                                        T(test_damaged_snapshot),

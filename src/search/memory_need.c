@@ -1,0 +1,35 @@
+/* memory_need.c - see memory_need.h. It looks at no machine: machine.h says what there is. */
+#include "search/memory_need.h"
+
+#include "train/optimizer.h"
+
+/* The program, its libraries and their generated code, found by subtracting everything else from trainings. */
+static const int64_t process_bytes = INT64_C(30) << 20;
+/* loader.c: batches under way, of a training and of a validation loader */
+enum { LOADER_SLOTS = 2 * 2 };
+
+/* optimizer_bytes of a cost holds gradients, two slots and an average; most recipes keep less. */
+static int64_t optimizer_bytes(const mnas_cost *cost, const mnas_recipe *recipe) {
+    const int64_t trained = cost->params * (int64_t)sizeof(float);
+    const int n_slots = recipe->optimizer == MNAS_OPTIMIZER_RMSPROP ? 2 : 1;
+    return (1 + n_slots) * trained + (recipe->ema_decay > 0 ? cost->weight_bytes : 0);
+}
+
+static int64_t touched_bytes(const mnas_dataset_info *data, int64_t max_images) {
+    const int64_t n_train = max_images > 0 && max_images < data->n_train ? max_images : data->n_train;
+    /* a file is read in pieces: from a quarter of the images on, nearly all of them */
+    const int64_t n_read = 4 * n_train < data->n_train ? 4 * n_train : data->n_train;
+    return (n_read + data->n_val) * data->height * data->width * data->channels;
+}
+
+mnas_memory_need mnas_memory_need_of(const mnas_cost *cost, const mnas_model *model,
+                                     const mnas_recipe *recipe, const mnas_dataset_info *data,
+                                     int64_t max_images) {
+    const int64_t image_bytes =
+        (int64_t)model->input_size * model->input_size * model->input_channels * (int64_t)sizeof(float);
+    mnas_memory_need need = {.private_bytes = process_bytes};
+    need.private_bytes += cost->train_bytes + cost->weight_bytes + optimizer_bytes(cost, recipe);
+    need.private_bytes += LOADER_SLOTS * recipe->batch * image_bytes;
+    need.mapped_bytes = touched_bytes(data, max_images);
+    return need;
+}
