@@ -59,6 +59,8 @@ static const mnas_opt proxy_table[] =    RECIPE_TABLE("nesterov", "0.1", "32", "
                                                       "0", "0", "0", "false", "0.9");
 static const mnas_opt short_table[] =    RECIPE_TABLE("nesterov", "0.1", "64", "5", "0.5", "cosine", "0.0005",
                                                       "0.05", "0", "2", "true", "0.9");
+static const mnas_opt final_table[] =    RECIPE_TABLE("nesterov", "0.1", "64", "15", "1", "cosine", "0.0005",
+                                                      "0.1", "0", "2", "true", "0.9");
 static const mnas_opt imagenet_table[] = RECIPE_TABLE("rmsprop", "0.016", "256", "350", "5", "exponential", "0.00001",
                                                       "0.1", "0.9999", "0", "true", "0.99");
 /* clang-format on */
@@ -66,10 +68,12 @@ static const mnas_opt imagenet_table[] = RECIPE_TABLE("rmsprop", "0.016", "256",
 static const mnas_plugin proxy = {"proxy", "one pass over the images: the trials of a search", proxy_table,
                                   sizeof(mnas_recipe)};
 static const mnas_plugin few = {"short", "a few epochs on small images", short_table, sizeof(mnas_recipe)};
+static const mnas_plugin final = {"final", "stage two: the networks of a search trained to the end",
+                                  final_table, sizeof(mnas_recipe)};
 static const mnas_plugin imagenet = {"imagenet-mnasnet",
                                      "the paper's 350 epochs (lr 0.016 for each 256 images)", imagenet_table,
                                      sizeof(mnas_recipe)};
-static const mnas_plugin *const recipes[] = {&proxy, &few, &imagenet};
+static const mnas_plugin *const recipes[] = {&proxy, &few, &final, &imagenet};
 
 const mnas_plugin *const *mnas_recipe_plugins(size_t *n) {
     *n = sizeof recipes / sizeof *recipes;

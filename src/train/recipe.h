@@ -3,8 +3,8 @@
  *     mnas_recipe recipe;
  *     int rc = mnas_recipe_open(&recipe, "proxy:lr=0.1,warmup-epochs=0.5");
  *
- * `proxy` is the short trial of a search, `short` a few epochs on small images, `imagenet-mnasnet` the
- * paper's 350 epochs.
+ * `proxy` is the short trial of a search, `short` a few epochs on small images, `final` what
+ * stage two trains with, `imagenet-mnasnet` the paper's 350 epochs.
  */
 #ifndef MNAS_TRAIN_RECIPE_H
 #define MNAS_TRAIN_RECIPE_H
