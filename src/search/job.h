@@ -22,6 +22,7 @@ typedef struct mnas_job_request {
     int threads;
     uint64_t seed;
     int64_t memory_bytes; /* limit of the process; 0: none */
+    const char *output;   /* file for the weights, or NULL */
 } mnas_job_request;
 
 /* What is known so far. `done` is the last news. */

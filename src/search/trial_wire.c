@@ -27,9 +27,10 @@ int mnas_trial_wire_print_request(char **text, const mnas_job_request *r) {
     *text = NULL;
     int rc = mnas_model_print(r->model, &yaml);
     if (rc < 0) return rc;
-    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:I}", "model", yaml, "data", r->data,
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s?}", "model", yaml, "data", r->data,
                                "recipe", r->recipe, "epochs", number(r->epochs), "max_images",
-                               (json_int_t)r->max_images, "threads", r->threads, "seed", (json_int_t)r->seed);
+                               (json_int_t)r->max_images, "threads", r->threads, "seed", (json_int_t)r->seed,
+                               "output", r->output);
     if (object) *text = json_dumps(object, exact);
     json_decref(object);
     free(yaml);
@@ -51,7 +52,8 @@ static int fill_request(mnas_trial_wire_request *out, json_t *object) {
                                         .epochs = real_of(object, "epochs"),
                                         .max_images = max_images,
                                         .threads = threads,
-                                        .seed = (uint64_t)seed};
+                                        .seed = (uint64_t)seed,
+                                        .output = json_string_value(json_object_get(object, "output"))};
     return mnas_model_parse(&out->model, yaml, strlen(yaml), "a trial's request");
 }
 

@@ -1,6 +1,7 @@
 /* trial_wire.h - what goes between the search and a training process: one JSON request, then JSON lines back.
  *
- *     -> {"model": YAML, "data": ..., "recipe": ..., "epochs": number or null, "max_images", "threads", "seed"}
+ *     -> {"model": YAML, "data": ..., "recipe": ..., "epochs": number or null, "max_images", "threads", "seed",
+ *        "output": file for the weights or null}
  *     <- {"step": 3, "n_steps": 100}                      a few times a second
  *     <- {"epoch": 1, "val_accuracy_frac": 0.7}           after each epoch
  *     <- {"result": {...}}  or  {"error": "nan", "message": ...}
@@ -13,7 +14,7 @@
 #include "search/job.h"
 
 int mnas_trial_wire_print_request(char **text, const mnas_job_request *request);
-/* data and recipe point into *hold, which is to be released with mnas_trial_wire_free_request. */
+/* data, recipe and output point into *hold, which is to be released with mnas_trial_wire_free_request. */
 typedef struct mnas_trial_wire_request {
     mnas_model model;
     mnas_train_options options;
