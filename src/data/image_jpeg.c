@@ -1,0 +1,156 @@
+/* image_jpeg.c - JPEG through libjpeg-turbo, the only file that knows it.
+ *
+ * libjpeg reports errors by a function that must not return: it jumps back to `guarded`. Invariant: everything that is
+ * allocated hangs on the job, so that a jump loses nothing. Damage that libjpeg only warns of (data cut short, bad codes) is an
+ * error here: half a grey picture is no example of its class.
+ */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+#include "base/error.h"
+#include "data/image_codec.h"
+
+/* A file of a few bytes can hold thousands of scans over a large picture; real ones have about ten. */
+enum { MAX_SCANS = 200 };
+
+typedef struct jpeg_job {
+    struct jpeg_decompress_struct cinfo; /* first: libjpeg hands it back */
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf jump;
+    char message[JMSG_LENGTH_MAX];
+    bool memory;
+    const uint8_t *bytes;
+    size_t n;
+    int min_side, orientation, rc;
+    mnas_image *image;
+    uint8_t *row; /* of CMYK */
+} jpeg_job;
+
+static void fail(j_common_ptr cinfo) {
+    jpeg_job *job = (jpeg_job *)(void *)cinfo;
+    cinfo->err->format_message(cinfo, job->message);
+    job->memory = cinfo->err->msg_code == JERR_OUT_OF_MEMORY;
+    longjmp(job->jump, 1);
+}
+
+static void warn(j_common_ptr cinfo, int level) {
+    int code = cinfo->err->msg_code;
+    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
+                      code == JWRN_MUST_RESYNC || code == JWRN_ARITH_BAD_CODE))
+        fail(cinfo);
+}
+
+static void watch_scans(j_common_ptr cinfo) {
+    jpeg_job *job = (jpeg_job *)(void *)cinfo;
+    if (job->cinfo.input_scan_number <= MAX_SCANS) return;
+    snprintf(job->message, sizeof job->message, "more than %d scans", MAX_SCANS);
+    longjmp(job->jump, 1);
+}
+
+static int read_orientation(const struct jpeg_decompress_struct *cinfo) {
+    for (jpeg_saved_marker_ptr m = cinfo->marker_list; m; m = m->next) {
+        int orientation = mnas_exif_orientation(m->data, m->data_length);
+        if (orientation != 1) return orientation;
+    }
+    return 1;
+}
+
+static void read_header(jpeg_job *job) {
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    jpeg_create_decompress(c);
+    c->progress = &job->progress;
+    jpeg_mem_src(c, job->bytes, job->n);
+    jpeg_save_markers(c, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(c, TRUE);
+    job->orientation = read_orientation(c);
+    job->image->height = (int)c->image_height, job->image->width = (int)c->image_width;
+    job->rc = mnas_image_check_size(c->image_height, c->image_width, "JPEG");
+}
+
+/* The smallest of 1/8, 1/4, 1/2, 1 that leaves min_side pixels. */
+static unsigned scale_of(unsigned height, unsigned width, int min_side) {
+    unsigned side = height < width ? height : width, eighths = 1;
+    if (min_side <= 0) return 8;
+    while (eighths < 8 && side * eighths / 8 < (unsigned)min_side) eighths *= 2;
+    return eighths;
+}
+
+static void start(jpeg_job *job) {
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    bool cmyk = c->jpeg_color_space == JCS_CMYK || c->jpeg_color_space == JCS_YCCK;
+    c->out_color_space = cmyk ? JCS_CMYK : job->image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    /* libjpeg cannot make grey of what was stored as RGB */
+    if (c->jpeg_color_space == JCS_RGB) c->out_color_space = JCS_RGB;
+    c->scale_num = scale_of(c->image_height, c->image_width, job->min_side), c->scale_denom = 8;
+    jpeg_start_decompress(c);
+    job->image->height = (int)c->output_height, job->image->width = (int)c->output_width;
+    size_t n = (size_t)c->output_height * c->output_width;
+    job->image->pixels = malloc(n * (size_t)job->image->channels);
+    job->row = malloc((size_t)c->output_width * 4);
+    if (!job->image->pixels || !job->row)
+        job->rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for a JPEG of %zu pixels", n);
+}
+
+/* Adobe stores 255 - ink: R = C K / 255 of what stands in the file. */
+static void convert_row(uint8_t *out, const uint8_t *row, unsigned width, int components, int channels) {
+    for (unsigned x = 0; x < width; x++, row += components, out += channels) {
+        uint8_t rgb[3];
+        for (int c = 0; c < 3; c++)
+            rgb[c] = components == 4 ? (uint8_t)((row[c] * row[3] + 127) / 255) : row[c];
+        if (channels == 1)
+            out[0] = mnas_image_luma(rgb);
+        else
+            out[0] = rgb[0], out[1] = rgb[1], out[2] = rgb[2];
+    }
+}
+
+static void read_rows(jpeg_job *job) {
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    size_t row_bytes = (size_t)c->output_width * (size_t)job->image->channels;
+    bool direct = c->output_components == job->image->channels;
+    while (c->output_scanline < c->output_height) {
+        uint8_t *to = job->image->pixels + c->output_scanline * row_bytes, *row = direct ? to : job->row;
+        jpeg_read_scanlines(c, &row, 1);
+        if (!direct) convert_row(to, row, c->output_width, c->output_components, job->image->channels);
+    }
+    jpeg_finish_decompress(c);
+}
+
+/* One step; libjpeg's complaint becomes ours. */
+static int guarded(jpeg_job *job, void (*step)(jpeg_job *)) {
+    if (setjmp(job->jump) != 0)
+        return mnas_error_set(job->memory ? MNAS_ERR_MEMORY : MNAS_ERR_FORMAT, "JPEG: %s", job->message);
+    step(job);
+    return job->rc;
+}
+
+int mnas_image_decode_jpeg(mnas_image *out, const uint8_t *bytes, size_t n, int channels, int min_side,
+                           bool size_only) {
+    jpeg_job *job = calloc(1, sizeof *job);
+    if (!job) return mnas_error_set(MNAS_ERR_MEMORY, "no memory to decode a JPEG");
+    *out = (mnas_image){.channels = channels};
+    job->bytes = bytes, job->n = n, job->min_side = min_side, job->image = out;
+    job->cinfo.err = jpeg_std_error(&job->errors);
+    job->errors.error_exit = fail, job->errors.emit_message = warn;
+    job->progress.progress_monitor = watch_scans;
+    int rc = guarded(job, read_header);
+    if (rc == 0 && !size_only) rc = guarded(job, start);
+    if (rc == 0 && !size_only) rc = guarded(job, read_rows);
+    if (rc == 0 && !size_only) rc = mnas_exif_apply(out, job->orientation);
+    if (rc == 0 && size_only && job->orientation >= 5)
+        *out = (mnas_image){out->width, out->height, channels, NULL};
+    jpeg_destroy_decompress(&job->cinfo);
+    free(job->row);
+    free(job);
+    if (rc < 0) {
+        free(out->pixels);
+        *out = (mnas_image){0};
+    }
+    return rc;
+}
