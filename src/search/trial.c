@@ -152,7 +152,7 @@ int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context) {
 /* ---- training ---- */
 
 int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
-    assert(run->phase == MNAS_RUN_MEASURED);
+    assert(run->phase == MNAS_RUN_MEASURED || run->phase == MNAS_RUN_READY);
     const mnas_job_request request = {.model = &run->model,
                                       .data = context->data,
                                       .recipe = context->recipe,
@@ -160,6 +160,7 @@ int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
                                       .max_images = context->max_images,
                                       .threads = context->threads,
                                       .seed = run->row.seed,
+                                      .output = context->output,
                                       .memory_bytes = limit_of_memory(run)};
     run->train_begun_s = mnas_clock_now_s();
     const int rc = context->runner->start(context->runner->user, &run->job, &request);

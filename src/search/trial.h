@@ -19,6 +19,7 @@ typedef struct mnas_trial_context {
     const char *data, *recipe;
     double epochs;                   /* NaN: the recipe's */
     int64_t max_images;              /* 0: all */
+    const char *output;              /* file for the weights, or NULL */
     int threads, batch;              /* of a training */
     int jobs;                        /* trials that share the machine's memory */
     const mnas_recipe *training;     /* `recipe` read, and */
@@ -58,6 +59,7 @@ void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *mo
 int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context);
 /* Synchronous. A device that fails is asked once more. */
 int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context);
+/* Stage two leaves the measuring out: it goes from READY straight here. */
 int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context);
 /* Take in the job's news and look at the clock. */
 int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context);
