@@ -315,6 +315,7 @@ typedef struct mnas_search_options {
     double max_minutes;               /* NaN: no limit */
     int max_trials;                   /* complete, failed and pruned ones together; 0: no limit. Hard, as max_minutes */
     int jobs, threads;                /* trials side by side [1]; threads each, 0: cores / jobs */
+    int top_k;                        /* networks that stage two is to train afterwards: the forecast counts them in */
     double trial_timeout_s;           /* NaN: 20 times the first trial's, at least 600 */
     const char *command_line;         /* kept for the report; may be NULL */
     void (*progress)(void *user, const mnas_search_progress *progress);
@@ -323,8 +324,8 @@ typedef struct mnas_search_options {
 } mnas_search_options;
 
 /* Run, or resume, until `trials` are complete. MNAS_ERR_MISMATCH where the study was made with other options (names them);
- * MNAS_ERR_EXHAUSTED after 500 repeats in a row or 3 * trials failures; MNAS_ERR_CANCELLED; MNAS_ERR_TIMEOUT for max_minutes.
- * Nothing finished is ever lost. */
+ * MNAS_ERR_EXHAUSTED after 500 repeats in a row or 3 * trials failures; MNAS_ERR_CANCELLED; MNAS_ERR_TIMEOUT for max_minutes
+ * and max_trials. Nothing finished is ever lost. */
 int mnas_search_run(const mnas_search_options *options);
 
 /* Before spending: what a search will take, from a few timed steps of networks of its space. */

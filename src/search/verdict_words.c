@@ -1,0 +1,323 @@
+/* verdict_words.c - what stage two shows, in sentences of plain text.
+ *
+ * Each follows from a number of the verdict; none is there for effect. What an interval does not settle is said not to be
+ * shown. Only the network that validation chose is called best. A difference of accuracy smaller than what another seed
+ * makes is told together with that.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/human.h"
+#include "search/verdict.h"
+
+typedef struct writer {
+    const mnas_verdict *v;
+    const mnas_final *const *finals;
+    int n_finals;
+    const mnas_final *chosen;
+    bool test; /* the comparisons that count are of the test images */
+    mnas_str *out;
+} writer;
+
+static writer begin(const mnas_verdict *v, const mnas_final *const *finals, int n_finals, mnas_str *out) {
+    writer w = {.v = v, .finals = finals, .n_finals = n_finals, .out = out};
+    w.chosen = mnas_verdict_chosen(v, finals, n_finals);
+    w.test = w.chosen && mnas_verdict_is_point(w.chosen, true);
+    return w;
+}
+
+const char *mnas_verdict_family_name(const char *family) {
+    static const char *const names[][2] = {{"mobilenet-v2", "MobileNetV2"},
+                                           {"mnasnet-a1", "MnasNet-A1"},
+                                           {"mnasnet-b1", "MnasNet-B1"},
+                                           {"random", "random search"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i][0], family) == 0) return names[i][1];
+    }
+    return family;
+}
+
+static const char *images(const writer *w) {
+    return w->test ? "test" : "validation";
+}
+
+static const mnas_comparison *comparison(const writer *w, const char *family) {
+    return mnas_verdict_find(w->v, family, w->test ? "test" : "val");
+}
+
+static bool is_first_of_family(const writer *w, int i) {
+    for (int k = 0; k < i; k++) {
+        if (strcmp(w->finals[k]->family, w->finals[i]->family) == 0) return false;
+    }
+    return true;
+}
+
+/* The family's fastest network, or its most accurate one (sign 1). */
+static const mnas_final *end_of_family(const writer *w, const char *family, int sign) {
+    const mnas_final *end = NULL;
+    for (int i = 0; i < w->n_finals; i++) {
+        const mnas_final *f = w->finals[i];
+        if (strcmp(f->family, family) != 0 || !mnas_verdict_is_point(f, w->test)) continue;
+        bool further = end && sign > 0
+                           ? mnas_verdict_accuracy(f, w->test) > mnas_verdict_accuracy(end, w->test)
+                           : end && f->latency.median_ms < end->latency.median_ms;
+        if (!end || further) end = f;
+    }
+    return end;
+}
+
+/* ---- numbers ---- */
+
+static void interval(const writer *w, double low, double high, double unit) {
+    if (!isfinite(low)) return;
+    if (isfinite(high)) {
+        mnas_str_appendf(w->out, " (95 %% interval %.2f to %.2f)", low * unit, high * unit);
+    } else {
+        mnas_str_appendf(w->out, " (95 %% interval: more than %.2f)", low * unit);
+    }
+}
+
+static void times_as_fast(const writer *w, const mnas_comparison *c) {
+    mnas_str_appendf(w->out, "%.2f times as fast", c->ratio);
+}
+
+/* Two runs of one network differ by sqrt(2) of the standard deviation between seeds. */
+static void noise_beside(const writer *w, double difference_frac) {
+    double noise = sqrt(2.0) * w->v->seed_sd_frac;
+    if (fabs(difference_frac) < noise)
+        mnas_str_appendf(w->out,
+                         ", less than the %.2f points by which two runs of one network typically differ",
+                         100 * noise);
+}
+
+/* "0.31 points more accurate", with what the noise makes of it. */
+static void more_or_less(const writer *w, double difference_frac, const char *behind) {
+    mnas_str_appendf(w->out, "%.2f points %s accurate%s", 100 * fabs(difference_frac),
+                     difference_frac < 0 ? "less" : "more", behind);
+}
+
+/* ---- the comparison with a family ---- */
+
+static void within_sentence(const writer *w, const mnas_comparison *c, const char *who) {
+    const char *family = mnas_verdict_family_name(c->family);
+    if (c->ratio_low > 1) {
+        mnas_str_appendf(w->out, "%s is ", who);
+        times_as_fast(w, c);
+        mnas_str_appendf(w->out, " as %s at equal %s accuracy", family, images(w));
+    } else if (c->ratio_high < 1) {
+        mnas_str_appendf(w->out, "%s is slower than %s at equal %s accuracy: ", who, family, images(w));
+        times_as_fast(w, c);
+    } else {
+        mnas_str_appendf(w->out, "%s is not shown to be faster or slower than %s at equal %s accuracy: ", who,
+                         family, images(w));
+        times_as_fast(w, c);
+        mnas_str_append(w->out, ", but the interval contains 1");
+    }
+    interval(w, c->ratio_low, c->ratio_high, 1);
+    mnas_str_append(w->out, ". ");
+}
+
+static void above_sentence(const writer *w, const mnas_comparison *c, const char *who) {
+    const mnas_final *top = end_of_family(w, c->family, 1);
+    double less = mnas_verdict_accuracy(top, w->test) - c->accuracy_frac;
+    mnas_str_appendf(w->out,
+                     "%s is more accurate on the %s images than each of the %d networks of %s tried, so "
+                     "equal accuracy lies "
+                     "outside their curve. The most accurate of them, %s, is ",
+                     who, images(w), c->n_points, mnas_verdict_family_name(c->family), top->name);
+    more_or_less(w, less, "");
+    noise_beside(w, less);
+    mnas_str_append(w->out, "; beside it the network found is ");
+    times_as_fast(w, c);
+    interval(w, c->ratio_low, c->ratio_high, 1);
+    mnas_str_append(w->out, ". ");
+}
+
+static void below_sentence(const writer *w, const mnas_comparison *c, const char *who) {
+    const mnas_final *fastest = end_of_family(w, c->family, -1);
+    double more = mnas_verdict_accuracy(fastest, w->test) - c->accuracy_frac;
+    mnas_str_appendf(
+        w->out,
+        "%s is less accurate on the %s images than even the fastest of the %d networks of %s tried, so equal "
+        "accuracy lies outside their curve. That one, %s, is ",
+        who, images(w), c->n_points, mnas_verdict_family_name(c->family), fastest->name);
+    more_or_less(w, more, "");
+    noise_beside(w, more);
+    mnas_str_append(w->out, "; beside it the network found is ");
+    times_as_fast(w, c);
+    interval(w, c->ratio_low, c->ratio_high, 1);
+    mnas_str_append(w->out, ". ");
+}
+
+static void beside_one_sentence(const writer *w, const mnas_comparison *c, const char *who) {
+    const mnas_final *other = end_of_family(w, c->family, 1);
+    mnas_str_appendf(w->out,
+                     "Of %s one network is there to compare with, %s: ", mnas_verdict_family_name(c->family),
+                     other->name);
+    mnas_str_appendf(w->out, "on the %s images %s is ", images(w), who);
+    more_or_less(w, c->accuracy_gain_frac, "");
+    noise_beside(w, c->accuracy_gain_frac);
+    interval(w, c->gain_low_frac, c->gain_high_frac, 100);
+    mnas_str_append(w->out, ", and ");
+    times_as_fast(w, c);
+    interval(w, c->ratio_low, c->ratio_high, 1);
+    mnas_str_append(w->out, ". ");
+}
+
+static void compare_sentence(const writer *w, const mnas_comparison *c, const char *who) {
+    switch (c->kind) {
+    case MNAS_COMPARE_WITHIN:
+        within_sentence(w, c, who);
+        break;
+    case MNAS_COMPARE_ABOVE:
+        above_sentence(w, c, who);
+        break;
+    case MNAS_COMPARE_BELOW:
+        below_sentence(w, c, who);
+        break;
+    case MNAS_COMPARE_NOT:
+        if (c->n_points == 1) {
+            beside_one_sentence(w, c, who);
+        } else {
+            mnas_str_appendf(w->out,
+                             "Of %s no network is complete on the %s images, so there is no comparison. ",
+                             mnas_verdict_family_name(c->family), images(w));
+        }
+        break;
+    }
+}
+
+/* ---- the headline ---- */
+
+static void drop_last_blank(mnas_str *out) {
+    if (mnas_str_ok(out) && out->len > 0 && out->data[out->len - 1] == ' ') out->data[--out->len] = '\0';
+}
+
+static int n_complete(const writer *w) {
+    int n = 0;
+    for (int i = 0; i < w->n_finals; i++) n += w->finals[i]->state == MNAS_TRIAL_COMPLETE;
+    return n;
+}
+
+static void alone_sentence(const writer *w) {
+    char accuracy[MNAS_HUMAN_BYTES], ms[MNAS_HUMAN_BYTES];
+    mnas_human_percent(mnas_verdict_accuracy(w->chosen, w->test), accuracy);
+    mnas_human_ms(w->chosen->latency.median_ms, ms);
+    mnas_str_appendf(
+        w->out,
+        "The best network found is %s: %s of the %s images right, %s. There is no curve of a baseline to "
+        "compare it with at equal accuracy. ",
+        w->chosen->name, accuracy, images(w), ms);
+}
+
+void mnas_verdict_headline(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
+                           mnas_str *out) {
+    writer w = begin(v, finals, n_finals, out);
+    if (!w.chosen) {
+        mnas_str_appendf(out, "Stage two has not chosen a network yet: %d of its %d trainings are complete.",
+                         n_complete(&w), n_finals);
+        return;
+    }
+    char who[96];
+    int n = 0;
+    snprintf(who, sizeof who, "The best network found, %s,", w.chosen->name);
+    for (int i = 0; i < n_finals; i++) {
+        if (finals[i]->role != MNAS_FINAL_BASELINE || !is_first_of_family(&w, i)) continue;
+        const mnas_comparison *c = comparison(&w, finals[i]->family);
+        if (c && c->kind != MNAS_COMPARE_NOT) compare_sentence(&w, c, n++ ? "It" : who);
+    }
+    if (n == 0) alone_sentence(&w);
+    drop_last_blank(out);
+}
+
+/* ---- what stands behind it ---- */
+
+static void accuracy_of(const writer *w, bool test) {
+    char accuracy[MNAS_HUMAN_BYTES], n[MNAS_HUMAN_BYTES];
+    mnas_human_percent(mnas_verdict_accuracy(w->chosen, test), accuracy);
+    mnas_human_exact(test ? w->chosen->n_test : w->chosen->n_val, n);
+    double error = test ? w->v->binomial_test_frac : w->v->binomial_val_frac;
+    mnas_str_appendf(w->out, "%s of %s %s images", accuracy, n, test ? "test" : "validation");
+    if (isfinite(error)) mnas_str_appendf(w->out, " (standard error %.2f points)", 100 * error);
+}
+
+static void choice_sentence(const writer *w) {
+    int n_found = 0;
+    for (int i = 0; i < w->n_finals; i++)
+        n_found += w->finals[i]->role == MNAS_FINAL_FOUND && mnas_verdict_is_point(w->finals[i], false);
+    mnas_str_appendf(w->out, "The choice of %s among %d found network%s was made by validation accuracy: ",
+                     w->chosen->name, n_found, n_found == 1 ? "" : "s");
+    accuracy_of(w, false);
+    if (w->test) {
+        mnas_str_append(w->out, ", which flatters what was chosen by it, and ");
+        accuracy_of(w, true);
+        mnas_str_append(w->out, ", used once, after the choice. ");
+    } else {
+        mnas_str_append(
+            w->out,
+            ". It is not tested yet: accuracies here are of the images it was chosen by, and flatter it. ");
+    }
+}
+
+/* At the chosen network's latency, for families whose curve has it. */
+static void gain_sentence(const writer *w, const mnas_comparison *c) {
+    if (c->n_points < 2 || !isfinite(c->accuracy_gain_frac)) return;
+    bool settled = c->gain_low_frac > 0 || c->gain_high_frac < 0;
+    mnas_str_append(w->out, "At equal latency it is ");
+    more_or_less(w, c->accuracy_gain_frac, "");
+    mnas_str_appendf(w->out, " than %s", mnas_verdict_family_name(c->family));
+    noise_beside(w, c->accuracy_gain_frac);
+    interval(w, c->gain_low_frac, c->gain_high_frac, 100);
+    mnas_str_append(w->out, settled ? ". " : ", an interval that contains 0. ");
+}
+
+static void seed_sentence(const writer *w) {
+    if (isfinite(w->v->seed_sd_frac)) {
+        mnas_str_appendf(
+            w->out,
+            "Another seed changes the validation accuracy of one network by %.2f points (standard deviation, "
+            "pooled over %d runs); the intervals do not contain that. ",
+            100 * w->v->seed_sd_frac, w->v->n_seed_runs);
+    } else {
+        mnas_str_append(
+            w->out,
+            "Each network was trained with one seed: the noise between seeds is not known, and not in "
+            "the intervals. ");
+    }
+}
+
+static void failed_sentence(const writer *w) {
+    int n = 0;
+    for (int i = 0; i < w->n_finals; i++) n += w->finals[i]->state == MNAS_TRIAL_FAILED;
+    if (n > 0)
+        mnas_str_appendf(w->out, "%d of the %d trainings failed and count%s nowhere. ", n, w->n_finals,
+                         n == 1 ? "s" : "");
+}
+
+static void method_sentences(const writer *w) {
+    mnas_str_append(
+        w->out,
+        "Equal accuracy and equal latency are read off each family's curve: its networks that no other of it "
+        "beats, joined by lines straight in the logarithm of latency. Nothing was measured between them, and "
+        "nothing is extrapolated. Intervals are a bootstrap over the images, the same for all networks, and "
+        "over "
+        "the passes of the latencies.");
+}
+
+void mnas_verdict_details(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
+                          mnas_str *out) {
+    writer w = begin(v, finals, n_finals, out);
+    if (w.chosen) choice_sentence(&w);
+    for (int i = 0; w.chosen && i < n_finals; i++) {
+        if (!is_first_of_family(&w, i)) continue;
+        const mnas_comparison *c = comparison(&w, finals[i]->family);
+        if (!c) continue;
+        const bool alone = c->kind == MNAS_COMPARE_NOT;
+        if (finals[i]->role == MNAS_FINAL_RANDOM || alone) compare_sentence(&w, c, alone ? "it" : "It");
+        gain_sentence(&w, c);
+    }
+    if (w.chosen) seed_sentence(&w);
+    failed_sentence(&w);
+    if (v->n_comparisons > 0) method_sentences(&w);
+    drop_last_blank(out);
+}
