@@ -42,7 +42,8 @@ double mnas_stats_quantile(const double *x, size_t n, double q) {
     if (!s) return NAN;
     double h = (double)(n - 1) * q; /* Hyndman & Fan 1996, definition 7 */
     size_t i = (size_t)h;
-    double value = i + 1 < n ? s[i] + (h - (double)i) * (s[i + 1] - s[i]) : s[n - 1];
+    double value = s[i], share = h - (double)i;
+    if (share > 0 && s[i + 1] > s[i]) value += share * (s[i + 1] - s[i]); /* never inf - inf */
     free(s);
     return value;
 }

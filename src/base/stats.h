@@ -7,7 +7,8 @@
 double mnas_stats_mean(const double *x, size_t n);
 double mnas_stats_sd(const double *x, size_t n); /* sample (n - 1); 0 for n = 1 */
 double mnas_stats_median(const double *x, size_t n);
-double mnas_stats_quantile(const double *x, size_t n, double q); /* linear interpolation (R type 7) */
+/* Linear interpolation (R type 7); values may be infinite. */
+double mnas_stats_quantile(const double *x, size_t n, double q);
 double mnas_stats_mad(const double *x, size_t n);                /* median absolute deviation, not scaled */
 
 /* Two-sided interval of the median from order statistics (binomial; level e.g. 0.95). With too few values for the level

@@ -264,8 +264,8 @@ static int compare_split(mnas_verdict *v, const mnas_final *const *finals, int n
 /* ---- noise ---- */
 
 static bool is_same_network(const mnas_final *a, const mnas_final *b) {
-    return a->role == b->role && a->trial == b->trial && strcmp(a->family, b->family) == 0 &&
-           strcmp(a->name, b->name) == 0;
+    return a->role == b->role && a->trial == b->trial && a->input_size == b->input_size &&
+           strcmp(a->family, b->family) == 0 && strcmp(a->name, b->name) == 0;
 }
 
 static bool has_accuracy(const mnas_final *f) {

@@ -68,12 +68,17 @@ static const mnas_final *end_of_family(const writer *w, const char *family, int 
 
 /* ---- numbers ---- */
 
+/* The ratio at equal accuracy has an end only where its samples stay on the curve. */
 static void interval(const writer *w, double low, double high, double unit) {
     if (!isfinite(low)) return;
-    if (isfinite(high)) {
-        mnas_str_appendf(w->out, " (95 %% interval %.2f to %.2f)", low * unit, high * unit);
-    } else {
+    if (low == 0 && isinf(high)) {
+        mnas_str_append(w->out, " (the 95 % interval leaves the curve at both ends)");
+    } else if (isinf(high)) {
         mnas_str_appendf(w->out, " (95 %% interval: more than %.2f)", low * unit);
+    } else if (low == 0) {
+        mnas_str_appendf(w->out, " (95 %% interval: less than %.2f)", high * unit);
+    } else {
+        mnas_str_appendf(w->out, " (95 %% interval %.2f to %.2f)", low * unit, high * unit);
     }
 }
 

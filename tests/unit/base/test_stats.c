@@ -31,6 +31,9 @@ static void quantiles_interpolate(void **state) {
     assert_near(mnas_stats_quantile(x, 4, 1), 40, 0);
     assert_near(mnas_stats_quantile(x, 4, 0.25), 17.5, 1e-12);
     assert_near(mnas_stats_quantile(x, 4, 0.9), 37, 1e-12);
+    const double ends[] = {1, 2, INFINITY, INFINITY, INFINITY};
+    assert_near(mnas_stats_quantile(ends, 5, 0.25), 2, 0);
+    assert_true(isinf(mnas_stats_quantile(ends, 5, 0.3)) && isinf(mnas_stats_quantile(ends, 5, 0.8)));
 }
 
 static void intervals_of_the_median(void **state) {
