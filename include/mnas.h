@@ -437,16 +437,17 @@ typedef enum {
     MNAS_COMPARE_WITHIN,              /* the family's curve reaches this accuracy: ratio and interval are numbers */
     MNAS_COMPARE_ABOVE,               /* more accurate than every network of the family: ratio is to its most accurate one */
     MNAS_COMPARE_BELOW,               /* less accurate than every one: ratio is to its fastest one */
-    MNAS_COMPARE_NOT                  /* fewer than two complete networks */
+    MNAS_COMPARE_NOT                  /* fewer than two complete networks: ratio and gain are to the one, or NaN */
 } mnas_compare_kind;
 
 typedef struct mnas_comparison {
-    char family[32], split[8];        /* "mobilenet-v2", "random"; "val" or "test" */
+    char family[32], split[8];        /* "mobilenet-v2", "random", "baselines": all of them together; "val" or "test" */
     mnas_compare_kind kind;
     int n_points;                     /* networks of the family */
     double accuracy_frac;             /* of the chosen network */
     double family_ms, found_ms;       /* latency of the curve there, and of the chosen network */
-    double ratio, ratio_low, ratio_high; /* family_ms / found_ms: above 1 the chosen network is faster */
+    double ratio, ratio_low, ratio_high; /* family_ms / found_ms: above 1 the chosen network is faster. Where WITHIN, low is 0
+                                       * and high infinite where the samples leave the curve on that side */
     double accuracy_gain_frac, gain_low_frac, gain_high_frac; /* at equal latency; NaN outside the curve */
     double faster_share;              /* of bootstrap samples in which the chosen network is faster */
 } mnas_comparison;
