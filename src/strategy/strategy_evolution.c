@@ -33,10 +33,11 @@ static const char *const steps[] = {"any", "neighbour", NULL};
 #define AT(field) offsetof(evolution_opts, field)
 static const mnas_opt evolution_opt_table[] = {
     {"population", MNAS_OPT_INT, AT(population), NULL, 1, MAX_POPULATION, "networks",
-     "that are alive, and proposals that are random at first (default: trials / 5, 5 to 50)", NULL},
+     "that are alive, and proposals that are random at first (default: 1.6 sqrt(trials), 5 to 50)", NULL},
     {"sample", MNAS_OPT_INT, AT(sample), NULL, 1, MAX_POPULATION, "networks",
-     "drawn, of which the best is the parent (default: half the population, at most 25)", NULL},
-    {"mutations", MNAS_OPT_INT, AT(mutations), "1", 1, 100, "decisions", "changed in a child, at most", NULL},
+     "drawn, of which the best is the parent (default: the population, at most 25)", NULL},
+    {"mutations", MNAS_OPT_INT, AT(mutations), NULL, 1, 100, "decisions",
+     "changed in a child, at most (default: 2 under 200 trials, else the paper's 1)", NULL},
     {"step", MNAS_OPT_CHOICE, AT(step), "any", 0, 0, NULL,
      "what a decision with ordered values changes to: any other, or the next lower or higher", steps},
     MNAS_OPT_END};
@@ -56,15 +57,22 @@ typedef struct evolution {
 
 /* ---- life ---- */
 
+static int64_t given(int64_t option, int64_t otherwise) {
+    return option != MNAS_OPT_UNSET ? option : otherwise;
+}
+
 static int64_t between(int64_t low, int64_t value, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-/* Defaults in between: found on the synthetic tables of tests/unit/strategy/landscape.h at 40 to 1000 proposals. */
+/* The paper's 100 and 25 are for 20000 trials, of which we have a hundredth: a random start must not eat the search, the
+ * parents must be near the best, and a child may take two steps. Found on the synthetic tables of
+ * tests/unit/strategy/landscape.h, 28 to 42 decisions, at 40 to 1000 proposals. */
 static void set_sizes(evolution *s, const evolution_opts *opts, int n_trials) {
-    s->population = opts->population != MNAS_OPT_UNSET ? opts->population : between(5, n_trials / 5, 50);
-    s->sample = opts->sample != MNAS_OPT_UNSET ? opts->sample : between(2, s->population / 2, 25);
-    s->mutations = opts->mutations;
+    bool brief = n_trials < 200;
+    s->population = given(opts->population, between(5, (int64_t)(1.6 * sqrt(n_trials)), 50));
+    s->sample = given(opts->sample, between(1, s->population, 25));
+    s->mutations = given(opts->mutations, brief ? 2 : 1);
     s->step = opts->step;
 }
 

@@ -1,6 +1,6 @@
 /* test_strategy_conform.c - what every class in strategies.def must do, whoever writes it: valid tokens,
- * determinism, saved states that equal an uninterrupted run to the bit, any delay, a sane status, and no
- * trust in foreign bytes.
+ * determinism, saved states that equal an uninterrupted run to the bit, any delay, a sane status whatever the
+ * answers, every choice within reach, and no trust in foreign bytes.
  *
  * A new strategy is enrolled by its line in strategies.def. One whose default is slow or large may get a
  * smaller spec in small_spec(). */
@@ -115,7 +115,7 @@ typedef void check(const char *spec);
 static void for_every_class(check *f, bool small) {
     size_t n;
     const mnas_plugin *const *plugins = mnas_strategy_plugins(&n);
-    assert_true(n >= 2);
+    assert_true(n >= 3);
     for (size_t i = 0; i < n; i++) f(small ? small_spec(plugins[i]->name) : plugins[i]->name);
 }
 
@@ -241,6 +241,142 @@ static void status_and_probabilities_are_sane(void **state) {
     for_every_class(check_status, false);
 }
 
+/* ---- what a search may answer ---- */
+
+enum { LONG = 400, N_MOODS = 6 };
+
+/* Nothing to tell apart, everything fails, everything is known, both by turns, huge, alternating in sign. */
+static mnas_outcome mood(int kind, int p) {
+    switch (kind) {
+    case 0:
+        return (mnas_outcome){.reward = 0.5};
+    case 1:
+        return (mnas_outcome){.failed = true};
+    case 2:
+        return (mnas_outcome){.reward = 0.5, .repeat = true};
+    case 3:
+        return (mnas_outcome){.reward = p % 2 ? 0.5 : 0, .failed = p % 2 == 0, .repeat = p % 3 == 0};
+    case 4:
+        return (mnas_outcome){.reward = 1e100};
+    default:
+        return (mnas_outcome){.reward = p % 2 ? -1e100 : 1e100};
+    }
+}
+
+static void assert_sane(const mnas_strategy *s) {
+    double probs[N_PROBS];
+    mnas_strategy_status status;
+    mnas_strategy_probabilities(s, probs);
+    for (int i = 0; i < N_PROBS; i++) assert_true(probs[i] >= 0 && probs[i] <= 1 + 1e-9); /* no NaN either */
+    mnas_strategy_get_status(s, &status);
+    assert_true(status.n_updates >= 0);
+    assert_false(isinf(status.entropy) || isinf(status.baseline));
+}
+
+/* Whatever the answers: proposals stay valid, numbers stay numbers, and what is saved can be loaded. */
+static void check_moods(const char *spec) {
+    for (int kind = 0; kind < N_MOODS; kind++) {
+        mnas_strategy *s = open_one(spec, 1, 5), *copy = open_one(spec, 1, 5);
+        for (int p = 0; p < N; p++) {
+            int tokens[T];
+            mnas_outcome outcome = mood(kind, p);
+            propose(s, tokens);
+            if (mnas_strategy_feedback(s, tokens, &outcome) < 0) fail_msg("%s", mnas_error_message());
+            assert_sane(s);
+        }
+        mnas_str bytes = saved(s);
+        if (mnas_strategy_load(copy, bytes.data, bytes.len) < 0)
+            fail_msg("%s, answers %d: %s", spec, kind, mnas_error_message());
+        mnas_str_free(&bytes);
+        mnas_strategy_close(s);
+        mnas_strategy_close(copy);
+    }
+}
+
+static void any_answers_are_survived(void **state) {
+    (void)state;
+    for_every_class(check_moods, true);
+}
+
+/* With nothing to learn from, no choice is out of reach; and what is saved does not grow with the search. */
+static void check_long(const char *spec) {
+    bool seen[T][7] = {{false}};
+    size_t longest[2] = {0};
+    mnas_strategy *s = open_one(spec, 1, 9);
+    for (int p = 0; p < LONG; p++) {
+        int tokens[T];
+        const mnas_outcome outcome = {.reward = 0.5};
+        propose(s, tokens);
+        for (int t = 0; t < T; t++) seen[t][tokens[t]] = true;
+        assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
+        mnas_str bytes = saved(s);
+        size_t *most = &longest[p >= LONG / 2];
+        if (bytes.len > *most) *most = bytes.len;
+        mnas_str_free(&bytes);
+    }
+    for (int t = 0; t < T; t++)
+        for (int k = 0; k < decisions[t].n_choices; k++)
+            if (!seen[t][k]) fail_msg("%s never chose %d of %s", spec, k, decisions[t].name);
+    assert_int_equal(longest[0], longest[1]);
+    mnas_strategy_close(s);
+}
+
+static void every_choice_is_reached_and_states_do_not_grow(void **state) {
+    (void)state;
+    for_every_class(check_long, true);
+}
+
+/* Refused before a strategy sees it, and nothing has changed. */
+static void check_refusals(const char *spec) {
+    mnas_strategy *s = open_one(spec, 2, 3);
+    int tokens[T], other[T];
+    propose(s, tokens);
+    mnas_str before = saved(s);
+    memcpy(other, tokens, sizeof other);
+    other[2] = (other[2] + 1) % 7;
+    const mnas_outcome fine = {.reward = 0.5}, nan = {.reward = (double)NAN}, inf = {.reward = HUGE_VAL};
+    assert_int_equal(mnas_strategy_feedback(s, other, &fine), MNAS_ERR_ARG);
+    assert_int_equal(mnas_strategy_feedback(s, tokens, &nan), MNAS_ERR_ARG);
+    assert_int_equal(mnas_strategy_feedback(s, tokens, &inf), MNAS_ERR_ARG);
+    mnas_str after = saved(s);
+    assert_int_equal(before.len, after.len);
+    assert_memory_equal(before.data, after.data, after.len);
+    mnas_str_free(&before);
+    mnas_str_free(&after);
+    mnas_strategy_close(s);
+}
+
+static void wrong_answers_are_refused(void **state) {
+    (void)state;
+    for_every_class(check_refusals, true);
+}
+
+/* The smallest problems: nothing to decide, and one decision of two. */
+static void check_tiny(const char *spec) {
+    for (int n_choices = 1; n_choices <= 2; n_choices++) {
+        const mnas_decision one = {.name = "one", .n_choices = n_choices, .choices = words};
+        const mnas_problem problem = {.n_decisions = 1, .decisions = &one, .n_trials = N, .delay = 1};
+        mnas_strategy *s = NULL;
+        int seen = 0;
+        assert_int_equal(mnas_strategy_open(&s, spec, &problem, 1), 0);
+        for (int p = 0; p < N; p++) {
+            int token;
+            const mnas_outcome outcome = {.reward = 0.5};
+            assert_int_equal(mnas_strategy_propose(s, &token), 0);
+            assert_in_range(token, 0, n_choices - 1);
+            assert_int_equal(mnas_strategy_feedback(s, &token, &outcome), 0);
+            seen |= 1 << token;
+        }
+        assert_int_equal(seen, n_choices == 1 ? 1 : 3);
+        mnas_strategy_close(s);
+    }
+}
+
+static void the_smallest_problems(void **state) {
+    (void)state;
+    for_every_class(check_tiny, true);
+}
+
 /* ---- foreign bytes ---- */
 
 static void refuse(mnas_strategy *s, const char *bytes, size_t n, int status) {
@@ -351,6 +487,10 @@ int main(void) {
         cmocka_unit_test(same_seed_same_proposals),
         cmocka_unit_test(a_loaded_state_equals_the_uninterrupted_run),
         cmocka_unit_test(status_and_probabilities_are_sane),
+        cmocka_unit_test(any_answers_are_survived),
+        cmocka_unit_test(every_choice_is_reached_and_states_do_not_grow),
+        cmocka_unit_test(wrong_answers_are_refused),
+        cmocka_unit_test(the_smallest_problems),
         cmocka_unit_test(foreign_bytes_are_refused),
         cmocka_unit_test(states_of_others_are_refused),
     };
