@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/stats.h"
 #include "search/report.h"
 
 /* ---- axes ---- */
@@ -11,6 +12,17 @@ double mnas_chart_at(const mnas_chart_axis *a, double value) {
     double share =
         a->log ? log(value / a->low) / log(a->high / a->low) : (value - a->low) / (a->high - a->low);
     return a->start + share * (a->end - a->start);
+}
+
+/* Outside is more than three quartile ranges below the lower quartile. */
+double mnas_chart_lower_fence(const double *values, int n) {
+    double q1 = mnas_stats_quantile(values, (size_t)n, 0.25),
+           q3 = mnas_stats_quantile(values, (size_t)n, 0.75);
+    double fence = q1 - 3 * (q3 - q1), low = INFINITY;
+    for (int i = 0; i < n; i++) {
+        if (values[i] >= fence) low = fmin(low, values[i]);
+    }
+    return low;
 }
 
 /* 1, 2 or 5 times a power of ten, at least `step` */

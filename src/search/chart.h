@@ -32,6 +32,8 @@ void mnas_chart_set_axis(mnas_chart_axis *a, double low, double high, double roo
 void mnas_chart_frame(mnas_chart *c, const char *x_label, const char *y_label);
 void mnas_chart_end(mnas_chart *c);
 
+/* Where a chart of these values begins: the smallest, unless it lies far below the others. n >= 1. */
+double mnas_chart_lower_fence(const double *values, int n);
 double mnas_chart_at(const mnas_chart_axis *a, double value); /* pixels */
 /* `anchor` is SVG's: start, middle or end. The words are escaped. */
 void mnas_chart_text(mnas_chart *c, double x, double y, const char *anchor, const char *class,

@@ -39,17 +39,6 @@ static double later_is_stronger(const mnas_report_facts *f, const mnas_trial *t)
     return last > 0 ? 0.25 + 0.65 * t->number / last : 0.9;
 }
 
-/* Where a chart of these values begins: the smallest, unless it lies far below the others. */
-static double lower_fence(const double *values, int n) {
-    double q1 = mnas_stats_quantile(values, (size_t)n, 0.25),
-           q3 = mnas_stats_quantile(values, (size_t)n, 0.75);
-    double fence = q1 - 3 * (q3 - q1), low = INFINITY;
-    for (int i = 0; i < n; i++) {
-        if (values[i] >= fence) low = fmin(low, values[i]);
-    }
-    return low;
-}
-
 /* A value of each complete trial, in order; free() it. NULL when memory is out. */
 static double *values_of(const mnas_report_facts *f, double (*get)(const mnas_trial *)) {
     double *values = malloc(((size_t)f->n_done + 1) * sizeof *values);
@@ -78,7 +67,7 @@ static void pareto_axes(mnas_chart *c, const mnas_report_facts *f, const double 
                         const double *latency) {
     double low, high, x_low, x_high;
     range_of(accuracy, f->n_done, &low, &high);
-    low = lower_fence(accuracy, f->n_done);
+    low = mnas_chart_lower_fence(accuracy, f->n_done);
     for (int i = 0; i < f->n_front; i++) low = fmin(low, accuracy_of(f->front[i]));
     range_of(latency, f->n_done, &x_low, &x_high);
     if (f->target_ms > x_low / 2 && f->target_ms < x_high * 2) {
@@ -176,7 +165,7 @@ static void pareto_chart(const mnas_report_facts *f, mnas_str *out, bool narrow)
 
 static bool any_below(const mnas_report_facts *f) {
     double *accuracy = values_of(f, accuracy_of), low = 0;
-    if (accuracy) low = lower_fence(accuracy, f->n_done);
+    if (accuracy) low = mnas_chart_lower_fence(accuracy, f->n_done);
     bool any = false;
     for (int i = 0; accuracy && i < f->n_done; i++) any = any || accuracy[i] < low;
     free(accuracy);
@@ -279,7 +268,7 @@ static void reward_chart(const mnas_report_facts *f, mnas_str *out, bool narrow)
     }
     mnas_chart_begin(&c, out, narrow, 340, "reward over trials");
     range_of(rewards, f->n_done, &low, &high);
-    low = lower_fence(rewards, f->n_done);
+    low = mnas_chart_lower_fence(rewards, f->n_done);
     mnas_chart_set_axis(&c.y, low - 0.06 * (high - low), high + 0.12 * (high - low), 0.02, false,
                         narrow ? 4 : 5);
     trial_axis(&c, f);
