@@ -481,8 +481,14 @@ typedef struct mnas_policy_point {
 int mnas_study_n_policy_points(const mnas_study *study);
 mnas_policy_point mnas_study_policy_point(const mnas_study *study, int i);
 
-/* One self-contained HTML file. */
+/* One self-contained HTML file and, beside it under the same name, which it links, the trials as .csv and .json. */
 int mnas_report_write(const mnas_study *study, const char *html_path);
+/* Where those are: html_path with its ".html" replaced by `extension` (".csv", ".json"). MNAS_ERR_ARG when longer than n. */
+int mnas_report_data_path(char *path, size_t n, const char *html_path, const char *extension);
+
+/* Trials for other programs: JSON with everything known of them, CSV with a row each (docs/reports.md). trial -1: all. */
+typedef enum { MNAS_EXPORT_JSON, MNAS_EXPORT_CSV } mnas_export_format;
+int mnas_study_export(const mnas_study *study, int trial, mnas_export_format format, FILE *out);
 
 /* ------------------------------------------------------------------------------------------------------ the machine */
 

@@ -1,5 +1,5 @@
 /* json.c - see json.h. Keys, once published, keep their meaning while "schema" stays the same; new keys may come. */
-#include "cli/json.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ json_t *mnas_json_latency(const mnas_latency *l) {
                      mnas_json_text(l->time_utc), "elapsed_s", mnas_json_number(l->elapsed_s));
 }
 
-static json_t *numbers(const double *values, int n) {
+json_t *mnas_json_numbers(const double *values, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         if (json_array_append_new(list, mnas_json_number(values[i])) == 0) continue;
@@ -58,7 +58,7 @@ static json_t *numbers(const double *values, int n) {
     return list;
 }
 
-static json_t *integers(const int *values, int n) {
+json_t *mnas_json_integers(const int *values, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         if (json_array_append_new(list, json_integer(values[i])) == 0) continue;
@@ -68,34 +68,14 @@ static json_t *integers(const int *values, int n) {
     return list;
 }
 
-static json_t *time_text(int64_t unix_ms) {
+json_t *mnas_json_time(int64_t unix_ms) {
     char text[32];
     if (unix_ms <= 0) return json_null();
     mnas_clock_iso8601(unix_ms, text);
     return json_string(text);
 }
 
-json_t *mnas_json_trial(const mnas_trial *t) {
-    char seed[24];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)t->seed);
-    bool measured = isfinite(t->latency.median_ms);
-    return json_pack(
-        "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s, s:i, s:o}",
-        "trial", t->number, "state", mnas_trial_state_name(t->state), "reason", mnas_json_text(t->reason),
-        "arch", mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
-        mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",
-        mnas_json_integer(t->params), "macs", mnas_json_integer(t->macs), "train_bytes",
-        mnas_json_integer(t->train_bytes), "key", mnas_json_text(t->key), "tokens",
-        integers(t->tokens, t->n_tokens), "epoch_accuracy_frac", numbers(t->epoch_accuracy_frac, t->n_epochs),
-        "n_images", mnas_json_integer(t->n_images), "entropy_nats", mnas_json_number(t->entropy_nats),
-        "started_utc", time_text(t->started_unix_ms), "finished_utc", time_text(t->finished_unix_ms),
-        "train_s", mnas_json_number(t->train_s), "measure_s", mnas_json_number(t->measure_s), "overhead_s",
-        mnas_json_number(t->overhead_s), "seed", seed, "attempt", t->attempt, "latency",
-        measured ? mnas_json_latency(&t->latency) : json_null());
-}
-
-int mnas_json_print(json_t *object) {
+int mnas_json_write(FILE *out, json_t *object) {
     json_t *whole = json_pack("{s:i}", "schema", MNAS_JSON_SCHEMA);
     char *text = NULL;
     if (object && whole && json_object_update(whole, object) == 0) {
@@ -104,7 +84,11 @@ int mnas_json_print(json_t *object) {
     json_decref(object);
     json_decref(whole);
     if (!text) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: results as JSON");
-    puts(text);
+    const bool written = fprintf(out, "%s\n", text) > 0;
     free(text);
-    return 0;
+    return written ? 0 : mnas_error_errno("writing JSON");
+}
+
+int mnas_json_print(json_t *object) {
+    return mnas_json_write(stdout, object);
 }

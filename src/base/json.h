@@ -1,8 +1,9 @@
 /* json.h - results as JSON: a "schema" number first, null for what is missing. */
-#ifndef MNAS_CLI_JSON_H
-#define MNAS_CLI_JSON_H
+#ifndef MNAS_BASE_JSON_H
+#define MNAS_BASE_JSON_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "mnas.h"
 
@@ -12,9 +13,12 @@ json_t *mnas_json_number(double value);   /* null for NaN and infinities */
 json_t *mnas_json_integer(int64_t value); /* null for -1 */
 json_t *mnas_json_text(const char *text); /* null for NULL and ""; '?' for bytes of what is no UTF-8 */
 json_t *mnas_json_latency(const mnas_latency *latency);
-json_t *mnas_json_trial(const mnas_trial *trial);
+json_t *mnas_json_numbers(const double *values, int n);
+json_t *mnas_json_integers(const int *values, int n);
+json_t *mnas_json_time(int64_t unix_ms); /* ISO 8601; null for 0 and less */
 
-/* Put "schema" in front of `object`, print it, and release it (also on failure; NULL means memory ran out). */
-int mnas_json_print(json_t *object);
+/* Put "schema" in front of `object`, write it, and release it (also on failure; NULL means memory ran out). */
+int mnas_json_write(FILE *out, json_t *object);
+int mnas_json_print(json_t *object); /* to stdout */
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "base/human.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/table.h"
 
 typedef struct cost_opts {

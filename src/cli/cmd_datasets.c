@@ -5,7 +5,7 @@
 
 #include "base/human.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/plugins.h"
 #include "cli/table.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/human.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 
 typedef struct eval_opts {
     mnas_cli_common common;

@@ -9,7 +9,7 @@
 #include "base/human.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/table.h"
 
 typedef struct measure_opts {

@@ -1,4 +1,4 @@
-/* cmd_report.c - `mnas report`: a study as one HTML page that opens offline. */
+/* cmd_report.c - `mnas report`: a study as one HTML page that opens offline, its trials as CSV and JSON beside it. */
 #include "base/log.h"
 #include "cli/cli.h"
 
@@ -12,16 +12,27 @@ static const mnas_opt options[] = {{"output", MNAS_OPT_STRING, offsetof(report_o
                                    MNAS_CLI_HELP,
                                    MNAS_OPT_END};
 
+/* The page and what is written beside it spare the study. */
+static int check_outputs(const char *html, char csv[MNAS_OPT_STR], char json[MNAS_OPT_STR],
+                         const char *study) {
+    int rc = mnas_cli_check_output(html, study);
+    if (rc == 0) rc = mnas_report_data_path(csv, MNAS_OPT_STR, html, ".csv");
+    if (rc == 0) rc = mnas_report_data_path(json, MNAS_OPT_STR, html, ".json");
+    if (rc == 0) rc = mnas_cli_check_output(csv, study);
+    return rc < 0 ? rc : mnas_cli_check_output(json, study);
+}
+
 static int run(const void *opts, int n_words, char **words) {
     const report_opts *o = opts;
+    char csv[MNAS_OPT_STR], json[MNAS_OPT_STR];
     (void)n_words;
     mnas_study *study;
-    int rc = mnas_cli_check_output(o->output, words[0]);
+    int rc = check_outputs(o->output, csv, json, words[0]);
     if (rc == 0) rc = mnas_study_open(&study, words[0]);
     if (rc < 0) return rc;
     rc = mnas_report_write(study, o->output);
     mnas_study_close(study);
-    if (rc == 0) mnas_log_info("wrote %s", o->output);
+    if (rc == 0) mnas_log_info("wrote %s, and its trials as %s and %s", o->output, csv, json);
     return rc;
 }
 
@@ -33,7 +44,7 @@ const mnas_cli_command mnas_command_report = {
     .summary = "a study as one HTML page that opens offline",
     .about = "Write the study as one self-contained HTML file: what its trials can show, the Pareto front, "
              "reward and entropy over trials, failures, and the exact command and conditions. It loads "
-             "nothing from anywhere.",
+             "nothing from anywhere. Beside it, under the same name, stand the trials as .csv and .json.",
     .example = "mnas report demo.db -o report.html",
     .opts = options,
     .opts_bytes = sizeof(report_opts),

@@ -7,19 +7,19 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "cli/cli.h"
-#include "cli/json.h"
 #include "cli/study_print.h"
 #include "cli/table.h"
 
-static const mnas_opt options[] = {MNAS_CLI_JSON, MNAS_CLI_HELP, MNAS_OPT_END};
+typedef struct show_opts {
+    mnas_cli_common common;
+    bool csv;
+} show_opts;
 
-static int print_all_json(const mnas_study *study) {
-    json_t *list = json_array();
-    for (int i = 0; i < mnas_study_n_trials(study); i++) {
-        json_array_append_new(list, mnas_json_trial(mnas_study_trial(study, i)));
-    }
-    return mnas_json_print(json_pack("{s:o}", "trials", list));
-}
+static const mnas_opt options[] = {{"csv", MNAS_OPT_BOOL, offsetof(show_opts, csv), NULL, 0, 0, NULL,
+                                    "print the trials as comma-separated values, a row each", NULL},
+                                   MNAS_CLI_JSON,
+                                   MNAS_CLI_HELP,
+                                   MNAS_OPT_END};
 
 static int print_all(const mnas_study *study) {
     mnas_table table;
@@ -98,33 +98,35 @@ static void print_one(const mnas_trial *t) {
     if (t->error && t->error[0]) printf("\n%s\n", t->error);
 }
 
-static int show_one(const mnas_study *study, const char *word, bool json) {
-    int number, rc = mnas_cli_parse_word(&number, "TRIAL", word, 0);
-    if (rc < 0) return rc;
-    const mnas_trial *trial = mnas_cli_find_trial(study, number);
-    if (!trial) {
-        return mnas_error_set(MNAS_ERR_ARG, "trial %d is not in this study; it has %d trials", number,
-                              mnas_study_n_trials(study));
-    }
-    if (!json) {
-        print_one(trial);
-        return 0;
-    }
-    json_t *object = mnas_json_trial(trial);
-    if (object) json_object_set_new(object, "error", mnas_json_text(trial->error));
-    return mnas_json_print(json_pack("{s:[o]}", "trials", object));
+/* The trial that the word names; all of them without a word, and *trial is NULL then. */
+static int find(const mnas_trial **trial, const mnas_study *study, const char *word) {
+    int number, rc;
+    *trial = NULL;
+    if (!word) return 0;
+    if ((rc = mnas_cli_parse_word(&number, "TRIAL", word, 0)) < 0) return rc;
+    if ((*trial = mnas_cli_find_trial(study, number))) return 0;
+    return mnas_error_set(MNAS_ERR_ARG, "trial %d is not in this study; it has %d trials", number,
+                          mnas_study_n_trials(study));
+}
+
+static int print(const show_opts *o, const mnas_study *study, const mnas_trial *trial) {
+    if (o->common.json || o->csv)
+        return mnas_study_export(study, trial ? trial->number : -1,
+                                 o->csv ? MNAS_EXPORT_CSV : MNAS_EXPORT_JSON, stdout);
+    if (!trial) return print_all(study);
+    print_one(trial);
+    return 0;
 }
 
 static int run(const void *opts, int n_words, char **words) {
-    bool json = ((const mnas_cli_common *)opts)->json;
+    const show_opts *o = opts;
+    const mnas_trial *trial;
     mnas_study *study;
+    if (o->csv && o->common.json)
+        return mnas_error_set(MNAS_ERR_ARG, "--csv and --json are two ways to print the same; give one");
     int rc = mnas_study_open(&study, words[0]);
     if (rc < 0) return rc;
-    if (n_words == 2) {
-        rc = show_one(study, words[1], json);
-    } else {
-        rc = json ? print_all_json(study) : print_all(study);
-    }
+    if ((rc = find(&trial, study, n_words == 2 ? words[1] : NULL)) == 0) rc = print(o, study, trial);
     mnas_study_close(study);
     return rc;
 }
@@ -140,5 +142,5 @@ const mnas_cli_command mnas_command_show = {
              "while its search runs.",
     .example = "mnas show demo.db 17",
     .opts = options,
-    .opts_bytes = sizeof(mnas_cli_common),
+    .opts_bytes = sizeof(show_opts),
     .run = run};

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/table.h"
 
 typedef struct space_opts {

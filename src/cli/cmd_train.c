@@ -7,7 +7,7 @@
 #include "base/human.h"
 #include "base/log.h"
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 
 typedef struct train_opts {
     mnas_cli_common common;

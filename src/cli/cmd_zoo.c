@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/table.h"
 
 typedef struct zoo_opts {

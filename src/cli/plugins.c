@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/json.h"
+#include "base/json.h"
 
 /* "name   help" of the lines that are not indented */
 static json_t *parse(const char *text) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/json.h"
+#include "base/json.h"
 #include "cli/table.h"
 
 const mnas_trial *mnas_cli_find_trial(const mnas_study *study, int number) {

@@ -16,7 +16,7 @@
 
 /* ---- opening ---- */
 
-static int create(mnas_space **out, const char *file, const char *text, size_t n) {
+int mnas_space_parse(mnas_space **out, const char *file, const char *text, size_t n) {
     mnas_space *space = calloc(1, sizeof *space);
     int rc = MNAS_ERR_MEMORY;
     if (!space) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory for a search space");
@@ -43,11 +43,11 @@ int mnas_space_open(mnas_space **out, const char *name_or_file) {
     size_t n;
     if (!mnas_model_is_path(name_or_file)) {
         const char *builtin = mnas_space_builtin_text(name_or_file, &n);
-        return builtin ? create(out, name_or_file, builtin, n) : unknown_space(name_or_file);
+        return builtin ? mnas_space_parse(out, name_or_file, builtin, n) : unknown_space(name_or_file);
     }
     char *text = NULL;
     int rc = mnas_file_read(name_or_file, MNAS_YAML_MAX_BYTES, &text, &n);
-    if (rc == 0) rc = create(out, name_or_file, text, n);
+    if (rc == 0) rc = mnas_space_parse(out, name_or_file, text, n);
     free(text);
     return rc;
 }

@@ -52,6 +52,9 @@ struct mnas_space {
 /* Reads text[n] into the space (arena set, the rest zero). `file` is for messages. */
 int mnas_space_read(mnas_space *space, const char *file, const char *text, size_t n);
 
+/* A space from text[n]; `file` is for messages. */
+int mnas_space_parse(mnas_space **out, const char *file, const char *text, size_t n);
+
 /* Make the option's choice in a block. */
 void mnas_space_apply(mnas_choice_kind kind, const mnas_space_option *option, mnas_block *block);
 

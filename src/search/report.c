@@ -1,17 +1,15 @@
-/* report.c - a study as one self-contained HTML page: the order of its parts, and how a study is read for it.
+/* report.c - a study as one self-contained HTML page: the order of its parts. What they are made of is read by
+ * report_source.c.
  *
- * The page is well-formed XML behind its first line, loads nothing, and is written whole or not at all.
+ * The page is well-formed XML behind its first line and loads nothing.
  */
 #include "search/report.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "search/study.h"
+#include "search/report_final.h"
 
 void mnas_report_escape(mnas_str *out, const char *text) {
     mnas_report_escape_n(out, text, strlen(text));
@@ -61,7 +59,27 @@ static void head(const mnas_report_facts *f, mnas_str *out) {
     title(f, out);
     mnas_str_append(out, "</title>\n<style>\n");
     mnas_report_style(out);
+    mnas_report_final_style(out);
     mnas_str_append(out, "</style>\n</head>\n<body>\n<main>\n");
+}
+
+/* A file name as a relative address: everything but letters, digits and "-_." as %XX. */
+static void link_to(mnas_str *out, const char *file, const char *words) {
+    mnas_str_append(out, "<a href=\"");
+    for (const char *p = file; *p; p++) {
+        const bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                           strchr("-_.", *p);
+        mnas_str_appendf(out, plain ? "%c" : "%%%02X", (unsigned char)*p);
+    }
+    mnas_str_appendf(out, "\" download=\"\">%s</a>", words);
+}
+
+static void data_links(const mnas_report_source *s, mnas_str *out) {
+    if (!s->csv_name || !s->json_name) return;
+    mnas_str_append(out, "; all trials as ");
+    link_to(out, s->csv_name, "CSV");
+    mnas_str_append(out, " and ");
+    link_to(out, s->json_name, "JSON");
 }
 
 static void header(const mnas_report_facts *f, mnas_str *out) {
@@ -72,6 +90,7 @@ static void header(const mnas_report_facts *f, mnas_str *out) {
     mnas_clock_iso8601(f->source->now_unix_ms, now);
     mnas_str_appendf(out, "State of %.10s %.5s UTC, %d complete trial%s", now, now + 11, f->n_done,
                      f->n_done == 1 ? "" : "s");
+    data_links(f->source, out);
     mnas_str_append(out, "</p>\n</header>\n");
 }
 
@@ -87,12 +106,15 @@ static void tail(mnas_str *out) {
 int mnas_report_render(const mnas_report_source *source, mnas_str *out) {
     static void (*const parts[])(const mnas_report_facts *, mnas_str *) = {head,
                                                                            header,
+                                                                           mnas_report_final,
                                                                            mnas_report_words,
                                                                            mnas_report_figures,
                                                                            mnas_report_pareto_chart,
                                                                            mnas_report_front_table,
+                                                                           mnas_report_networks,
                                                                            mnas_report_reward_chart,
                                                                            mnas_report_entropy_chart,
+                                                                           mnas_report_policy,
                                                                            mnas_report_failures,
                                                                            mnas_report_conditions,
                                                                            mnas_report_trial_table};
@@ -105,59 +127,4 @@ int mnas_report_render(const mnas_report_source *source, mnas_str *out) {
     return mnas_str_ok(out)
                ? 0
                : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a report of %d trials", source->n_trials);
-}
-
-/* ---- from a study ---- */
-
-static const char *study_setting(const void *study, const char *name) {
-    return mnas_study_setting(study, name);
-}
-
-/* The policy each trial was proposed by; of studies without, the policy after each update. NULL when memory is out. */
-static mnas_report_entropy *read_entropy(const mnas_study *study, mnas_report_source *s) {
-    size_t n_updates;
-    const mnas_snapshot *updates = mnas_study_updates(study, &n_updates);
-    mnas_report_entropy *list = malloc((n_updates + (size_t)s->n_trials + 1) * sizeof *list);
-    if (!list) return NULL;
-    s->entropy_max = n_updates > 0 ? updates[n_updates - 1].entropy_max : (double)NAN;
-    for (int i = 0; i < s->n_trials; i++) {
-        if (!isfinite(s->trials[i]->entropy_nats)) continue;
-        list[s->n_entropy++] = (mnas_report_entropy){s->trials[i]->number, s->trials[i]->entropy_nats};
-    }
-    for (size_t i = 0; s->n_entropy == 0 && i < n_updates; i++) {
-        if (!isfinite(updates[i].entropy)) continue;
-        list[s->n_entropy++] = (mnas_report_entropy){updates[i].n_trials, updates[i].entropy};
-    }
-    return list;
-}
-
-int mnas_report_write(const mnas_study *study, const char *html_path) {
-    mnas_report_source s = {.n_trials = mnas_study_n_trials(study),
-                            .setting = study_setting,
-                            .context = study,
-                            .now_unix_ms = mnas_clock_unix_ms()};
-    const mnas_trial **trials = malloc(((size_t)s.n_trials + 1) * sizeof *trials);
-    mnas_report_entropy *entropy = NULL;
-    mnas_str html = {0};
-    int *front = NULL, rc = 0;
-    if (!trials) {
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a report of %d trials", s.n_trials);
-        goto out;
-    }
-    for (int i = 0; i < s.n_trials; i++) trials[i] = mnas_study_trial(study, i);
-    s.trials = trials;
-    if ((rc = mnas_study_front(study, &front, &s.n_front)) < 0) goto out;
-    s.front = front;
-    if (!(s.entropy = entropy = read_entropy(study, &s))) {
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: entropy of a report");
-        goto out;
-    }
-    if ((rc = mnas_report_render(&s, &html)) < 0) goto out;
-    rc = mnas_file_write_atomic(html_path, html.data, html.len);
-out:
-    mnas_str_free(&html);
-    free(entropy);
-    free(front);
-    free(trials);
-    return rc;
 }

@@ -1,6 +1,7 @@
 /* report.h - the parts of the report: what is known of a study (report_facts.c), what that can show in words
- * (report_words.c), the charts (report_chart.c), tables and conditions (report_tables.c), style and script
- * (report_style.c).
+ * (report_words.c), the charts (report_chart.c), the networks layer by layer (report_networks.c), the policy
+ * (report_policy.c), tables and conditions (report_tables.c), failures (report_failures.c), style and script
+ * (report_style.c). report_source.c reads a study for them.
  *
  * The parts see a mnas_report_source, not a study, so that tests can make one from rows of their own.
  */
@@ -15,6 +16,14 @@ typedef struct mnas_report_entropy {
     double entropy; /* ... mean over decisions, in nats */
 } mnas_report_entropy;
 
+/* A network of the front, for its drawing. */
+typedef struct mnas_report_network {
+    mnas_model model;
+    mnas_cost cost;         /* its layers */
+    mnas_layer_time *times; /* of layers, by name; none where they were not taken */
+    int n_times;
+} mnas_report_network;
+
 typedef struct mnas_report_source {
     const mnas_trial *const *trials; /* ordered by number */
     int n_trials;
@@ -26,6 +35,15 @@ typedef struct mnas_report_source {
     const char *(*setting)(const void *context, const char *name); /* NULL where it is not stored */
     const void *context;
     int64_t now_unix_ms;
+    const mnas_final *const *finals; /* of stage two, in the order of the plan; verdict NULL where there was none */
+    int n_finals;
+    const mnas_verdict *verdict;
+    const mnas_report_network *networks; /* [n_front], as front; NULL: no drawings */
+    const mnas_decision *const *decisions;
+    int n_decisions;
+    const mnas_policy_point *policy; /* those with probabilities, in order */
+    int n_policy;
+    const char *csv_name, *json_name; /* files beside the page; NULL: not linked */
 } mnas_report_source;
 
 /* Whether the strategy's later proposals are better than its first, near-random ones. Complete trials only. */
@@ -68,6 +86,8 @@ void mnas_report_escape_n(mnas_str *out, const char *text, size_t n);
 void mnas_report_words(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_figures(const mnas_report_facts *facts, mnas_str *out); /* the row of key figures */
 void mnas_report_front_table(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_networks(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_policy(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_failures(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_conditions(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_trial_table(const mnas_report_facts *facts, mnas_str *out);
@@ -78,6 +98,9 @@ void mnas_report_entropy_chart(const mnas_report_facts *facts, mnas_str *out);
 
 void mnas_report_style(mnas_str *out);
 void mnas_report_script(mnas_str *out);
+
+/* What failed and pruned trials say: "nan", "timeout"; "unknown" where they say nothing. */
+const char *mnas_report_reason(const mnas_trial *trial);
 
 /* The whole page. */
 int mnas_report_render(const mnas_report_source *source, mnas_str *out);

@@ -1,4 +1,4 @@
-/* report_tables.c - the report's tables: the front, failures by reason, conditions, and all trials.
+/* report_tables.c - the report's tables: the front, conditions, and all trials.
  *
  * The table of all trials is also where the script finds what it shows when a point is hovered over (data-tip).
  */
@@ -23,18 +23,29 @@ static void reward_text(double reward, char buf[MNAS_HUMAN_BYTES]) {
     snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
 }
 
+/* A number in words that does not sort as text; data-v is what it sorts by, none for what is missing. */
+static void number_cell(mnas_str *out, double value, const char *words) {
+    char exact[32];
+    if (isfinite(value)) {
+        mnas_str_from_f64(value, exact);
+        mnas_str_appendf(out, "<td data-v=\"%s\">%s</td>", exact, words);
+    } else {
+        mnas_str_appendf(out, "<td>%s</td>", words);
+    }
+}
+
 static void number_cells(mnas_str *out, const mnas_trial *t) {
     char buf[MNAS_HUMAN_BYTES];
     mnas_human_percent(t->accuracy_frac, buf);
-    cell(out, buf);
+    number_cell(out, t->accuracy_frac, buf);
     mnas_human_ms(t->latency.median_ms, buf);
-    cell(out, buf);
+    number_cell(out, t->latency.median_ms, buf);
     reward_text(t->reward, buf);
-    cell(out, buf);
+    number_cell(out, t->reward, buf);
     mnas_human_count(t->params, buf);
-    cell(out, buf);
+    number_cell(out, (double)t->params, buf);
     mnas_human_count(t->macs, buf);
-    cell(out, buf);
+    number_cell(out, (double)t->macs, buf);
 }
 
 /* Block strings, each kept whole where the line breaks. */
@@ -73,56 +84,11 @@ void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
         "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < f->n_front; i++) front_row(out, f->front[i]);
     mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
-                         "kernel, s stride, e expansion, i and o filters in and out, se "
-                         "squeeze-and-excitation ratio.</p>\n</section>\n");
-}
-
-/* ---- failures ---- */
-
-static const char *reason_of(const mnas_trial *t) {
-    return t->reason[0] ? t->reason : "unknown";
-}
-
-static bool is_first_of_reason(const mnas_report_source *s, int i) {
-    for (int k = 0; k < i; k++) {
-        const mnas_trial *t = s->trials[k];
-        if (t->state == MNAS_TRIAL_FAILED && strcmp(reason_of(t), reason_of(s->trials[i])) == 0) return false;
-    }
-    return true;
-}
-
-static void failure_row(mnas_str *out, const mnas_report_source *s, int first) {
-    const char *reason = reason_of(s->trials[first]), *error = s->trials[first]->error;
-    int n = 0;
-    for (int k = first; k < s->n_trials; k++) {
-        n += s->trials[k]->state == MNAS_TRIAL_FAILED && strcmp(reason_of(s->trials[k]), reason) == 0;
-    }
-    mnas_str_append(out, "<tr>");
-    cell(out, reason);
-    mnas_str_appendf(out, "<td>%d</td><td>trial %d", n, s->trials[first]->number);
-    if (error && error[0]) {
-        char line[240];
-        snprintf(line, sizeof line, "%.*s", (int)strcspn(error, "\n"), error);
-        mnas_str_append(out, ": ");
-        mnas_report_escape(out, line);
-    }
-    mnas_str_append(out, "</td></tr>\n");
-}
-
-void mnas_report_failures(const mnas_report_facts *f, mnas_str *out) {
-    const mnas_report_source *s = f->source;
-    mnas_str_append(out, "<section>\n<h2>Failed trials</h2>\n");
-    if (f->n_failed == 0) {
-        mnas_str_append(out, "<p class=\"small\">None.</p>\n</section>\n");
-        return;
-    }
-    mnas_str_append(out, "<div class=\"scroll\"><table>\n<thead><tr><th>reason</th><th>trials</th><th>the "
-                         "first of them</th></tr></thead>\n<tbody>\n");
-    for (int i = 0; i < s->n_trials; i++) {
-        if (s->trials[i]->state == MNAS_TRIAL_FAILED && is_first_of_reason(s, i)) failure_row(out, s, i);
-    }
-    mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A failed trial counts as reward 0 for "
-                         "the strategy.</p>\n</section>\n");
+                         "kernel, s stride (22: 2 both ways), e expansion, i and o filters in and out, se "
+                         "squeeze-and-excitation ratio. Without more it is an inverted bottleneck; opconv "
+                         "makes it one k&#215;k convolution, opsep a depthwise and a 1&#215;1 convolution. "
+                         "Layers add their input where widths and stride allow it; with noskip they never "
+                         "do, with skippool the first adds it through an average pooling.</p>\n</section>\n");
 }
 
 /* ---- conditions ---- */
@@ -313,7 +279,7 @@ static void tip(mnas_str *out, const mnas_trial *t) {
     mnas_human_count(t->macs, macs);
     if (t->state == MNAS_TRIAL_FAILED) {
         mnas_str_appendf(out, "Trial %d failed: ", t->number);
-        mnas_report_escape(out, reason_of(t));
+        mnas_report_escape(out, mnas_report_reason(t));
         mnas_str_append(out, "&#10;");
     } else {
         mnas_str_appendf(out, "Trial %d: %s at %s&#10;reward %s&#10;", t->number, accuracy, latency, reward);
@@ -331,8 +297,8 @@ static void tip(mnas_str *out, const mnas_trial *t) {
 static void trial_row(mnas_str *out, const mnas_trial *t) {
     mnas_str_appendf(out, "<tr id=\"t%d\" data-t=\"%d\" data-tip=\"", t->number, t->number);
     tip(out, t);
-    mnas_str_appendf(out, "\"><td>%d</td><td>%s%s", t->number, mnas_trial_state_name(t->state),
-                     t->reason[0] ? ": " : "");
+    mnas_str_appendf(out, "\"><td data-v=\"%d\">%d</td><td>%s%s", t->number, t->number,
+                     mnas_trial_state_name(t->state), t->reason[0] ? ": " : "");
     mnas_report_escape(out, t->reason);
     mnas_str_append(out, "</td>");
     number_cells(out, t);
@@ -345,8 +311,9 @@ void mnas_report_trial_table(const mnas_report_facts *f, mnas_str *out) {
     if (f->source->n_trials == 0) return;
     mnas_str_appendf(out,
                      "<section>\n<details><summary>All %d trials</summary>\n<div class=\"scroll\"><table "
-                     "class=\"numbers all\">\n<thead><tr><th>trial</th><th>state</th>"
-                     "<th>accuracy</th><th>latency</th><th>reward</th><th>parameters</th><th>multiply-adds</"
+                     "class=\"numbers all sort\">\n<thead><tr><th>trial</th><th>state</th>"
+                     "<th data-down=\"\">accuracy</th><th>latency</th><th "
+                     "data-down=\"\">reward</th><th>parameters</th><th>multiply-adds</"
                      "th><th class=\"arch\">network</th></tr></thead>\n<tbody>\n",
                      f->source->n_trials);
     for (int i = 0; i < f->source->n_trials; i++) trial_row(out, f->source->trials[i]);

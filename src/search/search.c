@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "search/layers.h"
 #include "search/loop.h"
 #include "search/machine.h"
 #include "train/evaluate.h"
@@ -382,6 +383,10 @@ static void close_all(search *s) {
     for (int i = 0; i < s->n_fixed; i++) free(s->fixed[i].value);
 }
 
+static double budget_minutes(const search *s) {
+    return isnan(s->options.max_minutes) ? (double)INFINITY : s->options.max_minutes;
+}
+
 int mnas_search_run_with(const mnas_search_options *options, const mnas_search_hooks *hooks) {
     search s = {.hooks = hooks, .begun_s = mnas_clock_now_s()};
     int rc;
@@ -396,6 +401,9 @@ int mnas_search_run_with(const mnas_search_options *options, const mnas_search_h
     if ((rc = note_start(&s)) < 0) goto out;
     rc = run(&s);
     note_end(&s, rc);
+    if (rc == 0)
+        mnas_search_time_layers(s.store, options->study, s.device, s.begun_s + 60 * budget_minutes(&s),
+                                options->cancel);
 out:
     close_all(&s);
     return rc;
