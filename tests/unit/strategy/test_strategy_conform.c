@@ -298,7 +298,8 @@ static void any_answers_are_survived(void **state) {
     for_every_class(check_moods, true);
 }
 
-/* With nothing to learn from, no choice is out of reach; and what is saved does not grow with the search. */
+/* With nothing to learn from, no choice is out of reach, not even long after the start; and what is saved does not
+ * grow with the search. */
 static void check_long(const char *spec) {
     bool seen[T][7] = {{false}};
     size_t longest[2] = {0};
@@ -307,7 +308,7 @@ static void check_long(const char *spec) {
         int tokens[T];
         const mnas_outcome outcome = {.reward = 0.5};
         propose(s, tokens);
-        for (int t = 0; t < T; t++) seen[t][tokens[t]] = true;
+        for (int t = 0; t < T && p >= LONG / 2; t++) seen[t][tokens[t]] = true;
         assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
         mnas_str bytes = saved(s);
         size_t *most = &longest[p >= LONG / 2];
@@ -410,6 +411,23 @@ static void survive(const char *spec, char *bytes, size_t n) {
     mnas_strategy_close(s);
 }
 
+/* A word more in the strategy's own part, whose length says so, under a right checksum. */
+static void check_one_word_more(mnas_strategy *s, const mnas_str *good, size_t n_open) {
+    const size_t length_at =
+        8 * (5 + n_open * T); /* behind magic, version, signature, two counts, open tokens */
+    uint64_t length = 0;
+    char *bytes = malloc(good->len + 8);
+    memcpy(bytes, good->data, good->len);
+    memset(bytes + good->len - 8, 0, 16);
+    for (int i = 0; i < 8; i++) length |= (uint64_t)(unsigned char)bytes[length_at + (size_t)i] << (8 * i);
+    assert_int_equal(length_at + 8 + length + 8, good->len);
+    length += 8;
+    for (int i = 0; i < 8; i++) bytes[length_at + (size_t)i] = (char)(unsigned char)(length >> (8 * i));
+    seal(bytes, good->len + 8);
+    refuse(s, bytes, good->len + 8, MNAS_ERR_FORMAT);
+    free(bytes);
+}
+
 static void check_garbage(const char *spec) {
     int tokens[N][T], later[N][T], expected[N][T];
     mnas_strategy *s = open_one(spec, 3, 42), *untouched = open_one(spec, 3, 42);
@@ -435,6 +453,7 @@ static void check_garbage(const char *spec) {
         survive(spec, bytes, n); /* cut short, then sealed */
     survive(spec, bytes, good.len + 8);
     free(bytes);
+    check_one_word_more(s, &good, 20 - (size_t)fed_before(when, 19));
 
     memcpy(later, tokens, sizeof later); /* after all those refusals it is what it was */
     run(s, later, when, 20, N, fed_before(when, 19));
