@@ -235,7 +235,10 @@ static int skip(void *user, const char *file, const char *reason) {
     int rc = count_image(w, &number);
     if (rc < 0) return rc;
     w->tail.n_skipped++;
-    mnas_str_appendf(&w->skipped, "%s: %s\n", file, reason);
+    mnas_str line = {0};
+    mnas_str_appendf(&line, "%s: %s", file, reason);
+    mnas_dataset_append_line(&w->skipped, mnas_str_ok(&line) ? line.data : file);
+    mnas_str_free(&line);
     return 0;
 }
 
@@ -255,7 +258,7 @@ static int put_text(cache_writer *w) {
 }
 
 static int put_all(cache_writer *w, const mnas_dataset_class *cls, const void *opts, bool test) {
-    mnas_decode_sink sink = {emit, skip, w};
+    mnas_decode_sink sink = {emit, skip, w, w->stored.width};
     int rc = put_header(w);
     if (rc == 0) rc = cls->decode(opts, test, &sink);
     if (rc == 0 && (int64_t)(w->tail.n + w->tail.n_skipped) != w->n_expected)

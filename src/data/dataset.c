@@ -125,6 +125,7 @@ static int open_test(mnas_dataset *d, const mnas_dataset_class *cls, const void 
     if (rc < 0) return rc;
     d->test_map = cache.map;
     d->test_map_bytes = cache.map_bytes;
+    if (cache.n == 0) return mnas_error_set(MNAS_ERR_MISSING, "it has no test images");
     d->split[MNAS_SPLIT_TEST] = (mnas_split){cache.n, cache.pixels, cache.labels, NULL};
     d->info.n_test = cache.n;
     d->info.cache_bytes += (int64_t)cache.map_bytes;
@@ -166,11 +167,18 @@ void mnas_dataset_close(mnas_dataset *dataset) {
 
 /* ---- descriptions ---- */
 
+void mnas_dataset_append_line(mnas_str *lines, const char *text) {
+    size_t at = lines->len;
+    mnas_str_append(lines, text);
+    for (; at < lines->len; at++)
+        if (lines->data[at] == '\n') lines->data[at] = '?';
+    mnas_str_append(lines, "\n");
+}
+
 int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n) {
-    for (int i = 0; i < n; i++) mnas_str_appendf(&shape->class_names, "%s\n", names[i]);
-    return mnas_str_ok(&shape->class_names)
-               ? 0
-               : mnas_error_set(MNAS_ERR_MEMORY, "no memory for %d class names", n);
+    for (int i = 0; i < n; i++) mnas_dataset_append_line(&shape->class_names, names[i]);
+    if (mnas_str_ok(&shape->class_names)) return 0;
+    return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %d class names", n);
 }
 
 int mnas_dataset_describe(mnas_dataset_info *out, const char *spec) {

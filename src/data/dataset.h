@@ -49,6 +49,7 @@ typedef struct mnas_decode_sink {
     /* In place of emit, for a file that does not decode: it is counted and named, and the others move up. */
     int (*skip)(void *user, const char *file, const char *reason);
     void *user;
+    int size; /* height and width that shape gave, where they are equal */
 } mnas_decode_sink;
 
 typedef struct mnas_dataset_shape {
@@ -59,6 +60,8 @@ typedef struct mnas_dataset_shape {
     mnas_str class_names; /* a line for each class, or empty */
 } mnas_dataset_shape;
 
+/* Text of outside, with the newline that ends it and none inside. */
+void mnas_dataset_append_line(mnas_str *lines, const char *text);
 /* MNAS_ERR_MEMORY, or 0. */
 int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n);
 

@@ -44,7 +44,7 @@ static inline void fix_remove(const char *path) {
 /* An empty folder and an empty cache. */
 static inline void fix_reset(const char *name) {
     snprintf(fix_dir, sizeof fix_dir, "%s/data-%s-%d", MNAS_TEST_TMP, name, (int)getpid());
-    snprintf(fix_cache, sizeof fix_cache, "%s/cache", fix_dir);
+    snprintf(fix_cache, sizeof fix_cache, "%s/.cache", fix_dir);
     fix_remove(fix_dir);
     assert_int_equal(mnas_file_mkdirs(fix_cache), 0);
     setenv("MNAS_CACHE_DIR", fix_cache, 1);

@@ -1,0 +1,317 @@
+/* folder_list.c - walking, classes and splits of a folder of images. */
+#include "data/folder_list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "data/image_file.h"
+
+enum { MAX_DEPTH = 32, MAX_CLASSES = 65535 };
+
+static int no_memory(const char *dir) {
+    return mnas_error_set(MNAS_ERR_MEMORY, "no memory to list %s", dir);
+}
+
+/* ---- one folder ---- */
+
+typedef struct entries {
+    struct dirent **list;
+    int n;
+} entries;
+
+static int is_visible(const struct dirent *e) {
+    return e->d_name[0] != '.';
+}
+
+/* By bytes, whatever the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int read_entries(entries *e, const char *path) {
+    e->n = scandir(path, &e->list, is_visible, by_name);
+    if (e->n >= 0) return 0;
+    e->n = 0, e->list = NULL;
+    if (errno == ENOENT) return mnas_error_set(MNAS_ERR_MISSING, "%s/: not there", path);
+    return mnas_error_errno("folder %s", path);
+}
+
+static void free_entries(entries *e) {
+    for (int i = 0; i < e->n; i++) free(e->list[i]);
+    free(e->list);
+}
+
+static char *join(const char *dir, const char *name) {
+    mnas_str path = {0};
+    mnas_str_appendf(&path, "%s%s%s", dir, *dir ? "/" : "", name);
+    return path.data;
+}
+
+static bool is_folder(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* ---- walking a class ---- */
+
+typedef struct walk {
+    mnas_folder_list *list;
+    int label;
+    mnas_split_kind split;
+    int depth;
+    struct {
+        dev_t dev;
+        ino_t ino;
+    } above[MAX_DEPTH]; /* the folders we are in: one of them again is a loop */
+} walk;
+
+static int add_file(walk *w, const char *relative, const struct stat *st) {
+    mnas_folder_list *l = w->list;
+    if (l->n_files == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 256;
+        mnas_folder_file *moved = realloc(l->files, cap * sizeof *moved);
+        if (!moved) return no_memory(l->root);
+        l->files = moved, l->cap = cap;
+    }
+    l->files[l->n_files++] =
+        (mnas_folder_file){.name = l->names.len,
+                           .size = st ? (int64_t)st->st_size : -1,
+                           .mtime_ns = st ? st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec : 0,
+                           .label = (uint16_t)w->label,
+                           .split = (uint8_t)w->split};
+    mnas_str_append_n(&l->names, relative, strlen(relative) + 1);
+    return mnas_str_ok(&l->names) ? 0 : no_memory(l->root);
+}
+
+static bool is_loop(const walk *w, const struct stat *st) {
+    if (w->depth == MAX_DEPTH) return true;
+    for (int i = 0; i < w->depth; i++)
+        if (w->above[i].dev == st->st_dev && w->above[i].ino == st->st_ino) return true;
+    return false;
+}
+
+static int walk_folder(walk *w, const char *relative, const struct stat *st);
+
+static int walk_entry(walk *w, const char *folder, const char *name) {
+    struct stat st;
+    char *relative = join(folder, name), *path = relative ? join(w->list->root, relative) : NULL;
+    int rc = 0;
+    if (!path)
+        rc = no_memory(w->list->root);
+    else if (stat(path, &st) < 0)
+        rc = add_file(w, relative, NULL);
+    else if (S_ISDIR(st.st_mode))
+        rc = walk_folder(w, relative, &st);
+    else if (S_ISREG(st.st_mode))
+        rc = add_file(w, relative, &st);
+    else
+        w->list->n_ignored++;
+    free(relative);
+    free(path);
+    return rc;
+}
+
+static int walk_folder(walk *w, const char *relative, const struct stat *st) {
+    entries e = {0};
+    if (is_loop(w, st)) {
+        w->list->n_ignored++;
+        return 0;
+    }
+    char *path = join(w->list->root, relative);
+    if (!path) return no_memory(w->list->root);
+    w->above[w->depth].dev = st->st_dev, w->above[w->depth].ino = st->st_ino;
+    w->depth++;
+    int rc = read_entries(&e, path);
+    for (int i = 0; rc == 0 && i < e.n; i++) rc = walk_entry(w, relative, e.list[i]->d_name);
+    w->depth--;
+    free_entries(&e);
+    free(path);
+    return rc;
+}
+
+/* ---- classes ---- */
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int find_class(const mnas_folder_list *l, const char *name) {
+    char **found = bsearch(&name, l->classes, (size_t)l->n_classes, sizeof *l->classes, compare_names);
+    return found ? (int)(found - l->classes) : -1;
+}
+
+/* Sub-folders of DIR/part in order: the classes of the training images. */
+static int read_classes(mnas_folder_list *l, const char *part) {
+    entries e = {0};
+    char *path = join(l->root, part);
+    int rc = path ? read_entries(&e, path) : no_memory(l->root);
+    if (rc == 0 && !(l->classes = calloc((size_t)e.n + 1, sizeof *l->classes))) rc = no_memory(l->root);
+    for (int i = 0; rc == 0 && i < e.n; i++) {
+        char *folder = join(path, e.list[i]->d_name);
+        if (!folder)
+            rc = no_memory(l->root);
+        else if (is_folder(folder) && !(l->classes[l->n_classes++] = strdup(e.list[i]->d_name)))
+            rc = no_memory(l->root);
+        free(folder);
+    }
+    if (rc == 0 && (l->n_classes < 2 || l->n_classes > MAX_CLASSES))
+        rc =
+            mnas_error_set(MNAS_ERR_FORMAT, "%s: %d folders of classes; expected 2 to %d, one for each class",
+                           path, l->n_classes, MAX_CLASSES);
+    free_entries(&e);
+    free(path);
+    return rc;
+}
+
+static int read_class(mnas_folder_list *l, const char *part, const char *name, mnas_split_kind split) {
+    struct stat st;
+    char *relative = join(part, name), *path = relative ? join(l->root, relative) : NULL;
+    int rc = 0;
+    if (!path) {
+        rc = no_memory(l->root);
+    } else if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        l->n_ignored++;
+    } else {
+        int label = find_class(l, name);
+        walk w = {.list = l, .label = label, .split = split};
+        rc = label < 0
+                 ? mnas_error_set(MNAS_ERR_FORMAT, "%s: there is no class \"%s\" to train on in %s/train",
+                                  path, name, l->root)
+                 : walk_folder(&w, relative, &st);
+    }
+    free(relative);
+    free(path);
+    return rc;
+}
+
+static int read_part(mnas_folder_list *l, const char *part, mnas_split_kind split) {
+    entries e = {0};
+    char *path = join(l->root, part);
+    int rc = path ? read_entries(&e, path) : no_memory(l->root);
+    for (int i = 0; rc == 0 && i < e.n; i++) rc = read_class(l, part, e.list[i]->d_name, split);
+    free_entries(&e);
+    free(path);
+    return rc;
+}
+
+/* ---- layouts ---- */
+
+static bool has_folder(const char *dir, const char *name) {
+    char *path = join(dir, name);
+    bool found = path && is_folder(path);
+    free(path);
+    return found;
+}
+
+/* DIR/train and folders of other names: classes, or splits that we do not know? Somebody must say. */
+static int check_split_layout(mnas_folder_list *l, const entries *e) {
+    for (int i = 0; i < e->n; i++) {
+        const char *name = e->list[i]->d_name;
+        if (strcmp(name, "train") == 0) continue;
+        if (strcmp(name, "val") == 0)
+            l->has_val = has_folder(l->root, name);
+        else if (strcmp(name, "test") == 0)
+            l->has_test = has_folder(l->root, name);
+        else if (has_folder(l->root, name))
+            return mnas_error_set(
+                MNAS_ERR_FORMAT,
+                "%s has the folder train and the folder %s; allowed: train, val and test alone, with "
+                "a folder for each class in them, or no folder train",
+                l->root, name);
+        else
+            l->n_ignored++;
+    }
+    return 0;
+}
+
+int mnas_folder_read(mnas_folder_list *out, const char *dir) {
+    entries top = {0};
+    *out = (mnas_folder_list){0};
+    int rc = read_entries(&top, dir);
+    if (rc == 0 && !(out->root = realpath(dir, NULL))) rc = mnas_error_errno("folder %s", dir);
+    if (rc < 0) goto out;
+    bool by_split = has_folder(out->root, "train");
+    if (by_split) rc = check_split_layout(out, &top);
+    if (rc == 0) rc = read_classes(out, by_split ? "train" : "");
+    if (rc == 0) rc = read_part(out, by_split ? "train" : "", MNAS_SPLIT_TRAIN);
+    if (rc == 0 && out->has_val) rc = read_part(out, "val", MNAS_SPLIT_VAL);
+    if (rc == 0 && out->has_test) rc = read_part(out, "test", MNAS_SPLIT_TEST);
+out:
+    free_entries(&top);
+    return rc;
+}
+
+void mnas_folder_free(mnas_folder_list *list) {
+    for (int k = 0; k < list->n_classes; k++) free(list->classes[k]);
+    free(list->classes);
+    free(list->files);
+    free(list->root);
+    mnas_str_free(&list->names);
+    *list = (mnas_folder_list){0};
+}
+
+const char *mnas_folder_name(const mnas_folder_list *list, const mnas_folder_file *file) {
+    return list->names.data + file->name;
+}
+
+/* ---- splits ---- */
+
+/* The test images are drawn without the seed: no choice of validation images may bring them into training. */
+void mnas_folder_split(mnas_folder_list *list, double val_frac, double test_frac, uint64_t val_seed) {
+    for (size_t i = 0; i < list->n_files; i++) {
+        mnas_folder_file *f = &list->files[i];
+        if (f->split != MNAS_SPLIT_TRAIN) continue;
+        const char *name = mnas_folder_name(list, f);
+        uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, name, strlen(name));
+        mnas_rng test = mnas_rng_stream(0, hash, "folder test"),
+                 val = mnas_rng_stream(val_seed, hash, "folder val");
+        if (!list->has_test && mnas_rng_uniform(&test) < test_frac)
+            f->split = MNAS_SPLIT_TEST;
+        else if (!list->has_val && mnas_rng_uniform(&val) < val_frac)
+            f->split = MNAS_SPLIT_VAL;
+    }
+}
+
+/* ---- what is an image ---- */
+
+static bool named_as_image(const char *name) {
+    static const char *const ends[] = {".jpg", ".jpeg", ".jpe",  ".jfif", ".png",  ".gif",
+                                       ".bmp", ".tif",  ".tiff", ".webp", ".heic", ".avif"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t m = strlen(ends[i]);
+        if (n > m && strcasecmp(name + n - m, ends[i]) == 0) return true;
+    }
+    return false;
+}
+
+static bool begins_as_image(const char *path) {
+    uint8_t bytes[MNAS_IMAGE_SNIFF_BYTES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    close(fd);
+    return n > 0 && mnas_image_sniff(bytes, (size_t)n) != MNAS_IMAGE_UNKNOWN;
+}
+
+int mnas_folder_sniff(mnas_folder_list *list) {
+    for (size_t i = 0; i < list->n_files; i++) {
+        mnas_folder_file *f = &list->files[i];
+        const char *name = mnas_folder_name(list, f);
+        char *path = join(list->root, name);
+        if (!path) return no_memory(list->root);
+        f->is_image = named_as_image(name) || begins_as_image(path);
+        free(path);
+        if (!f->is_image) list->n_ignored++;
+    }
+    return 0;
+}
