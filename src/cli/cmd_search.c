@@ -1,6 +1,6 @@
 /* cmd_search.c - `mnas search`: runs or resumes a study, shows its progress, and ends with the Pareto front.
  *
- * The search itself is mnas_search_run. A time limit that is reached is a normal end, since it was asked for.
+ * The search itself is mnas_search_run. A budget that is spent is a normal end, since it was asked for.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "base/human.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/forecast_print.h"
 #include "cli/study_print.h"
 
 typedef struct search_opts {
@@ -20,7 +21,8 @@ typedef struct search_opts {
     char space[MNAS_OPT_STR], data[MNAS_OPT_STR], device[MNAS_OPT_STR], study[MNAS_OPT_STR];
     char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR];
     double target_ms, epochs, max_minutes, trial_timeout_s;
-    int64_t trials, max_images, seed, jobs, threads;
+    int64_t trials, max_images, max_trials, seed, jobs, threads;
+    bool dry_run, no_forecast;
 } search_opts;
 
 #define AT(field) offsetof(search_opts, field)
@@ -48,22 +50,23 @@ static const mnas_opt options[] = {
     {"max-images", MNAS_OPT_INT, AT(max_images), "0", 0, INFINITY, "images",
      "train each trial on so many different ones; 0: all", NULL},
     {"max-minutes", MNAS_OPT_FLOAT, AT(max_minutes), NULL, 0.001, 1e7, "minutes",
-     "stop after this time; no limit unless given", NULL},
+     "stop after this time, whatever is running then; no limit unless given", NULL},
+    {"max-trials", MNAS_OPT_INT, AT(max_trials), "0", 0, 1e6, "trials",
+     "start no more than so many, failed ones and earlier ones of the study counted; 0: no limit", NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 64, "trials", "trained side by side", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "of each; 0: cores divided by jobs",
      NULL},
     {"trial-timeout", MNAS_OPT_FLOAT, AT(trial_timeout_s), NULL, 0.1, 1e7, "seconds",
      "of a trial; unless given, 20 times the first one's, at least 600", NULL},
+    {"dry-run", MNAS_OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL,
+     "only say what it will take: time, memory, disk; makes no study", NULL},
+    {"no-forecast", MNAS_OPT_BOOL, AT(no_forecast), NULL, 0, 0, NULL, "begin without saying that", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};
 #undef AT
 
 /* ---- progress ---- */
-
-typedef struct progress_state {
-    int n_complete;
-} progress_state;
 
 /* A live line longer than the terminal is wide would not be replaced but pile up. */
 static void live(const char *line) {
@@ -112,7 +115,7 @@ static void show_failed(const mnas_trial *t) {
 }
 
 static void on_progress(void *user, const mnas_search_progress *p) {
-    ((progress_state *)user)->n_complete = p->n_complete;
+    (void)user;
     if (!p->trial) {
         show_live(p);
     } else if (p->trial->state == MNAS_TRIAL_COMPLETE) {
@@ -134,28 +137,49 @@ static int print_front(const search_opts *o) {
 }
 
 /* What a search that did not reach its number of trials still shows; the first failure is the one to tell. */
-static int end_early(const search_opts *o, const progress_state *state, int rc) {
+static int end_early(const search_opts *o, int rc) {
     char why[1024];
     snprintf(why, sizeof why, "%s", mnas_error_message());
     if (rc == MNAS_ERR_CANCELLED) {
         return mnas_error_set(rc, "interrupted; nothing finished is lost. The same command goes on:\n  %s",
                               mnas_cli_command_line());
     }
-    bool time_is_up = rc == MNAS_ERR_TIMEOUT && isfinite(o->max_minutes);
-    if (rc != MNAS_ERR_EXHAUSTED && !time_is_up) return rc;
+    bool is_spent = rc == MNAS_ERR_TIMEOUT && (isfinite(o->max_minutes) || o->max_trials > 0);
+    if (rc != MNAS_ERR_EXHAUSTED && !is_spent) return rc;
     int printed = print_front(o);
-    if (time_is_up) {
-        mnas_log_info("time is up with %d of %d trials; with more minutes the same command goes on",
-                      state->n_complete, (int)o->trials);
+    if (is_spent) {
+        mnas_log_info("%s; with more the same command goes on", why);
         return printed;
     }
     return mnas_error_set(rc, "%s", why);
 }
 
+/* ---- before it begins ---- */
+
+/* The time that it takes counts. A search of less than half a minute is over before a forecast of it is worth having; one
+ * that is refused says so itself. */
+static void show_forecast(mnas_search_options *s) {
+    mnas_forecast forecast;
+    const double begun_s = mnas_clock_now_s();
+    if (s->max_minutes < 0.5) return; /* false for NaN */
+    int rc = mnas_search_forecast(&forecast, s);
+    if (rc < 0)
+        mnas_log_debug("no forecast: %s", mnas_error_message());
+    else if (forecast.n_trials > 0)
+        mnas_cli_log_forecast(&forecast, s->max_minutes);
+    s->max_minutes = s->max_minutes - (mnas_clock_now_s() - begun_s) / 60;
+    if (s->max_minutes <= 0) s->max_minutes = 1e-6; /* false for NaN */
+}
+
+static int dry_run(const mnas_search_options *s, bool json) {
+    mnas_forecast forecast;
+    int rc = mnas_search_forecast(&forecast, s);
+    return rc < 0 ? rc : mnas_cli_print_forecast(&forecast, s->max_minutes, json);
+}
+
 static int run(const void *opts, int n_words, char **words) {
     const search_opts *o = opts;
     (void)n_words, (void)words;
-    progress_state state = {0};
     mnas_search_options s = {.space = o->space,
                              .data = o->data,
                              .device = o->device,
@@ -169,16 +193,18 @@ static int run(const void *opts, int n_words, char **words) {
                              .epochs = o->epochs,
                              .seed = (uint64_t)o->seed,
                              .max_minutes = o->max_minutes,
+                             .max_trials = (int)o->max_trials,
                              .jobs = (int)o->jobs,
                              .threads = (int)o->threads,
                              .trial_timeout_s = o->trial_timeout_s,
                              .command_line = mnas_cli_command_line(),
                              .progress = on_progress,
-                             .user = &state,
                              .cancel = mnas_cli_cancel_flag()};
+    if (o->dry_run) return dry_run(&s, o->common.json);
+    if (!o->no_forecast) show_forecast(&s);
     int rc = mnas_search_run(&s);
     mnas_log_live("%s", "");
-    return rc < 0 ? end_early(o, &state, rc) : print_front(o);
+    return rc < 0 ? end_early(o, rc) : print_front(o);
 }
 
 static const char *const plugins[] = {"reward", "strategy", NULL};

@@ -65,6 +65,10 @@ int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mna
                           device->class->plugin.name);
 }
 
+void mnas_device_limit(mnas_device *device, double deadline_s) {
+    if (device->class->limit) device->class->limit(device->state, deadline_s);
+}
+
 bool mnas_device_needs_quiet(const mnas_device *device) {
     return device->class->needs_quiet;
 }

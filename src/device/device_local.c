@@ -3,6 +3,7 @@
  * What is decided here is only how to run a round; protocol.c says how many. The caller keeps the machine
  * quiet (needs_quiet); what still disturbs a round is seen in its context switches and its share of the core.
  */
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,8 @@ static const double min_cpu_frac = 0.97, max_switches_per_s = 50;
 
 typedef struct local_state {
     const local_opts *opts;
-    int core; /* -1: not pinned */
+    int core;          /* -1: not pinned */
+    double deadline_s; /* monotonic; INFINITY: none */
 } local_state;
 
 static int choose_core(int64_t wanted, int *core) {
@@ -77,12 +79,17 @@ static int local_open(void **state, const void *opts) {
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device local");
     s->opts = o;
     s->core = -1;
+    s->deadline_s = INFINITY;
     const int rc = o->threads == 1 ? choose_core(o->core, &s->core) : 0;
     if (rc < 0)
         free(s);
     else
         *state = s;
     return rc;
+}
+
+static void local_limit(void *state, double deadline_s) {
+    ((local_state *)state)->deadline_s = deadline_s;
 }
 
 static void local_close(void *state) {
@@ -92,19 +99,25 @@ static void local_close(void *state) {
 /* A child that gives no sensible answer has failed as a device, whatever the reason; a failure that it states
  * is passed on. */
 static int child_status(int rc) {
-    if (rc == 0 || rc == MNAS_ERR_MEMORY) return rc;
+    if (rc == 0 || rc == MNAS_ERR_MEMORY || rc == MNAS_ERR_CANCELLED) return rc;
     return mnas_error_context(rc == MNAS_ERR_INVALID ? rc : MNAS_ERR_DEVICE, "measuring process");
 }
 
-static int ask_child(char **answer, const char *kind, const char *request, double timeout_s) {
+/* A round that the deadline cuts short is no failure of the device. */
+static int ask_child(char **answer, const char *kind, const char *request, const local_state *s) {
     const char *const argv[] = {mnas_proc_self(), "worker", kind, NULL};
+    const double left_s = s->deadline_s - mnas_clock_now_s();
     *answer = NULL;
-    return mnas_proc_run(argv, request, timeout_s, answer);
+    int rc = left_s <= 0 ? MNAS_ERR_TIMEOUT
+                         : mnas_proc_run(argv, request, fmin(s->opts->timeout_s, left_s), answer);
+    if (rc == MNAS_ERR_TIMEOUT && mnas_clock_now_s() >= s->deadline_s)
+        rc = mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
+    return rc;
 }
 
-static int run_round(mnas_wire_reply *reply, const char *request, double timeout_s) {
+static int run_round(mnas_wire_reply *reply, const char *request, const local_state *s) {
     char *answer;
-    int rc = ask_child(&answer, "latency", request, timeout_s);
+    int rc = ask_child(&answer, "latency", request, s);
     if (rc == 0) rc = mnas_wire_parse_reply(reply, answer);
     free(answer);
     return child_status(rc);
@@ -123,7 +136,7 @@ static int run_rounds(const local_state *s, const char *request, mnas_wire_reply
     out->runs = out->warmup_runs = 0;
     for (int n = 0; verdict == MNAS_VERDICT_MORE;
          verdict = mnas_protocol_judge(summary, &protocol, rounds, n)) {
-        const int rc = run_round(last, request, s->opts->timeout_s);
+        const int rc = run_round(last, request, s);
         if (rc < 0) return rc;
         rounds[n++] = last->round;
         out->runs += last->round.runs;
@@ -204,10 +217,10 @@ static int local_measure(void *state, const mnas_model *model, mnas_latency *out
 /* ---- layers ---- */
 
 /* One more round: round 0 makes the list, later ones must have the same. */
-static int layers_round(mnas_layer_time **round, int *n, const char *request, double timeout_s) {
+static int layers_round(mnas_layer_time **round, int *n, const char *request, const local_state *s) {
     char *answer;
     int count = 0;
-    int rc = ask_child(&answer, "layers", request, timeout_s);
+    int rc = ask_child(&answer, "layers", request, s);
     if (rc == 0) rc = mnas_wire_parse_layers(round, &count, answer);
     free(answer);
     if (rc == 0 && *n > 0 && count != *n)
@@ -239,7 +252,7 @@ static int local_measure_layers(void *state, const mnas_model *model, mnas_layer
     char *text;
     int rc = print_request(&text, s, model);
     *n = 0;
-    for (int k = 0; k < n_rounds && rc == 0; k++) rc = layers_round(&rounds[k], n, text, s->opts->timeout_s);
+    for (int k = 0; k < n_rounds && rc == 0; k++) rc = layers_round(&rounds[k], n, text, s);
     if (rc == 0) rc = layers_median(rounds, n_rounds, *n);
     if (rc == 0) {
         *layers = rounds[0];
@@ -254,6 +267,7 @@ const mnas_device_class mnas_device_class_local = {
     .plugin = {"local", "this machine's CPU through XNNPACK, batch 1", options, sizeof(local_opts)},
     .needs_quiet = true,
     .open = local_open,
+    .limit = local_limit,
     .measure = local_measure,
     .measure_layers = local_measure_layers,
     .close = local_close,

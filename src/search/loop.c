@@ -445,13 +445,13 @@ static int drain(loop *l) {
 }
 
 static int say_time_is_over(const loop *l) {
-    return mnas_error_set(MNAS_ERR_TIMEOUT, "the %g minutes are over with %d of %d trials complete",
-                          l->setup->options->max_minutes, l->history.n_complete, l->setup->options->trials);
+    return mnas_error_set(MNAS_ERR_TIMEOUT, "time is up with %d of %d trials complete", l->history.n_complete,
+                          l->setup->options->trials);
 }
 
 static int say_trials_are_spent(const loop *l) {
     return mnas_error_set(MNAS_ERR_TIMEOUT,
-                          "all %d trials of --max-trials are started, and %d of %d wanted are complete",
+                          "all %d trials of max-trials are spent with %d of %d trials complete",
                           l->setup->options->max_trials, l->history.n_complete, l->setup->options->trials);
 }
 

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "search/forecast.h"
 #include "search/layers.h"
 #include "search/loop.h"
 #include "search/machine.h"
@@ -182,8 +183,8 @@ static int compare_settings(search *s) {
     return 0;
 }
 
-static int open_existing(search *s) {
-    int rc = mnas_store_open(&s->store, s->options.study, MNAS_STORE_WRITE);
+static int open_existing(search *s, mnas_store_mode mode) {
+    int rc = mnas_store_open(&s->store, s->options.study, mode);
     if (rc == 0) rc = mnas_store_settings(s->store, &s->stored, &s->n_stored);
     if (rc < 0 || s->n_stored == 0) return rc; /* killed between making the file and its first transaction */
     return compare_settings(s);
@@ -383,6 +384,29 @@ static void close_all(search *s) {
     for (int i = 0; i < s->n_fixed; i++) free(s->fixed[i].value);
 }
 
+/* What a search and its forecast begin with. The study is not made here. */
+static int open_search(search *s, const mnas_search_options *options, mnas_store_mode mode) {
+    int rc = take_options(s, options);
+    if (rc == 0) rc = open_cheap(s);
+    if (rc == 0) rc = fix_settings(s);
+    if (rc == 0 && mnas_file_exists(options->study)) rc = open_existing(s, mode);
+    if (rc < 0) return rc;
+    choose_new(s);
+    choose_threads(s);
+    return open_all(s);
+}
+
+static mnas_sample_setup sample_setup(const search *s) {
+    return (mnas_sample_setup){s->space, &s->data, &s->recipe, s->options.max_images};
+}
+
+static int check_memory(const search *s) {
+    const mnas_sample_setup sample = sample_setup(s);
+    const bool injected = s->hooks && s->hooks->free_bytes;
+    return mnas_forecast_check_memory(&sample, s->options.jobs,
+                                      injected ? s->hooks->free_bytes() : mnas_machine_shared_bytes());
+}
+
 static double budget_minutes(const search *s) {
     return isnan(s->options.max_minutes) ? (double)INFINITY : s->options.max_minutes;
 }
@@ -390,15 +414,11 @@ static double budget_minutes(const search *s) {
 int mnas_search_run_with(const mnas_search_options *options, const mnas_search_hooks *hooks) {
     search s = {.hooks = hooks, .begun_s = mnas_clock_now_s()};
     int rc;
-    if ((rc = take_options(&s, options)) < 0) goto out;
-    if ((rc = open_cheap(&s)) < 0) goto out;
-    if ((rc = fix_settings(&s)) < 0) goto out;
-    if (mnas_file_exists(options->study) && (rc = open_existing(&s)) < 0) goto out;
-    choose_new(&s);
-    choose_threads(&s);
-    if ((rc = open_all(&s)) < 0) goto out;
+    if ((rc = open_search(&s, options, MNAS_STORE_WRITE)) < 0) goto out;
+    if (s.n_stored == 0 && (rc = check_memory(&s)) < 0) goto out;
     if (s.n_stored == 0 && (rc = create_study(&s)) < 0) goto out;
     if ((rc = note_start(&s)) < 0) goto out;
+    mnas_device_limit(s.device, s.begun_s + 60 * budget_minutes(&s));
     rc = run(&s);
     note_end(&s, rc);
     if (rc == 0)
@@ -411,4 +431,57 @@ out:
 
 int mnas_search_run(const mnas_search_options *options) {
     return mnas_search_run_with(options, NULL);
+}
+
+/* ---- forecasting ---- */
+
+/* What the strategy keeps at each of its updates, found by playing it outcomes: it is ours, not the search's. */
+static int play_strategy(search *s, mnas_forecast_setup *setup) {
+    enum { MAX_PROPOSALS = 64 };
+    int *tokens = calloc((size_t)mnas_space_n_decisions(s->space) + 1, sizeof *tokens);
+    mnas_strategy_status status = {0};
+    mnas_str state = {0};
+    int n = 0, rc = tokens ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
+    while (rc == 0 && status.n_updates < 1 && n < MAX_PROPOSALS) {
+        const mnas_outcome outcome = {.reward = 0.5 + 0.01 * n++};
+        rc = mnas_strategy_propose(s->strategy, tokens);
+        if (rc == 0) rc = mnas_strategy_feedback(s->strategy, tokens, &outcome);
+        mnas_strategy_get_status(s->strategy, &status);
+    }
+    if (rc == 0 && status.n_updates > 0) rc = mnas_strategy_save(s->strategy, &state);
+    setup->snapshot_bytes = (double)state.len;
+    setup->proposals_per_snapshot = status.n_updates > 0 ? (double)n / status.n_updates : 0;
+    mnas_str_free(&state);
+    free(tokens);
+    return rc;
+}
+
+int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options) {
+    search s = {.begun_s = mnas_clock_now_s()};
+    mnas_trial *rows = NULL;
+    size_t n_rows = 0;
+    int rc = open_search(&s, options, MNAS_STORE_READ);
+    if (rc == 0 && s.store) rc = mnas_store_trials(s.store, &rows, &n_rows);
+    mnas_forecast_processes processes = {.data = s.options.data,
+                                         .recipe = s.options.recipe,
+                                         .epochs = s.options.epochs,
+                                         .max_images = s.options.max_images,
+                                         .threads = s.threads,
+                                         .timeout_s = 20};
+    if (s.options.max_minutes < 1) processes.timeout_s *= s.options.max_minutes; /* false for NaN */
+    mnas_forecast_setup setup = {.options = &s.options,
+                                 .sample = sample_setup(&s),
+                                 .device = s.device,
+                                 .threads = s.threads,
+                                 .delay = s.delay,
+                                 .rows = rows,
+                                 .n_rows = n_rows,
+                                 .timer = mnas_forecast_time_processes,
+                                 .timer_user = &processes};
+    if (rc == 0) rc = play_strategy(&s, &setup);
+    if (rc == 0) rc = mnas_forecast_make(out, &setup);
+    if (rc == 0) out->elapsed_s = mnas_clock_now_s() - s.begun_s;
+    mnas_trials_free(rows, n_rows);
+    close_all(&s);
+    return rc;
 }

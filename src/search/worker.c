@@ -1,5 +1,5 @@
 /* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker latency` times one,
- * `mnas worker layers` each of its layers.
+ * `mnas worker layers` each of its layers, `mnas worker steps` a few steps of its training.
  *
  * The answers go out through a private copy of stdout; stdout itself is then stderr, so that a library's
  * print cannot garble them. Exit codes: 0 answered, 1 failed and said so in the answer, 2 wrong usage.
@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/proc.h"
 #include "device/device.h"
+#include "search/forecast.h"
 #include "search/trial_wire.h"
 
 /* NULL with a message when it cannot be had. */
@@ -58,8 +59,10 @@ static worker *worker_of(const char *kind) {
     static const struct {
         const char *kind;
         worker *work;
-    } workers[] = {
-        {"trial", train}, {"latency", mnas_device_worker_latency}, {"layers", mnas_device_worker_layers}};
+    } workers[] = {{"trial", train},
+                   {"latency", mnas_device_worker_latency},
+                   {"layers", mnas_device_worker_layers},
+                   {"steps", mnas_forecast_worker}};
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++)
         if (strcmp(kind, workers[i].kind) == 0) return workers[i].work;
     return NULL;
@@ -68,7 +71,7 @@ static worker *worker_of(const char *kind) {
 int mnas_worker_main(const char *kind) {
     worker *work = worker_of(kind);
     if (!work) {
-        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency, layers", kind);
+        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency, layers, steps", kind);
         return 2;
     }
     FILE *out = take_stdout();

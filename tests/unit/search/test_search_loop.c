@@ -610,7 +610,7 @@ static void test_minutes_are_hard(void **state) {
     o.jobs = 2;
     play.hang_at = 1;
     const double begun_s = mnas_clock_now_s();
-    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "minutes are over");
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "time is up");
     assert_true(mnas_clock_now_s() - begun_s < 2);
     assert_true(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'") >= 1);
     o.max_minutes = NAN;
@@ -649,12 +649,12 @@ static void test_max_trials_interrupted(void **state) {
     mnas_search_options o = fix_options(fix_study, 60);
     o.jobs = 3, o.max_minutes = 0.3 / 60;
     play.hang_at = 2;
-    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "minutes are over");
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "time is up");
     play_reset();
     o.max_minutes = NAN;
     const long long n = fix_count(fix_study, "SELECT count(*) FROM trial");
     o.max_trials = (int)n;
-    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "are started");
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "are spent");
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'"), n);
 }
 

@@ -1,0 +1,14 @@
+/* forecast_print.h - what a search will take, in words and as JSON. */
+#ifndef MNAS_CLI_FORECAST_PRINT_H
+#define MNAS_CLI_FORECAST_PRINT_H
+
+#include "mnas.h"
+
+/* The forecast as lines; *text is malloc'ed. max_minutes NaN: no limit. */
+int mnas_cli_forecast_text(char **text, const mnas_forecast *forecast, double max_minutes);
+/* Those lines (or JSON) to stdout. */
+int mnas_cli_print_forecast(const mnas_forecast *forecast, double max_minutes, bool json);
+/* Those lines to stderr, as messages. */
+void mnas_cli_log_forecast(const mnas_forecast *forecast, double max_minutes);
+
+#endif
