@@ -93,10 +93,10 @@ static void chip(mnas_str *out, const char *words) {
 
 static void block_words(mnas_str *out, const mnas_block *b, const row *r) {
     if (b->op == MNAS_OP_MBCONV)
-        mnas_str_appendf(out, "<b>MBConv%d</b>", b->expand);
+        mnas_str_appendf(out, "<em><b>MBConv%d</b>", b->expand);
     else
-        mnas_str_append(out, b->op == MNAS_OP_SEP ? "<b>SepConv</b>" : "<b>Conv</b>");
-    mnas_str_appendf(out, " %d&#215;%d", b->kernel, b->kernel);
+        mnas_str_append(out, b->op == MNAS_OP_SEP ? "<em><b>SepConv</b>" : "<em><b>Conv</b>");
+    mnas_str_appendf(out, " %d&#215;%d</em>", b->kernel, b->kernel);
     if (r->has_se) {
         char text[32];
         snprintf(text, sizeof text, "SE %g", b->se_ratio);
@@ -110,7 +110,7 @@ static void words(mnas_str *out, const mnas_model *model, const row *r) {
     if (r->block >= 0 && r->block < model->n_blocks)
         block_words(out, &model->blocks[r->block], r);
     else if (strcmp(r->first->op, "conv") == 0) {
-        mnas_str_appendf(out, "<b>Conv</b> %d&#215;%d", r->first->kernel, r->first->kernel);
+        mnas_str_appendf(out, "<em><b>Conv</b> %d&#215;%d</em>", r->first->kernel, r->first->kernel);
         if (r->first->stride > 1) chip(out, "stride 2");
     } else {
         mnas_str_append(out, "pooling, dense");
@@ -224,7 +224,9 @@ static void draw_some(const mnas_report_facts *f, bool open, const double scale[
 void mnas_report_networks(const mnas_report_facts *f, mnas_str *out) {
     if (!f->source->networks || f->n_front == 0) return;
     const double scale[2] = {longest(f, false, out), longest(f, true, out)};
-    mnas_str_append(out, "<section>\n<h2>The best networks, layer by layer</h2>\n<p class=\"keys\">\n");
+    mnas_str_append(
+        out,
+        "<section class=\"networks\">\n<h2>The best networks, layer by layer</h2>\n<p class=\"keys\">\n");
     for (int i = 0; i < N_PARTS; i++)
         mnas_str_appendf(out, "<span><i class=\"swatch p%d\"></i>%s</span>\n", i, part_names[i]);
     mnas_str_append(out, "</p>\n");

@@ -97,7 +97,7 @@ static void choices(mnas_str *out, const decision_view *v, const mnas_policy_poi
         mnas_str_appendf(out, "<span%s><i class=\"%c%d\"></i>", k == best ? " class=\"best\"" : "",
                          v->decision->ordinal ? 'o' : 'n', colour(v, k));
         mnas_report_escape(out, v->decision->choices[v->order[k]]);
-        mnas_str_appendf(out, " <b>%.0f</b></span> ", 100 * share(v, end, k));
+        mnas_str_appendf(out, "<b>%.0f&#160;%%</b></span> ", 100 * share(v, end, k));
     }
     mnas_str_append(out, "</p>");
 }
@@ -177,8 +177,8 @@ void mnas_report_policy(const mnas_report_facts *f, mnas_str *out) {
     rows(out, s, &t);
     mnas_str_appendf(
         out,
-        "<p class=\"small\">Probability of each choice, from the strategy's first update (after "
-        "%lld proposals) on the left to its last (after %lld) on the right; numbers are per cent "
+        "<p class=\"small after\">Probability of each choice, from the strategy's first update (after "
+        "%lld proposals) on the left to its last (after %lld) on the right; below what it is "
         "at the end, the likeliest choice in bold. Later decisions of a network depend on earlier "
         "ones: these are means over them.</p>\n</section>\n",
         first, last);

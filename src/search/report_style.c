@@ -86,29 +86,36 @@ static const char *const style[] = {
     "margin:12px 0 14px}\n",
     "figure{margin:0;min-width:0}figcaption{font-size:.92rem;margin-bottom:6px}figcaption "
     "span{color:var(--soft);font-size:.85rem}\n",
-    ".layers{font-size:.84rem;line-height:1.3}.layers th,.layers td{padding:3px 8px 3px 0}.layers tbody "
+    ".layers{table-layout:fixed;font-size:.84rem;line-height:1.3}.layers th,.layers td{padding:3px 8px 3px "
+    "0}.layers tbody "
     "th{color:var(--soft);text-align:left}\n",
     ".layers tr.new td,.layers tr.new th{border-top:1px solid var(--grid)}.layers "
     ".map{white-space:nowrap;color:var(--soft)}\n",
-    ".layers .bar{width:34%;padding-top:6px}.layers .bar div{display:flex;height:12px}.layers .bar "
+    ".layers th:first-child{width:3.4em}.layers th:nth-child(3){width:7.2em}.layers "
+    "th:nth-child(4){width:30%}.layers th:nth-child(5){width:4.4em}.layers .bar{padding-top:6px}.layers .bar "
+    "div{display:flex;height:12px}.layers .bar "
     "i{height:12px;min-width:1px}.layers .bar i:last-child{border-radius:0 3px 3px 0}\n",
     ".layers td:last-child,.layers thead th:last-child{text-align:right;padding-right:0}.layers "
     ".most{font-weight:700}\n",
-    ".layers .what b{font-weight:600}.layers .what "
+    "@media(max-width:640px){.layers{font-size:.78rem}.layers th,.layers td{padding-right:6px}.layers "
+    "th:nth-child(3){width:6.4em}.layers th:nth-child(4){width:22%}}\n",
+    ".layers .what em{font-style:normal;white-space:nowrap}.layers .what b{font-weight:600}.layers .what "
     "span{display:inline-block;background:var(--code);border-radius:3px;padding:0 4px;font-size:.74rem;"
     "white-space:nowrap}\n",
     /* the policy */
     ".policy h3{font-size:.88rem;font-weight:600;margin:14px 0 4px}.policy "
     "h4{font-size:.8rem;font-weight:500;color:var(--soft);margin:0 0 3px}\n",
-    ".policy .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(132px,1fr));gap:10px 16px}\n",
+    ".policy .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(132px,1fr));gap:10px "
+    "16px}@media(max-width:640px){.policy "
+    ".row{grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:10px 12px}}\n",
     ".policy svg{display:block;width:100%;height:52px;border-radius:4px}.policy svg "
     "path{stroke:var(--card);stroke-width:1;vector-effect:non-scaling-stroke}\n",
-    ".policy .row p{margin:4px 0 0;font-size:.76rem;line-height:1.5;color:var(--soft);"
-    "font-variant-numeric:tabular-nums}.policy .row p "
-    "span{white-space:nowrap;margin-right:5px}.policy .row p "
-    "b{font-weight:400}\n",
-    ".policy .row p .best{color:var(--ink)}.policy .row p .best b{font-weight:700}.policy p "
-    "i{width:9px;height:9px;border-radius:2px;margin-right:4px}\n",
+    ".policy .row p{margin:4px 0 0;font-size:.76rem;line-height:1.5;font-variant-numeric:tabular-nums}"
+    ".policy .row p span{white-space:nowrap;margin-right:7px}.policy .row p "
+    "b{font-weight:400;color:var(--soft);margin-left:4px}\n",
+    ".policy .row p .best,.policy .row p .best b{font-weight:700;color:var(--ink)}.policy p "
+    "i{width:9px;height:9px;border-radius:2px;margin-right:4px}.policy .after{margin-top:14px}\n",
+    "details .nets{margin-top:4px}.networks details{margin-bottom:12px}\n",
     ".o0{fill:#c6dbef;background:#c6dbef}.o1{fill:#9ecae1;background:#9ecae1}.o2{fill:#6baed6;background:"
     "#6baed6}.o3{fill:#4292c6;background:#4292c6}.o4{fill:#2171b5;background:#2171b5}.o5{fill:#0b4a8f;"
     "background:#0b4a8f}\n",
