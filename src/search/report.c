@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "search/report_final.h"
 
 void mnas_report_escape(mnas_str *out, const char *text) {
     mnas_report_escape_n(out, text, strlen(text));
@@ -58,6 +59,7 @@ static void head(const mnas_report_facts *f, mnas_str *out) {
     title(f, out);
     mnas_str_append(out, "</title>\n<style>\n");
     mnas_report_style(out);
+    mnas_report_final_style(out);
     mnas_str_append(out, "</style>\n</head>\n<body>\n<main>\n");
 }
 
@@ -104,6 +106,7 @@ static void tail(mnas_str *out) {
 int mnas_report_render(const mnas_report_source *source, mnas_str *out) {
     static void (*const parts[])(const mnas_report_facts *, mnas_str *) = {head,
                                                                            header,
+                                                                           mnas_report_final,
                                                                            mnas_report_words,
                                                                            mnas_report_figures,
                                                                            mnas_report_pareto_chart,

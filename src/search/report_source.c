@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "model/space.h"
 #include "search/report.h"
+#include "search/report_final.h"
 #include "search/study.h"
 
 /* What the source points to, for as long as the page is being made. */
@@ -26,6 +27,7 @@ typedef struct holdings {
     mnas_space *space;
     const mnas_decision **decisions;
     mnas_policy_point *policy;
+    mnas_report_finals finals;
     char csv[1024], json[1024]; /* paths */
 } holdings;
 
@@ -132,11 +134,13 @@ static int read_all(holdings *h, mnas_report_source *s, const mnas_study *study)
     if (!(s->entropy = h->entropy = read_entropy(study, s)))
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: entropy of a report");
     if ((rc = read_networks(h, s, study)) == 0) rc = read_policy(h, s, study);
+    if (rc == 0) rc = mnas_report_finals_read(&h->finals, s, study);
     return rc;
 }
 
 static void free_all(holdings *h, const mnas_report_source *s) {
     free_networks(h, s->n_front);
+    mnas_report_finals_free(&h->finals);
     mnas_space_close(h->space);
     free(h->policy);
     free(h->decisions);

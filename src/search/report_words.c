@@ -123,8 +123,10 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
     if (n_val && mnas_str_to_f64(n_val, &n) && n >= 1) { /* binomial */
         mnas_str_appendf(out, " (%.0f of them: standard error %.2f points)", n, 100 * sqrt(p * (1 - p) / n));
     }
-    mnas_str_append(out, "; the best of many is partly luck, so train the networks of the front in full and "
-                         "evaluate them on the test split before you choose.</p>\n");
+    mnas_str_append(out, f->source->n_finals > 0
+                             ? "; the best of many is partly luck, which is why the full trainings above count.</p>\n"
+                             : "; the best of many is partly luck, so train the networks of the front in full and "
+                               "evaluate them on the test split before you choose.</p>\n");
 }
 
 void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {

@@ -300,10 +300,14 @@ static double binomial(double p, int n) {
 /* ---- the verdict ---- */
 
 static int write_words(mnas_verdict *v, const mnas_final *const *finals, int n_finals) {
+    mnas_verdict_writer *const parts[] = {mnas_verdict_headline, mnas_verdict_details, mnas_verdict_method};
     mnas_str words = {0};
-    mnas_verdict_headline(v, finals, n_finals, &words);
-    mnas_str_append(&words, " ");
-    mnas_verdict_details(v, finals, n_finals, &words);
+    for (int i = 0; i < 3; i++) {
+        const size_t before = words.len;
+        mnas_str_append(&words, before > 0 ? " " : "");
+        parts[i](v, finals, n_finals, &words);
+        if (before > 0 && words.len == before + 1) words.data[--words.len] = '\0'; /* it had nothing to say */
+    }
     if (!mnas_str_ok(&words)) {
         mnas_str_free(&words);
         return alloc_failed();

@@ -19,11 +19,10 @@ const mnas_final *mnas_verdict_chosen(const mnas_verdict *v, const mnas_final *c
 /* NULL where there is none. */
 const mnas_comparison *mnas_verdict_find(const mnas_verdict *v, const char *family, const char *split);
 
-/* The sentences, as plain text: what a reader should know first, and what stands behind it (verdict_words.c). */
-void mnas_verdict_headline(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
-                           mnas_str *out);
-void mnas_verdict_details(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
-                          mnas_str *out);
+/* The sentences, as plain text (verdict_words.c): what a reader should know first, what stands behind it, how it was had. */
+typedef void mnas_verdict_writer(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
+                                 mnas_str *out);
+mnas_verdict_writer mnas_verdict_headline, mnas_verdict_details, mnas_verdict_method;
 const char *mnas_verdict_family_name(const char *family); /* "MobileNetV2" */
 
 #endif

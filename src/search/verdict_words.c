@@ -71,9 +71,7 @@ static const mnas_final *end_of_family(const writer *w, const char *family, int 
 /* The ratio at equal accuracy has an end only where its samples stay on the curve. */
 static void interval(const writer *w, double low, double high, double unit) {
     if (!isfinite(low)) return;
-    if (low == 0 && isinf(high)) {
-        mnas_str_append(w->out, " (the 95 % interval leaves the curve at both ends)");
-    } else if (isinf(high)) {
+    if (isinf(high)) {
         mnas_str_appendf(w->out, " (95 %% interval: more than %.2f)", low * unit);
     } else if (low == 0) {
         mnas_str_appendf(w->out, " (95 %% interval: less than %.2f)", high * unit);
@@ -95,62 +93,49 @@ static void noise_beside(const writer *w, double difference_frac) {
                          100 * noise);
 }
 
-/* "0.31 points more accurate", with what the noise makes of it. */
-static void more_or_less(const writer *w, double difference_frac, const char *behind) {
-    mnas_str_appendf(w->out, "%.2f points %s accurate%s", 100 * fabs(difference_frac),
-                     difference_frac < 0 ? "less" : "more", behind);
+static void more_or_less(const writer *w, double difference_frac) {
+    mnas_str_appendf(w->out, "%.2f points %s accurate", 100 * fabs(difference_frac),
+                     difference_frac < 0 ? "less" : "more");
 }
 
 /* ---- the comparison with a family ---- */
 
 static void within_sentence(const writer *w, const mnas_comparison *c, const char *who) {
     const char *family = mnas_verdict_family_name(c->family);
+    const bool open = c->ratio_low == 0 && isinf(c->ratio_high);
     if (c->ratio_low > 1) {
         mnas_str_appendf(w->out, "%s is ", who);
-        times_as_fast(w, c);
-        mnas_str_appendf(w->out, " as %s at equal %s accuracy", family, images(w));
     } else if (c->ratio_high < 1) {
         mnas_str_appendf(w->out, "%s is slower than %s at equal %s accuracy: ", who, family, images(w));
-        times_as_fast(w, c);
     } else {
         mnas_str_appendf(w->out, "%s is not shown to be faster or slower than %s at equal %s accuracy: ", who,
                          family, images(w));
-        times_as_fast(w, c);
-        mnas_str_append(w->out, ", but the interval contains 1");
     }
+    times_as_fast(w, c);
+    if (c->ratio_low > 1) mnas_str_appendf(w->out, " as %s at equal %s accuracy", family, images(w));
+    if (open) {
+        mnas_str_append(w->out, " by a curve that is too short for an interval. ");
+        return;
+    }
+    if (c->ratio_low <= 1 && c->ratio_high >= 1) mnas_str_append(w->out, ", but the interval contains 1");
     interval(w, c->ratio_low, c->ratio_high, 1);
     mnas_str_append(w->out, ". ");
 }
 
-static void above_sentence(const writer *w, const mnas_comparison *c, const char *who) {
-    const mnas_final *top = end_of_family(w, c->family, 1);
-    double less = mnas_verdict_accuracy(top, w->test) - c->accuracy_frac;
+/* Beyond an end of the curve there is no ratio at equal accuracy, only one to the network at that end. */
+static void outside_sentence(const writer *w, const mnas_comparison *c, const char *who) {
+    const bool above = c->kind == MNAS_COMPARE_ABOVE;
+    const mnas_final *end = end_of_family(w, c->family, above ? 1 : -1);
+    double difference = mnas_verdict_accuracy(end, w->test) - c->accuracy_frac;
     mnas_str_appendf(w->out,
-                     "%s is more accurate on the %s images than each of the %d networks of %s tried, so "
-                     "equal accuracy lies "
-                     "outside their curve. The most accurate of them, %s, is ",
-                     who, images(w), c->n_points, mnas_verdict_family_name(c->family), top->name);
-    more_or_less(w, less, "");
-    noise_beside(w, less);
-    mnas_str_append(w->out, "; beside it the network found is ");
+                     "%s is %s accurate on the %s images than every network on the curve of %s; it is ", who,
+                     above ? "more" : "less", images(w), mnas_verdict_family_name(c->family));
     times_as_fast(w, c);
+    mnas_str_appendf(w->out, " as the %s of them, %s", above ? "most accurate" : "fastest", end->name);
     interval(w, c->ratio_low, c->ratio_high, 1);
-    mnas_str_append(w->out, ". ");
-}
-
-static void below_sentence(const writer *w, const mnas_comparison *c, const char *who) {
-    const mnas_final *fastest = end_of_family(w, c->family, -1);
-    double more = mnas_verdict_accuracy(fastest, w->test) - c->accuracy_frac;
-    mnas_str_appendf(
-        w->out,
-        "%s is less accurate on the %s images than even the fastest of the %d networks of %s tried, so equal "
-        "accuracy lies outside their curve. That one, %s, is ",
-        who, images(w), c->n_points, mnas_verdict_family_name(c->family), fastest->name);
-    more_or_less(w, more, "");
-    noise_beside(w, more);
-    mnas_str_append(w->out, "; beside it the network found is ");
-    times_as_fast(w, c);
-    interval(w, c->ratio_low, c->ratio_high, 1);
+    mnas_str_append(w->out, ", which is ");
+    more_or_less(w, difference);
+    noise_beside(w, difference);
     mnas_str_append(w->out, ". ");
 }
 
@@ -160,7 +145,7 @@ static void beside_one_sentence(const writer *w, const mnas_comparison *c, const
                      "Of %s one network is there to compare with, %s: ", mnas_verdict_family_name(c->family),
                      other->name);
     mnas_str_appendf(w->out, "on the %s images %s is ", images(w), who);
-    more_or_less(w, c->accuracy_gain_frac, "");
+    more_or_less(w, c->accuracy_gain_frac);
     noise_beside(w, c->accuracy_gain_frac);
     interval(w, c->gain_low_frac, c->gain_high_frac, 100);
     mnas_str_append(w->out, ", and ");
@@ -175,10 +160,8 @@ static void compare_sentence(const writer *w, const mnas_comparison *c, const ch
         within_sentence(w, c, who);
         break;
     case MNAS_COMPARE_ABOVE:
-        above_sentence(w, c, who);
-        break;
     case MNAS_COMPARE_BELOW:
-        below_sentence(w, c, who);
+        outside_sentence(w, c, who);
         break;
     case MNAS_COMPARE_NOT:
         if (c->n_points == 1) {
@@ -250,17 +233,18 @@ static void choice_sentence(const writer *w) {
     int n_found = 0;
     for (int i = 0; i < w->n_finals; i++)
         n_found += w->finals[i]->role == MNAS_FINAL_FOUND && mnas_verdict_is_point(w->finals[i], false);
-    mnas_str_appendf(w->out, "The choice of %s among %d found network%s was made by validation accuracy: ",
-                     w->chosen->name, n_found, n_found == 1 ? "" : "s");
+    mnas_str_appendf(w->out,
+                     "%d network%s found by the search %s trained fully; the validation images chose %s: ",
+                     n_found, n_found == 1 ? "" : "s", n_found == 1 ? "was" : "were", w->chosen->name);
     accuracy_of(w, false);
     if (w->test) {
-        mnas_str_append(w->out, ", which flatters what was chosen by it, and ");
+        mnas_str_append(w->out, ", which flatters what was chosen by them, and ");
         accuracy_of(w, true);
         mnas_str_append(w->out, ", used once, after the choice. ");
     } else {
         mnas_str_append(
             w->out,
-            ". It is not tested yet: accuracies here are of the images it was chosen by, and flatter it. ");
+            ". No test images were used: accuracies here are of those that chose it, and flatter it. ");
     }
 }
 
@@ -269,7 +253,7 @@ static void gain_sentence(const writer *w, const mnas_comparison *c) {
     if (c->n_points < 2 || !isfinite(c->accuracy_gain_frac)) return;
     bool settled = c->gain_low_frac > 0 || c->gain_high_frac < 0;
     mnas_str_append(w->out, "At equal latency it is ");
-    more_or_less(w, c->accuracy_gain_frac, "");
+    more_or_less(w, c->accuracy_gain_frac);
     mnas_str_appendf(w->out, " than %s", mnas_verdict_family_name(c->family));
     noise_beside(w, c->accuracy_gain_frac);
     interval(w, c->gain_low_frac, c->gain_high_frac, 100);
@@ -299,14 +283,14 @@ static void failed_sentence(const writer *w) {
                          n == 1 ? "s" : "");
 }
 
-static void method_sentences(const writer *w) {
-    mnas_str_append(
-        w->out,
-        "Equal accuracy and equal latency are read off each family's curve: its networks that no other of it "
-        "beats, joined by lines straight in the logarithm of latency. Nothing was measured between them, and "
-        "nothing is extrapolated. Intervals are a bootstrap over the images, the same for all networks, and "
-        "over "
-        "the passes of the latencies.");
+/* Against a family that has no place in the headline: random search, and what is no curve. */
+static void side_sentences(const writer *w, const mnas_final *first, const mnas_comparison *c) {
+    const bool alone = c->kind == MNAS_COMPARE_NOT;
+    if (first->role == MNAS_FINAL_RANDOM || alone) compare_sentence(w, c, alone ? "it" : "It");
+    writer val = *w;
+    val.test = false;
+    const mnas_comparison *on_val = comparison(&val, c->family);
+    if (w->test && alone && on_val && on_val->kind != MNAS_COMPARE_NOT) compare_sentence(&val, on_val, "It");
 }
 
 void mnas_verdict_details(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
@@ -314,15 +298,25 @@ void mnas_verdict_details(const mnas_verdict *v, const mnas_final *const *finals
     writer w = begin(v, finals, n_finals, out);
     if (w.chosen) choice_sentence(&w);
     for (int i = 0; w.chosen && i < n_finals; i++) {
-        if (!is_first_of_family(&w, i)) continue;
-        const mnas_comparison *c = comparison(&w, finals[i]->family);
+        const mnas_comparison *c = is_first_of_family(&w, i) ? comparison(&w, finals[i]->family) : NULL;
         if (!c) continue;
-        const bool alone = c->kind == MNAS_COMPARE_NOT;
-        if (finals[i]->role == MNAS_FINAL_RANDOM || alone) compare_sentence(&w, c, alone ? "it" : "It");
+        side_sentences(&w, finals[i], c);
         gain_sentence(&w, c);
     }
     if (w.chosen) seed_sentence(&w);
     failed_sentence(&w);
-    if (v->n_comparisons > 0) method_sentences(&w);
     drop_last_blank(out);
+}
+
+void mnas_verdict_method(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
+                         mnas_str *out) {
+    (void)finals, (void)n_finals;
+    if (v->n_comparisons == 0) return;
+    mnas_str_append(
+        out,
+        "Equal accuracy and equal latency are read off each family's curve: its networks that no other of it "
+        "beats, joined by lines straight in the logarithm of latency. Nothing was measured between them, and "
+        "nothing is extrapolated. Intervals are a bootstrap over the images, the same for all networks, and "
+        "over "
+        "the passes of the latencies.");
 }
