@@ -27,7 +27,7 @@ static void test_help(void **state) {
     (void)state;
     static const char *const named[][2] = {
         {"search", "--space --data --device --target-ms --trials --seed --study --reward --strategy "
-                   "--max-minutes --jobs --json"},
+                   "--max-minutes --max-trials --dry-run --no-forecast --jobs --json"},
         {"train", "--data --epochs --output --recipe"},
         {"eval", "--weights --data --split --json"},
         {"measure", "--device --json --record"},

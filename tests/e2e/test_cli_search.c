@@ -269,13 +269,75 @@ static void test_time_limit(void **state) {
     mnas_str_free(&o.out);
 }
 
+/* Nothing is made, and everything is said. */
+static void test_dry_run(void **state) {
+    (void)state;
+    static const char *const ranges[] = {"trial_s", "latency_s", "minutes", "peak_bytes", "disk_bytes"};
+    json_t *root = run_json(SEARCH(DIR "/dry.db", "6") " --jobs 2 --dry-run --json");
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        const json_t *r = json_object_get(root, ranges[i]);
+        const double low = json_number_value(json_object_get(r, "low")),
+                     mid = json_number_value(json_object_get(r, "mid")),
+                     high = json_number_value(json_object_get(r, "high"));
+        if (!(low >= 0 && low <= mid && mid <= high)) fail_msg("%s: %g, %g, %g", ranges[i], low, mid, high);
+    }
+    assert_true(json_is_null(json_object_get(json_object_get(root, "final_minutes"), "mid")));
+    assert_int_equal(json_integer_value(json_object_get(root, "n_trials")), 6);
+    assert_int_equal(json_integer_value(json_object_get(root, "n_timed")), 4);
+    assert_true(json_number_value(json_object_get(root, "too_large_frac")) == 0);
+    json_decref(root);
+    assert_int_equal(access(DIR "/dry.db", F_OK), -1);
+    assert_int_equal(access(DIR "/dry.db.lock", F_OK), -1);
+}
+
+/* The trials are the same to the last bit whether or not a forecast went before. */
+static void test_forecast_changes_nothing(void **state) {
+    (void)state;
+    static const char *const commands[] = {SEARCH(DIR "/fa.db", "3"),
+                                           SEARCH(DIR "/fb.db", "3") " --no-forecast"};
+    static const char *const shows[] = {"show " DIR "/fa.db --json", "show " DIR "/fb.db --json"};
+    json_t *root[2];
+    for (int i = 0; i < 2; i++) {
+        outcome o = run(commands[i]);
+        assert_int_equal(o.exit_code, 0);
+        assert_true((strstr(o.err, "forecast: 3 trials in ") != NULL) == (i == 0));
+        mnas_str_free(&o.out);
+        root[i] = run_json(shows[i]);
+    }
+    for (size_t t = 0; t < 3; t++) {
+        static const char *const same[] = {"arch", "accuracy_frac", "seed", "epoch_accuracy_frac"};
+        const json_t *a = json_array_get(json_object_get(root[0], "trials"), t),
+                     *b = json_array_get(json_object_get(root[1], "trials"), t);
+        for (size_t k = 0; k < sizeof same / sizeof *same; k++)
+            assert_true(json_equal(json_object_get(a, same[k]), json_object_get(b, same[k])));
+    }
+    json_decref(root[0]);
+    json_decref(root[1]);
+}
+
+/* A budget, too; failures and earlier trials count. Nothing is left to forecast then. */
+static void test_max_trials(void **state) {
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        outcome o = run(SEARCH(DIR "/mt.db", "50") " --jobs 2 --max-trials 2");
+        assert_int_equal(o.exit_code, 0);
+        assert_non_null(strstr(o.err, "2 trials of max-trials are spent"));
+        assert_true((strstr(o.err, "forecast: ") != NULL) == (i == 0));
+        mnas_str_free(&o.out);
+    }
+    json_t *root = run_json("show " DIR "/mt.db --json");
+    assert_int_equal(json_array_size(json_object_get(root, "trials")), 2);
+    json_decref(root);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search),         cmocka_unit_test(test_show),
         cmocka_unit_test(test_study_as_model), cmocka_unit_test(test_train_and_eval),
         cmocka_unit_test(test_report),         cmocka_unit_test(test_output_spares_what_is_read),
         cmocka_unit_test(test_resume),         cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_time_limit),     cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_max_trials),     cmocka_unit_test(test_forecast_changes_nothing),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
