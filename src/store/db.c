@@ -163,8 +163,13 @@ void mnas_db_close(mnas_db *db) {
     db->handle = NULL;
 }
 
+/* A copy may find no memory, which the next step forgets: the row would be stored without the text. */
 void mnas_db_bind_text(sqlite3_stmt *stmt, int index, const char *text) {
-    sqlite3_bind_text(stmt, index, text, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_text(stmt, index, text, -1, SQLITE_STATIC);
+}
+
+void mnas_db_bind_blob(sqlite3_stmt *stmt, int index, const void *bytes, size_t n) {
+    sqlite3_bind_blob64(stmt, index, bytes, n, SQLITE_STATIC);
 }
 
 void mnas_db_bind_real(sqlite3_stmt *stmt, int index, double value) {
@@ -175,8 +180,17 @@ double mnas_db_real(sqlite3_stmt *stmt, int column) {
     return sqlite3_column_type(stmt, column) == SQLITE_NULL ? NAN : sqlite3_column_double(stmt, column);
 }
 
+int mnas_db_text_view(sqlite3_stmt *stmt, int column, const char **text) {
+    const bool is_null = sqlite3_column_type(stmt, column) == SQLITE_NULL;
+    *text = is_null ? NULL : (const char *)sqlite3_column_text(stmt, column);
+    return is_null || *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: text of a study");
+}
+
 int mnas_db_text(sqlite3_stmt *stmt, int column, char **text) {
-    const char *found = (const char *)sqlite3_column_text(stmt, column);
-    *text = found ? strdup(found) : NULL;
-    return found && !*text ? mnas_error_set(MNAS_ERR_MEMORY, "out of memory: text of a study") : 0;
+    const char *found;
+    *text = NULL;
+    const int rc = mnas_db_text_view(stmt, column, &found);
+    if (rc < 0 || !found) return rc;
+    *text = strdup(found);
+    return *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: text of a study");
 }

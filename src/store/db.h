@@ -30,11 +30,13 @@ int mnas_db_finish(const mnas_db *db, sqlite3_stmt *stmt, int rc);
 /* *row: whether there is one. */
 int mnas_db_step(const mnas_db *db, sqlite3_stmt *stmt, bool *row);
 
-/* Binding copies; NULL is allowed. Failures show in the next step. */
+/* What is bound stays the caller's and is read by the steps; NULL is allowed. */
 void mnas_db_bind_text(sqlite3_stmt *stmt, int index, const char *text);
+void mnas_db_bind_blob(sqlite3_stmt *stmt, int index, const void *bytes, size_t n);
 void mnas_db_bind_real(sqlite3_stmt *stmt, int index, double value);
 double mnas_db_real(sqlite3_stmt *stmt, int column);
-/* malloc'ed; *text is NULL for NULL. */
+/* *text is NULL for NULL. SQLite's own, until the next step; malloc'ed. */
+int mnas_db_text_view(sqlite3_stmt *stmt, int column, const char **text);
 int mnas_db_text(sqlite3_stmt *stmt, int column, char **text);
 
 #endif

@@ -78,16 +78,20 @@ static int bind_tokens(sqlite3_stmt *stmt, const field *f) {
     mnas_str text = {0};
     const int *tokens = *(int *const *)(void *)f->at;
     for (int i = 0; i < *count_of(f); i++) mnas_str_appendf(&text, "%s%d", i ? " " : "", tokens[i]);
-    mnas_db_bind_text(stmt, f->place, text.data ? text.data : "");
-    const bool ok = mnas_str_ok(&text);
-    mnas_str_free(&text);
-    return ok ? 0 : out_of_memory(f);
+    if (!mnas_str_ok(&text)) {
+        mnas_str_free(&text);
+        return out_of_memory(f);
+    }
+    if (text.data) /* SQLite's from here on */
+        sqlite3_bind_text(stmt, f->place, text.data, (int)text.len, free);
+    else
+        mnas_db_bind_text(stmt, f->place, "");
+    return 0;
 }
 
 static void bind_blob(sqlite3_stmt *stmt, const field *f) {
     const void *bytes = *(void *const *)(void *)f->at; /* NULL becomes NULL */
-    sqlite3_bind_blob64(stmt, f->place, bytes, (uint64_t)*count_of(f) * f->column->item_bytes,
-                        SQLITE_TRANSIENT);
+    mnas_db_bind_blob(stmt, f->place, bytes, (size_t)*count_of(f) * f->column->item_bytes);
 }
 
 static int bind_field(sqlite3_stmt *stmt, const field *f) {
@@ -187,7 +191,8 @@ static int read_field(sqlite3_stmt *stmt, const field *f) {
     void *at = f->at;
     /* asking a number for its text would convert it in place */
     const bool is_text = strcmp(sql_types[f->column->kind], "TEXT") == 0;
-    const char *text = is_text ? (const char *)sqlite3_column_text(stmt, column) : NULL;
+    const char *text = NULL;
+    if (is_text && mnas_db_text_view(stmt, column, &text) < 0) return out_of_memory(f);
     switch (f->column->kind) {
     case MNAS_COL_INT:
         *(int *)at = sqlite3_column_int(stmt, column);

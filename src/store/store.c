@@ -122,7 +122,8 @@ static int check_integrity(mnas_store *store) {
     int rc = mnas_db_prepare(&store->db, &stmt, "PRAGMA quick_check(1)");
     if (rc < 0) return rc;
     rc = mnas_db_step(&store->db, stmt, &row);
-    const char *verdict = rc == 0 && row ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    const char *verdict = NULL;
+    if (rc == 0 && row) rc = mnas_db_text_view(stmt, 0, &verdict);
     if (rc == 0 && (!verdict || strcmp(verdict, "ok") != 0))
         rc = mnas_error_set(MNAS_ERR_FORMAT, "%s: the study is damaged: %s", store->db.path,
                             verdict ? verdict : "no answer");
@@ -273,9 +274,8 @@ int mnas_store_put_snapshot(mnas_store *store, const mnas_snapshot *s) {
     mnas_db_bind_real(stmt, 5, s->entropy_max);
     mnas_db_bind_real(stmt, 6, s->baseline);
     mnas_db_bind_text(stmt, 7, s->loop);
-    sqlite3_bind_blob64(stmt, 8, s->state, s->n_state, SQLITE_TRANSIENT);
-    sqlite3_bind_blob64(stmt, 9, s->probabilities, s->n_probabilities * sizeof *s->probabilities,
-                        SQLITE_TRANSIENT);
+    mnas_db_bind_blob(stmt, 8, s->state, s->n_state);
+    mnas_db_bind_blob(stmt, 9, s->probabilities, s->n_probabilities * sizeof *s->probabilities);
     return mnas_db_finish(&store->db, stmt, 0);
 }
 

@@ -67,12 +67,13 @@ static int insert_row(mnas_store *store, const mnas_trial *trial, const char *mo
 static int stored_attempt(mnas_store *store, int number, int *attempt, bool *running) {
     sqlite3_stmt *stmt;
     bool row;
-    int rc = mnas_db_prepare(&store->db, &stmt, "SELECT attempt, state FROM trial WHERE number = ?1");
+    int rc =
+        mnas_db_prepare(&store->db, &stmt, "SELECT attempt, state IS 'running' FROM trial WHERE number = ?1");
     if (rc < 0) return rc;
     sqlite3_bind_int(stmt, 1, number);
     rc = mnas_db_step(&store->db, stmt, &row);
     *attempt = rc == 0 && row ? sqlite3_column_int(stmt, 0) : 0;
-    *running = *attempt > 0 && strcmp((const char *)sqlite3_column_text(stmt, 1), "running") == 0;
+    *running = *attempt > 0 && sqlite3_column_int(stmt, 1) != 0;
     sqlite3_finalize(stmt);
     return rc;
 }
@@ -307,7 +308,8 @@ int mnas_store_layers(mnas_store *store, int trial, mnas_layer_time **layers, in
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
         if ((rc = mnas_store_grow(&items, (size_t)*n, sizeof **layers)) < 0) break;
         mnas_layer_time *t = (mnas_layer_time *)items + (*n)++;
-        const char *name = (const char *)sqlite3_column_text(stmt, 0);
+        const char *name;
+        if ((rc = mnas_db_text_view(stmt, 0, &name)) < 0) break;
         snprintf(t->name, sizeof t->name, "%s", name ? name : "");
         t->ms = mnas_db_real(stmt, 1);
     }
