@@ -1,0 +1,245 @@
+/* finalize.c - mnas_finalize: opens the study, fills in the options, and runs the steps of finalize.h one after the other.
+ *
+ * Invariant: the study is locked as long as it runs; no search changes it meanwhile. */
+#include "search/finalize.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "search/machine.h"
+#include "search/study.h"
+#include "train/evaluate.h"
+
+enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_PASSES = 99, MAX_JOBS = 64 };
+
+/* ---- options ---- */
+
+static int check_range(const char *name, double value, double low, double high) {
+    if (value >= low && value <= high) return 0;
+    return mnas_error_set(MNAS_ERR_ARG, "%s is %g; allowed: %g to %g", name, value, low, high);
+}
+
+static int check_options(const mnas_finalize_options *o) {
+    int rc = check_range("top-k", o->top_k, 1, MAX_TOP_K);
+    if (rc == 0) rc = check_range("random", o->n_random, -1, 1e6);
+    if (rc == 0) rc = check_range("learning-rates", o->n_lr, 1, MAX_RATES);
+    if (rc == 0) rc = check_range("repeats", o->n_repeats, 0, MAX_REPEATS);
+    if (rc == 0) rc = check_range("passes", o->n_passes, 1, MAX_PASSES);
+    if (rc == 0) rc = check_range("jobs", o->jobs, 0, MAX_JOBS);
+    if (rc == 0) rc = check_range("threads", o->threads, 0, 1024);
+    if (rc == 0 && !isnan(o->epochs)) rc = check_range("epochs", o->epochs, 1e-6, 1e5);
+    if (rc == 0 && !isnan(o->max_minutes)) rc = check_range("max-minutes", o->max_minutes, 1e-6, 1e7);
+    return rc;
+}
+
+static int take_options(mnas_stage *s, const mnas_finalize_options *options,
+                        const mnas_finalize_hooks *hooks) {
+    mnas_finalize_options *o = &s->options;
+    *o = *options;
+    if (!o->study || !o->study[0]) return mnas_error_set(MNAS_ERR_ARG, "study is missing; it is required");
+    if (!o->recipe || !o->recipe[0]) o->recipe = "final";
+    if (!o->baselines || !o->baselines[0]) o->baselines = "auto";
+    if (!o->output) o->output = "";
+    if (hooks) s->hooks = *hooks;
+    if (!s->hooks.runner) s->hooks.runner = &mnas_job_runner_process;
+    if (!s->hooks.evaluate) s->hooks.evaluate = mnas_eval_images;
+    const int rc = check_options(o);
+    return rc < 0 ? rc : mnas_recipe_open(&s->recipe, o->recipe);
+}
+
+static int fix_options(mnas_stage *s) {
+    const mnas_finalize_options *o = &s->options;
+    mnas_fixed_list *f = &s->fixed;
+    int rc = mnas_fixed_add(f, "final_top_k", "top-k", "%d", o->top_k);
+    if (rc == 0) rc = mnas_fixed_add(f, "final_recipe", "recipe", "%s", o->recipe);
+    if (rc == 0) rc = mnas_fixed_add_number(f, "final_epochs", "epochs", o->epochs, "recipe");
+    if (rc == 0) rc = mnas_fixed_add(f, "final_baselines", "baselines", "%s", o->baselines);
+    if (rc == 0) rc = mnas_fixed_add(f, "final_random", "random", "%d", o->n_random);
+    if (rc == 0) rc = mnas_fixed_add(f, "final_learning_rates", "learning-rates", "%d", o->n_lr);
+    if (rc == 0) rc = mnas_fixed_add(f, "final_repeats", "repeats", "%d", o->n_repeats);
+    if (rc == 0) rc = mnas_fixed_add(f, "final_passes", "passes", "%d", o->n_passes);
+    if (rc == 0) rc = mnas_fixed_add(f, "final_output", "output", "%s", o->output);
+    return rc;
+}
+
+static int compare_options(const mnas_stage *s) {
+    const char *was;
+    if (!mnas_stage_setting(s, "final_planned")) return 0;
+    const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->settings, s->n_settings, &was);
+    if (!f) return 0;
+    return mnas_error_set(MNAS_ERR_MISMATCH,
+                          "--%s is \"%s\", but stage two of %s was begun with \"%s\"; give that", f->option,
+                          f->value, s->options.study, was ? was : "");
+}
+
+/* ---- what the study says ---- */
+
+static int setting_int(const mnas_stage *s, const char *name, int missing) {
+    long long value = missing;
+    const char *text = mnas_stage_setting(s, name);
+    if (text) mnas_str_to_i64(text, &value);
+    return (int)value;
+}
+
+static bool setting_real(const mnas_stage *s, const char *name, double *out) {
+    const char *text = mnas_stage_setting(s, name);
+    return text && mnas_str_to_f64(text, out);
+}
+
+static bool stored_reward(mnas_stage *s, const char *target, const char *alpha, const char *beta) {
+    mnas_reward *r = &s->reward;
+    if (!setting_real(s, target, &r->target_ms) || !setting_real(s, alpha, &r->alpha) ||
+        !setting_real(s, beta, &r->beta))
+        return false;
+    r->w_auto = false;
+    return true;
+}
+
+/* A search that was ended early has no calibrated reward: what it has must do. */
+static int calibrate(mnas_stage *s) {
+    mnas_trial *trials;
+    size_t n, n_complete = 0;
+    int rc = mnas_store_trials(s->store, &trials, &n);
+    if (rc < 0) return rc;
+    double *points = calloc(2 * n + 1, sizeof *points);
+    if (!points) rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu trials", n);
+    for (size_t i = 0; i < n && points; i++) {
+        if (trials[i].state != MNAS_TRIAL_COMPLETE) continue;
+        points[n_complete] = trials[i].accuracy_frac;
+        points[n + n_complete++] = trials[i].latency.median_ms;
+    }
+    if (rc == 0 && n_complete == 0)
+        rc = mnas_error_set(MNAS_ERR_ARG,
+                            "%s has no complete trial yet; stage two begins with the best of them",
+                            s->options.study);
+    if (rc == 0) rc = mnas_reward_calibrate(&s->reward, points, points + n, n_complete);
+    free(points);
+    mnas_trials_free(trials, n);
+    return rc;
+}
+
+static int load_reward(mnas_stage *s) {
+    const char *spec = mnas_stage_setting(s, "reward");
+    int rc = mnas_reward_open(&s->reward, spec, NAN);
+    if (rc < 0 || stored_reward(s, "final_target_ms", "final_alpha", "final_beta")) return rc;
+    const bool is_calibrated = stored_reward(s, "target_ms", "alpha", "beta");
+    if (!is_calibrated) rc = mnas_reward_open(&s->reward, spec, NAN); /* half read */
+    if (rc < 0 || is_calibrated) return rc;
+    double target_ms = NAN;
+    if (setting_real(s, "target_option", &target_ms)) s->reward.target_ms = target_ms;
+    return calibrate(s);
+}
+
+static int count_complete(mnas_stage *s) {
+    mnas_trial *trials;
+    size_t n;
+    int n_complete = 0;
+    const int rc = mnas_store_trials(s->store, &trials, &n);
+    if (rc < 0) return rc;
+    for (size_t i = 0; i < n; i++) n_complete += trials[i].state == MNAS_TRIAL_COMPLETE;
+    mnas_trials_free(trials, n);
+    return n_complete;
+}
+
+static int open_study(mnas_stage *s) {
+    if (!mnas_file_exists(s->options.study)) /* opening for writing would make it */
+        return mnas_error_set(MNAS_ERR_MISSING, "%s: no such study", s->options.study);
+    int rc = mnas_store_open(&s->store, s->options.study, MNAS_STORE_WRITE);
+    if (rc == 0) rc = mnas_stage_load(s);
+    if (rc == 0) rc = count_complete(s);
+    if (rc == 0 || (rc > 0 && !mnas_stage_setting(s, "data")))
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "%s has no complete trial yet; stage two begins with the best of them",
+                              s->options.study);
+    return rc < 0 ? rc : load_reward(s);
+}
+
+static int read_data(mnas_stage *s) {
+    mnas_dataset *dataset;
+    int rc = mnas_dataset_open(&dataset, mnas_stage_setting(s, "data"), 0); /* not the test split */
+    if (rc < 0) return rc;
+    s->data = dataset->info;
+    mnas_dataset_close(dataset);
+    if (s->recipe.batch <= s->data.n_train) return 0;
+    return mnas_error_set(MNAS_ERR_ARG,
+                          "recipe %s has batches of %" PRId64 " images, but there are %d to train on",
+                          s->options.recipe, s->recipe.batch, s->data.n_train);
+}
+
+static int make_output(mnas_stage *s) {
+    const char *study = s->options.study;
+    size_t n = strlen(study);
+    if (n > 3 && strcmp(study + n - 3, ".db") == 0) n -= 3;
+    int rc = s->options.output[0] ? mnas_str_format(s->output, sizeof s->output, "%s", s->options.output)
+                                  : mnas_str_format(s->output, sizeof s->output, "%.*s.final", (int)n, study);
+    return rc < 0 ? rc : mnas_file_mkdirs(s->output);
+}
+
+/* Unless asked otherwise, as the trials were trained. */
+static void choose_jobs(mnas_stage *s) {
+    mnas_finalize_options *o = &s->options;
+    if (o->jobs == 0) o->jobs = setting_int(s, "jobs", 1);
+    if (o->threads == 0) o->threads = setting_int(s, "threads", 0);
+    const int each = mnas_machine_cores() / o->jobs;
+    if (o->threads == 0) o->threads = each > 0 ? each : 1;
+}
+
+/* ---- the run ---- */
+
+static int run_steps(mnas_stage *s) {
+    static int (*const steps[])(mnas_stage *) = {
+        mnas_stage_plan,    mnas_stage_search_random, mnas_stage_tune,  mnas_stage_train,
+        mnas_stage_measure, mnas_stage_choose,        mnas_stage_train, /* the repeats */
+        mnas_stage_test};
+    int rc = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == 0; i++) rc = steps[i](s);
+    return rc;
+}
+
+/* The event may fail, too: what ended the stage is what the caller is told. */
+static void note_end(mnas_stage *s, int status) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", mnas_error_message());
+    mnas_store_rollback(s->store);
+    if (mnas_store_event(s->store, status < 0 ? "finalize stopped" : "finalized", status < 0 ? message : "") <
+        0)
+        mnas_log_debug("the end of stage two could not be noted: %s", mnas_error_message());
+    if (status < 0) mnas_error_set(status, "%s", message);
+}
+
+static void close_all(mnas_stage *s) {
+    mnas_finals_free(s->finals, s->n_finals);
+    mnas_settings_free(s->settings, s->n_settings);
+    mnas_fixed_free(&s->fixed);
+    mnas_store_close(s->store);
+}
+
+int mnas_finalize_with(const mnas_finalize_options *options, const mnas_finalize_hooks *hooks) {
+    mnas_stage s = {.begun_s = mnas_clock_now_s()};
+    int rc;
+    if ((rc = take_options(&s, options, hooks)) < 0) goto out;
+    if ((rc = fix_options(&s)) < 0) goto out;
+    if ((rc = open_study(&s)) < 0) goto out;
+    if ((rc = compare_options(&s)) < 0) goto out;
+    if ((rc = read_data(&s)) < 0) goto out;
+    if ((rc = make_output(&s)) < 0) goto out;
+    choose_jobs(&s);
+    rc = mnas_store_event(s.store, "finalize", s.options.command_line ? s.options.command_line : "");
+    if (rc < 0) goto out;
+    rc = run_steps(&s);
+    note_end(&s, rc);
+out:
+    close_all(&s);
+    return rc;
+}
+
+int mnas_finalize(const mnas_finalize_options *options) {
+    return mnas_finalize_with(options, NULL);
+}

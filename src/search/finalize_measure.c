@@ -1,0 +1,105 @@
+/* finalize_measure.c - latencies that can be compared: passes over all networks, each measured once a pass and the order turned
+ * from pass to pass, so that what the machine does meanwhile (heat, other load) falls on all alike. Nothing trains.
+ *
+ * A network's latency is the median over its passes, with the interval of that median. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/stats.h"
+#include "device/device.h"
+#include "search/finalize.h"
+
+static const double level = 0.95;
+
+/* Sums of what is counted, conditions of the last pass, and the statistics over passes. */
+static void fold(mnas_final *final, const mnas_latency *now) {
+    const mnas_latency before = final->latency;
+    mnas_latency *l = &final->latency;
+    const size_t n = (size_t) final->n_passes;
+    *l = *now;
+    if (n == 1) return; /* its own interval over rounds says more than one pass can */
+    l->rounds += before.rounds;
+    l->runs += before.runs;
+    l->n_disturbed += before.n_disturbed;
+    l->n_cpu_timed += before.n_cpu_timed;
+    l->elapsed_s += before.elapsed_s;
+    l->median_ms = mnas_stats_median(final->pass_ms, n);
+    mnas_stats_median_ci(final->pass_ms, n, level, &l->ci_low_ms, &l->ci_high_ms, &l->ci_level);
+    l->spread_frac = mnas_stats_mad(final->pass_ms, n) / l->median_ms;
+}
+
+static int add_pass(mnas_final *final, const mnas_latency *now) {
+    double *grown = realloc(final->pass_ms, ((size_t) final->n_passes + 1) * sizeof *grown);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d passes", final->n_passes + 1);
+    final->pass_ms = grown;
+    grown[final->n_passes++] = now->median_ms;
+    fold(final, now);
+    return 0;
+}
+
+static int fail(mnas_final *final) {
+    final->state = MNAS_TRIAL_FAILED;
+    snprintf(final->reason, sizeof final->reason, "device");
+    free(final->error);
+    final->error = strdup(mnas_error_message());
+    return final->error ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %s", final->name);
+}
+
+/* A device that fails is asked once more, as in the search. */
+static int measure(mnas_device *device, const mnas_model *model, mnas_latency *out) {
+    int rc = mnas_device_measure(device, model, out);
+    if (rc < 0 && rc != MNAS_ERR_INVALID && rc != MNAS_ERR_CANCELLED)
+        rc = mnas_device_measure(device, model, out);
+    if (rc == 0 && !(isfinite(out->median_ms) && out->median_ms > 0))
+        rc = mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", out->median_ms);
+    return rc;
+}
+
+static int take_pass(mnas_stage *s, mnas_device *device, mnas_final *final) {
+    mnas_model model;
+    mnas_latency now;
+    int rc = mnas_stage_model(s, final, &model);
+    if (rc < 0) return rc;
+    rc = measure(device, &model, &now);
+    if (rc == MNAS_ERR_CANCELLED) return rc;
+    rc = rc < 0 ? fail(final) : add_pass(final, &now);
+    if (rc == 0) rc = mnas_stage_put(s, final);
+    if (rc < 0) return rc;
+    const bool over = final->state == MNAS_TRIAL_FAILED || final->n_passes == s->options.n_passes;
+    if (over) mnas_stage_show(s, final, "measuring", final->name, NAN, NAN);
+    return 0;
+}
+
+/* The order of a pass begins elsewhere than the last one's; over all passes the beginnings spread over the list. */
+static int pass(mnas_stage *s, mnas_device *device, int number) {
+    const size_t n = s->n_finals, n_passes = (size_t)s->options.n_passes;
+    const size_t step = n > n_passes ? n / n_passes : 1;
+    for (size_t i = 0; i < n; i++) {
+        mnas_final *final = &s->finals[(i + (size_t)number * step) % n];
+        if (!mnas_stage_is_ready(final) || final->n_passes > number) continue;
+        int rc = mnas_stage_check_time(s);
+        if (rc < 0) return rc;
+        const double frac = ((double)number + (double)i / (double)n) / (double)n_passes;
+        mnas_stage_show(s, NULL, "measuring", final->name, frac, NAN);
+        if ((rc = take_pass(s, device, final)) < 0) return rc;
+    }
+    return 0;
+}
+
+static bool is_needed(const mnas_stage *s) {
+    for (size_t i = 0; i < s->n_finals; i++)
+        if (mnas_stage_is_ready(&s->finals[i]) && s->finals[i].n_passes < s->options.n_passes) return true;
+    return false;
+}
+
+int mnas_stage_measure(mnas_stage *s) {
+    mnas_device *device;
+    if (!is_needed(s)) return 0;
+    int rc = mnas_device_open(&device, mnas_stage_setting(s, "device"));
+    if (rc < 0) return rc;
+    for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = pass(s, device, i);
+    mnas_device_close(device);
+    return rc;
+}
