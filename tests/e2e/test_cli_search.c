@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "cli_fixture.h"
+#include "store/store.h"
 
 #define DIR   MNAS_TEST_TMP "/cli-search"
 #define STUDY DIR "/s.db"
@@ -170,7 +171,169 @@ static void test_report(void **state) {
     assert_non_null(strstr(html, "3 networks of a random search"));
     assert_non_null(strstr(html, "--max-images 64")); /* the exact command */
     assert_non_null(strstr(html, "</html>"));
+    assert_non_null(strstr(html, "href=\"r.csv\"")); /* beside the page */
+    assert_non_null(strstr(html, "href=\"r.json\""));
+    assert_non_null(strstr(html, "bars are multiply-adds")); /* a table does not know layers */
+    assert_null(strstr(html, "class=\"policy\""));           /* nor random search a policy */
     free(html);
+}
+
+/* ---- for other programs ---- */
+
+/* Fields of a CSV line, quotes taken off; returns how many. *line moves to the next one. */
+static int csv_fields(char **line, char *fields[], int max) {
+    int n = 0;
+    char *p = *line;
+    for (bool end = false; !end && n < max; n++) {
+        const bool quoted = *p == '"';
+        char *to = fields[n] = p += quoted;
+        for (; quoted ? *p != '"' || p[1] == '"' : *p != ',' && *p != '\n'; p++) {
+            assert_true(*p);
+            if (*p == '"') p++;
+            *to++ = *p;
+        }
+        p += quoted;
+        assert_true(*p == ',' || *p == '\n');
+        end = *p++ == '\n';
+        *to = '\0';
+    }
+    *line = p;
+    return n;
+}
+
+enum { CSV_COLUMNS = 24 };
+
+static char *read_text(const char *path) {
+    char *text;
+    size_t n;
+    assert_int_equal(mnas_file_read(path, 1 << 24, &text, &n), 0);
+    return text;
+}
+
+static void test_csv(void **state) {
+    (void)state;
+    char *csv = read_text(DIR "/r.csv"), *p = csv, *names[CSV_COLUMNS + 1], *fields[CSV_COLUMNS + 1];
+    outcome o = run("show " STUDY " --csv");
+    assert_string_equal(text_of(&o), csv);
+    mnas_str_free(&o.out);
+    json_t *root = run_json("show " STUDY " --json"), *trials = json_object_get(root, "trials");
+    assert_int_equal(csv_fields(&p, names, CSV_COLUMNS + 1), CSV_COLUMNS);
+    assert_string_equal(names[0], "trial");
+    for (size_t i = 0; i < json_array_size(trials); i++) {
+        const json_t *t = json_array_get(trials, i);
+        assert_int_equal(csv_fields(&p, fields, CSV_COLUMNS + 1), CSV_COLUMNS);
+        for (int c = 0; c < CSV_COLUMNS; c++) { /* columns of that name are the JSON's keys */
+            const json_t *value = json_object_get(t, names[c]);
+            if (json_is_string(value)) assert_string_equal(fields[c], json_string_value(value));
+            if (json_is_null(value)) assert_string_equal(fields[c], "");
+            if (json_is_number(value)) assert_true(fabs(atof(fields[c]) - json_number_value(value)) < 1e-9);
+        }
+    }
+    assert_int_equal(*p, '\0');
+    json_decref(root);
+    free(csv);
+    check_refused("show " STUDY " --csv --json", 2, "give one");
+}
+
+static void test_json_beside_the_page(void **state) {
+    (void)state;
+    json_error_t error;
+    json_t *file = json_load_file(DIR "/r.json", 0, &error), *shown = run_json("show " STUDY " --json");
+    if (!file) fail_msg("r.json: %s", error.text);
+    assert_true(json_equal(file, shown));
+    assert_true(json_array_size(json_object_get(shown, "front")) >= 1);
+    json_decref(file);
+    json_decref(shown);
+}
+
+/* What a failed trial said comes out of CSV as it was: commas, quotes and line feeds. */
+static void test_csv_quotes(void **state) {
+    (void)state;
+    static const char said[] = "loss is nan, \"really\"\nsecond line, and more";
+    char command[1600], *p, *csv, *fields[CSV_COLUMNS + 1];
+    mnas_store *store;
+    int rc = system("cp " STUDY " " DIR "/quotes.db");
+    assert_int_equal(rc, 0);
+    assert_int_equal(mnas_store_open(&store, DIR "/quotes.db", MNAS_STORE_WRITE), 0);
+    mnas_trial t = mnas_trial_empty();
+    int attempt;
+    bool counted;
+    t.number = 3;
+    t.arch = (char *)(uintptr_t) "r1_k3_s11_e1_i16_o16";
+    assert_int_equal(mnas_store_claim(store, &t, "blocks:", &attempt), 0);
+    t.attempt = attempt;
+    t.state = MNAS_TRIAL_FAILED;
+    strcpy(t.reason, "nan");
+    t.error = (char *)(uintptr_t)said;
+    assert_int_equal(mnas_store_finish(store, &t, &counted), 0);
+    mnas_store_close(store);
+    snprintf(command, sizeof command, "%s show %s --csv > %s", MNAS_BINARY, DIR "/quotes.db", DIR "/q.csv");
+    rc = system(command);
+    assert_int_equal(rc, 0);
+    csv = p = read_text(DIR "/q.csv");
+    for (int row = 0; row < 5; row++) assert_int_equal(csv_fields(&p, fields, CSV_COLUMNS + 1), CSV_COLUMNS);
+    assert_string_equal(fields[1], "failed");
+    assert_string_equal(fields[4], ""); /* no accuracy */
+    assert_string_equal(fields[CSV_COLUMNS - 1], said);
+    assert_int_equal(*p, '\0');
+    free(csv);
+}
+
+/* ---- layers ---- */
+
+/* A search on a device that runs networks ends with its front's layers timed; resumed, it takes what is missing. */
+static void test_search_times_layers(void **state) {
+    (void)state;
+    const char *line = "search --space mnasnet-28 --data idx:path=" DIR
+                       ",val=40 --device local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1 --max-images 64 "
+                       "--recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --trials 2 "
+                       "--study " DIR "/local.db --json";
+    json_t *front = run_json(line);
+    mnas_store *store;
+    int n_front = (int)json_array_size(json_object_get(front, "front"));
+    const int first = (int)integer(json_array_get(json_object_get(front, "front"), 0), "trial");
+    for (int again = 0; again < 2; again++) {
+        json_t *shown = run_json("show " DIR "/local.db --json"), *t;
+        int n_timed = 0;
+        size_t i;
+        json_array_foreach(json_object_get(shown, "trials"), i, t) {
+            n_timed += json_array_size(json_object_get(t, "layers")) > 10;
+        }
+        assert_int_equal(n_timed, n_front);
+        json_decref(shown);
+        if (again) break;
+        assert_int_equal(mnas_store_open(&store, DIR "/local.db", MNAS_STORE_WRITE), 0);
+        assert_int_equal(mnas_store_put_layers(store, first, NULL, 0), 0); /* as if there had been no time */
+        mnas_store_close(store);
+        json_decref(run_json(line));
+    }
+    json_decref(front);
+}
+
+static void test_measure_layers(void **state) {
+    (void)state;
+    json_t *m = run_json("measure mnasnet-small@0.35 --input 32 --layers --device "
+                         "local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1 --json"),
+           *c = run_json("cost mnasnet-small@0.35 --input 32 --json"), *layer, *cost;
+    size_t i, k = 0;
+    double sum = 0, share = 0;
+    json_array_foreach(json_object_get(m, "layers"), i, layer) {
+        const char *name = json_string_value(json_object_get(layer, "name"));
+        for (; (cost = json_array_get(json_object_get(c, "layers"), k)); k++)
+            if (strcmp(json_string_value(json_object_get(cost, "name")), name) == 0) break;
+        if (!cost) fail_msg("%s is no layer of the cost, or out of order", name);
+        assert_int_equal(integer(layer, "macs"), integer(cost, "macs"));
+        const double ms = json_real_value(json_object_get(layer, "ms"));
+        assert_true(ms > 0);
+        sum += ms;
+        share += json_real_value(json_object_get(layer, "share_frac"));
+    }
+    assert_true(i > 20 && fabs(share - 1) < 1e-9);
+    assert_true(fabs(sum - json_real_value(json_object_get(m, "layers_ms"))) < 1e-9);
+    json_decref(m);
+    json_decref(c);
+    check_refused("measure mnasnet-small --layers --device table:file=" DIR "/t.jsonl,default-ms=1", 1,
+                  "not the time of each layer");
 }
 
 static void test_output_spares_what_is_read(void **state) {
@@ -332,12 +495,23 @@ static void test_max_trials(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_search),         cmocka_unit_test(test_show),
-        cmocka_unit_test(test_study_as_model), cmocka_unit_test(test_train_and_eval),
-        cmocka_unit_test(test_report),         cmocka_unit_test(test_output_spares_what_is_read),
-        cmocka_unit_test(test_resume),         cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_time_limit),     cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_max_trials),     cmocka_unit_test(test_forecast_changes_nothing),
+        cmocka_unit_test(test_search),
+        cmocka_unit_test(test_show),
+        cmocka_unit_test(test_study_as_model),
+        cmocka_unit_test(test_train_and_eval),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_json_beside_the_page),
+        cmocka_unit_test(test_csv_quotes),
+        cmocka_unit_test(test_search_times_layers),
+        cmocka_unit_test(test_measure_layers),
+        cmocka_unit_test(test_output_spares_what_is_read),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_time_limit),
+        cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_max_trials),
+        cmocka_unit_test(test_forecast_changes_nothing),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
