@@ -18,7 +18,7 @@ static int draw(mnas_sampled *out, const mnas_sample_setup *setup, int *tokens, 
     out->macs = (double)cost.macs;
     out->train_bytes = (double)cost.train_bytes;
     out->params = (double)cost.params;
-    out->memory = mnas_memory_need_of(&cost, &out->model, setup->recipe, setup->data, setup->max_images);
+    out->memory = mnas_memory_need_of(&cost, &out->model, setup->recipe, setup->data);
     mnas_cost_free(&cost);
     return 0;
 }

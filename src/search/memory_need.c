@@ -4,7 +4,7 @@
 #include "train/optimizer.h"
 
 /* The program, its libraries and their generated code, found by subtracting everything else from trainings. */
-static const int64_t process_bytes = INT64_C(30) << 20;
+static const int64_t process_bytes = INT64_C(24) << 20;
 /* loader.c: batches under way, of a training and of a validation loader */
 enum { LOADER_SLOTS = 2 * 2 };
 
@@ -15,21 +15,18 @@ static int64_t optimizer_bytes(const mnas_cost *cost, const mnas_recipe *recipe)
     return (1 + n_slots) * trained + (recipe->ema_decay > 0 ? cost->weight_bytes : 0);
 }
 
-static int64_t touched_bytes(const mnas_dataset_info *data, int64_t max_images) {
-    const int64_t n_train = max_images > 0 && max_images < data->n_train ? max_images : data->n_train;
-    /* a file is read in pieces: from a quarter of the images on, nearly all of them */
-    const int64_t n_read = 4 * n_train < data->n_train ? 4 * n_train : data->n_train;
-    return (n_read + data->n_val) * data->height * data->width * data->channels;
+/* A shuffled part of the images touches nearly all pages that hold them. */
+static int64_t touched_bytes(const mnas_dataset_info *data) {
+    return ((int64_t)data->n_train + data->n_val) * data->height * data->width * data->channels;
 }
 
 mnas_memory_need mnas_memory_need_of(const mnas_cost *cost, const mnas_model *model,
-                                     const mnas_recipe *recipe, const mnas_dataset_info *data,
-                                     int64_t max_images) {
+                                     const mnas_recipe *recipe, const mnas_dataset_info *data) {
     const int64_t image_bytes =
         (int64_t)model->input_size * model->input_size * model->input_channels * (int64_t)sizeof(float);
     mnas_memory_need need = {.private_bytes = process_bytes};
     need.private_bytes += cost->train_bytes + cost->weight_bytes + optimizer_bytes(cost, recipe);
     need.private_bytes += LOADER_SLOTS * recipe->batch * image_bytes;
-    need.mapped_bytes = touched_bytes(data, max_images);
+    need.mapped_bytes = touched_bytes(data);
     return need;
 }

@@ -97,8 +97,7 @@ static int64_t share_of_memory(const mnas_trial_context *context) {
 static int check_memory(mnas_trial_run *run, const mnas_cost *cost, const mnas_trial_context *context) {
     char text[256];
     run->need_bytes =
-        mnas_memory_need_of(cost, &run->model, context->training, context->images, context->max_images)
-            .private_bytes;
+        mnas_memory_need_of(cost, &run->model, context->training, context->images).private_bytes;
     run->share_bytes = share_of_memory(context);
     if (run->need_bytes <= run->share_bytes) return 0;
     snprintf(text, sizeof text, "training needs about %lld MiB at batch %d, and %lld MiB are free%s",
