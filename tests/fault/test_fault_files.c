@@ -1,0 +1,235 @@
+/* test_fault_files.c - weights saved and loaded, images decoded into the cache and opened from it, a child process run, with
+ * the n-th allocation, write, read, rename, fork, ... failing, and with a disk of N bytes: the old file stands until the
+ * new one is whole. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "base/proc.h"
+#include "blocks/net.h"
+#include "data/dataset.h"
+#include "fault_loop.h"
+#include "model/weights.h"
+
+enum { SIDE = 6, N_IMAGES = 60 };
+
+static char dir[400], weights_path[512], data[600], cache[512];
+static mnas_graph *graph;
+static mnas_weights *weights;
+
+static const char space_text[] =
+    "name: tiny\ninput: 12\nchannels: 1\nclasses: 2\nmean: [0.5]\nstd: [0.5]\nstem: 8\n"
+    "stem-stride: 2\nper: block\nchoices:\n  - kernel: [3, 5]\nblocks:\n"
+    "  - {net: r1_k3_s11_e1_i8_o8}\n";
+
+/* ---- weights ---- */
+
+static void fill(float value) {
+    for (int i = 0; i < graph->n_params; i++) {
+        float *w = mnas_weights_of(weights, &graph->params[i]);
+        for (size_t j = 0; j < graph->params[i].size; j++) w[j] = value;
+    }
+}
+
+static int save(void) {
+    static const char *const metadata[] = {"arch", "r1_k3_s11_e1_i8_o8", NULL};
+    return mnas_weights_save(weights, graph, weights_path, metadata);
+}
+
+static int load(void) {
+    return mnas_weights_load(weights, graph, weights_path);
+}
+
+static void expect_stored(float value) {
+    mnas_weights *stored;
+    assert_int_equal(mnas_weights_create(&stored, graph), 0);
+    if (mnas_weights_load(stored, graph, weights_path) < 0) fail_msg("%s", mnas_error_message());
+    for (int i = 0; i < graph->n_params; i++) {
+        const float *w = mnas_weights_of(stored, &graph->params[i]);
+        for (size_t j = 0; j < graph->params[i].size; j++) assert_true(w[j] == value);
+    }
+    mnas_weights_destroy(stored);
+}
+
+static void put_old(void) {
+    fill(1);
+    assert_int_equal(save(), 0);
+    fill(2);
+}
+static void expect_old(void) {
+    expect_stored(1);
+}
+static void expect_new(void) {
+    expect_stored(2);
+}
+
+static const char *const kinds[] = {"malloc", "write",  "sync",   "read", "open", "map",  "rename",
+                                    "mkdir",  "unlink", "thread", "fork", "pipe", "exec", "poll"};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+static const char *const weights_words[] = {"net.safetensors", "weights cannot be described", "out of memory",
+                                            NULL};
+
+static void test_weights(void **state) {
+    (void)state;
+    const fault_case saving = {"save weights", dir, put_old, save, expect_new, expect_old, weights_words, 0};
+    const fault_case loading = {"load weights", dir, NULL, load, expect_new, expect_new, weights_words, 0};
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&saving, kinds[i]);
+    put_old();
+    assert_int_equal(save(), 0);
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&loading, kinds[i]);
+}
+
+static void test_weights_on_a_full_disk(void **state) {
+    (void)state;
+    const fault_case saving = {"save weights", dir, put_old, save, expect_new, expect_old, weights_words, 0};
+    char spec[64];
+    for (long room = 0;; room += 1 + room / 2) {
+        snprintf(spec, sizeof spec, "disk:%ld", room);
+        put_old();
+        fault_arm(spec);
+        const int rc = save();
+        if (!fault_disarm()) break;
+        assert_int_equal(rc, MNAS_ERR_FULL);
+        assert_non_null(strstr(mnas_error_message(), weights_path));
+        assert_non_null(strstr(mnas_error_message(), "No space left"));
+        expect_old();
+        fault_once(&saving, spec);
+    }
+}
+
+/* ---- images ---- */
+
+static void write_gz(const char *name, const void *bytes, size_t n) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    gzFile gz = gzopen(path, "wb1");
+    assert_non_null(gz);
+    assert_int_equal(gzwrite(gz, bytes, (unsigned)n), (int)n);
+    assert_int_equal(gzclose(gz), Z_OK);
+}
+
+static void write_images(void) {
+    static uint8_t images[16 + N_IMAGES * SIDE * SIDE] = {0, 0, 8, 3,    0, 0, 0, N_IMAGES,
+                                                          0, 0, 0, SIDE, 0, 0, 0, SIDE};
+    static uint8_t labels[8 + N_IMAGES] = {0, 0, 8, 1, 0, 0, 0, N_IMAGES};
+    for (int i = 0; i < N_IMAGES * SIDE * SIDE; i++) images[16 + i] = (uint8_t)(i * 7);
+    for (int i = 0; i < N_IMAGES; i++) labels[8 + i] = (uint8_t)(i % 3);
+    write_gz("train-images-idx3-ubyte.gz", images, sizeof images);
+    write_gz("train-labels-idx1-ubyte.gz", labels, sizeof labels);
+}
+
+static void forget_cache(void) {
+    DIR *d = opendir(cache);
+    char path[1200];
+    for (struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof path, "%s/%s", cache, e->d_name);
+        if (e->d_name[0] != '.') unlink(path);
+    }
+    if (d) closedir(d);
+}
+
+static int open_images(void) {
+    mnas_dataset *dataset;
+    const int rc = mnas_dataset_open(&dataset, data, 0);
+    if (rc < 0) return rc;
+    const mnas_split train = dataset->split[MNAS_SPLIT_TRAIN];
+    assert_int_equal(train.n, N_IMAGES - 20);
+    for (int i = 0; i < train.n; i++) {
+        const size_t at = train.index ? train.index[i] : (size_t)i;
+        for (size_t j = 0; j < SIDE * SIDE; j++)
+            assert_int_equal(train.pixels[at * SIDE * SIDE + j], (uint8_t)((at * SIDE * SIDE + j) * 7));
+        assert_int_equal(train.labels[at], at % 3);
+    }
+    mnas_dataset_close(dataset);
+    return 0;
+}
+
+static const char *const data_words[] = {dir, "no memory for", "out of memory", "ut of memory", NULL};
+
+static void test_images(void **state) {
+    (void)state;
+    const fault_case decoding = {"decode images", cache, forget_cache, open_images, NULL, NULL,
+                                 data_words,      0};
+    const fault_case mapping = {"open images decoded", cache, NULL, open_images, NULL, NULL, data_words, 0};
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&decoding, kinds[i]);
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&mapping, kinds[i]);
+}
+
+static void test_images_on_a_full_disk(void **state) {
+    (void)state;
+    char spec[64];
+    for (long room = 0;; room += 1 + room / 2) {
+        snprintf(spec, sizeof spec, "disk:%ld", room);
+        forget_cache();
+        fault_arm(spec);
+        const int rc = open_images();
+        if (!fault_disarm()) break;
+        assert_int_equal(rc, MNAS_ERR_FULL);
+        assert_non_null(strstr(mnas_error_message(), cache));
+        assert_int_equal(open_images(), 0);
+    }
+}
+
+/* ---- child processes ---- */
+
+static int run_child(void) {
+    static const char *const argv[] = {"cat", NULL};
+    char *output;
+    const int rc = mnas_proc_run(argv, "a request\n", 20, &output);
+    if (rc < 0) return rc;
+    assert_string_equal(output, "a request\n");
+    free(output);
+    return 0;
+}
+
+static void test_child(void **state) {
+    (void)state;
+    static const char *const words[] = {"cat", "child process", NULL};
+    static const char *const child_kinds[] = {"malloc", "pipe", "fork", "exec", "poll"};
+    const fault_case c = {"run a child", dir, NULL, run_child, NULL, NULL, words, 0};
+    for (size_t i = 0; i < sizeof child_kinds / sizeof *child_kinds; i++) fault_loop(&c, child_kinds[i]);
+}
+
+static int setup(void **state) {
+    (void)state;
+    mnas_model model;
+    snprintf(dir, sizeof dir, "%s/fault-files-%d", MNAS_TEST_TMP, (int)getpid());
+    snprintf(weights_path, sizeof weights_path, "%s/net.safetensors", dir);
+    snprintf(data, sizeof data, "idx:path=%s,val=20", dir);
+    snprintf(cache, sizeof cache, "%s/cache", dir);
+    if (mnas_file_mkdirs(cache) < 0) return -1;
+    setenv("MNAS_CACHE_DIR", cache, 1);
+    setenv("MNAS_LOG", "error", 1);
+    write_images();
+    char space_path[600];
+    mnas_space *space;
+    snprintf(space_path, sizeof space_path, "%s/tiny.yaml", dir);
+    if (mnas_file_write_atomic(space_path, space_text, strlen(space_text)) < 0) return -1;
+    if (mnas_space_open(&space, space_path) < 0 || mnas_space_reference(space, &model) < 0) return -1;
+    mnas_space_close(space);
+    if (mnas_net_build(&graph, &model) < 0) return -1;
+    return mnas_weights_create(&weights, graph);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    forget_cache();
+    rmdir(cache);
+    snprintf(cache, sizeof cache, "%s", dir);
+    forget_cache();
+    rmdir(dir);
+    mnas_weights_destroy(weights);
+    mnas_graph_destroy(graph);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_weights), cmocka_unit_test(test_weights_on_a_full_disk),
+        cmocka_unit_test(test_images), cmocka_unit_test(test_images_on_a_full_disk),
+        cmocka_unit_test(test_child)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
