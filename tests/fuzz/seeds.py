@@ -1,0 +1,518 @@
+#!/usr/bin/env python3
+"""Valid and nearly valid inputs for every fuzz target, from which the corpus grew.
+
+    tests/fuzz/seeds.py FOLDER [BUILD]
+
+writes FOLDER/NAME/... ; with BUILD (a build folder without MNAS_FUZZ) also the studies, which its fuzz_rows makes.
+Needs nothing beside Python's own modules; the files are the same on every run.
+"""
+import base64
+import gzip
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import zlib
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+KEY = "0123456789abcdef"
+
+
+def text(*parts):
+    return "".join(parts).encode()
+
+
+def block():
+    yield "plain", b"r3_k5_s22_e3_i24_o40_se0.25"
+    yield "ops", b"r1_k3_s11_e1_i32_o16_opsep_noskip r2_k7_s22_e6_i16_o24_opconv_skippool r1_k3_s11_e1_i24_o24_acthswish"
+    for i, bad in enumerate(["", "r3", "r3_k5_s2_e3_i24_o40", "r3_k5_s22_e3_i24_o40_se2", "r3_r3_k5_s22_e3_i24_o40",
+                             "r0_k4_s33_e0_i0_o0", "r3_k5_s22_e3_i24_o99999999999", "r3_k5_s22_e3_i24_o40_what",
+                             "r1_k3_s11_e1_i32_o16 r1_k3_s11_e1_i99_o16", "_", "r1_k3_s11_e1_i32_o16_",
+                             "r1_k3_s11_e1_i8_o8_se0.1234567890123456", "r1_k3_s11_e1_i8_o8_se1e-9"]):
+        yield f"bad{i}", bad.encode()
+
+
+MODEL = """name: tiny
+stem: 8
+stem_stride: 2
+act: relu6
+padding: symmetric
+bn_epsilon: 0.001
+bn_momentum: 0.9
+bn_unbiased: false
+dropout: 0.2
+classes: 10
+input: 28
+channels: 1
+mean: [0.5]
+std: [0.25]
+head: 64
+blocks:
+  - r1_k3_s11_e1_i8_o16_opsep_noskip
+  - r2_k5_s22_e3_i16_o24_se0.25
+"""
+
+
+def model():
+    yield "whole", MODEL.encode()
+    yield "short", b"blocks: [r1_k3_s11_e1_i32_o16]\n"
+    yield "flow", b"{name: 'a ''b'' # c', channels: 3, mean: [0.1, 0.2, 0.3], std: [1, 1, 1], blocks: [r1_k3_s11_e1_i32_o16]}"
+    bad = ["", "- a\n", "a: 1\na: 2\n", "blocks: &x [1]\n", "blocks: *x\n", "blocks: !t [1]\n", "%YAML 1.1\n---\nblocks: []\n",
+           "--- {a: 1}\n--- {b: 2}\n", "blocks: []\n", "blocks: 3\n", "name: [1]\nblocks: []\n", "stem: x\nblocks: []\n",
+           "stem: 99999999\n", "act: swim\n", "padding: no\n", "mean: 3\n", "mean: [1, 2]\n", "std: [0, 0, 0]\n",
+           "bn_epsilon: -1\n", "dropout: nan\n", "[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]", "{a: {b: {c: [d]}}}", "steam: 3\n",
+           "name: " + "x" * 80 + "\nblocks: [r1_k3_s11_e1_i32_o16]\n", "a: \"\\x00\"\n", "a: 'b\n", "? [a]\n: b\n",
+           "blocks: [r1_k3_s11_e1_i32_o16, r1_k3_s11_e1_i17_o16]\n", "blocks: [[1]]\n", "blocks: [{a: b}]\n", "\xef\xbb\xbfa: 1\n",
+           "channels: 9\n", "blocks:\n" + "  - r1_k3_s11_e1_i16_o16\n" * 65, "name: \xff\xfe\n"]
+    for i, b in enumerate(bad):
+        yield f"bad{i}", b.encode("latin-1")
+
+
+SPACE = """name: s
+stem: 8
+classes: 10
+input: 28
+channels: 1
+choices:
+  - op: [mbconv, sep_noskip, conv]
+  - expand: [3, 6]
+  - kernel: [3, 5]
+  - se: [0, 0.25]
+  - skip: [identity, none]
+  - filters: [x0.75, x1, 24]
+  - layers: [r, r+1, 4]
+blocks:
+  - r1_k3_s11_e1_i8_o16_opsep_noskip
+  - {net: r2_k5_s22_e3_i16_o24_se0.25, kernel: [7], layers: [1, 2]}
+"""
+
+
+def space():
+    yield "small", b"choices: [kernel: [3, 5]]\nblocks: [r1_k3_s11_e1_i32_o16]\n"
+    yield "choices", b"""stem: 8
+choices:
+  - op: [mbconv, conv]
+  - kernel: [3, 5]
+  - expand: [3, 6]
+  - se: [0, 0.25]
+  - skip: [identity, none, pool]
+  - filters: [x0.75, x1, 24]
+  - layers: [r, r+1, 4]
+blocks:
+  - r1_k3_s11_e1_i8_o16_noskip
+  - {net: r2_k5_s22_e3_i16_o24_se0.25, kernel: [7], layers: [1, 2]}
+"""
+    yield "op-skip", b"choices: [op: [mbconv_noskip, sep, conv_skippool, mbconv3, mbconv6]]\nblocks: [r1_k3_s11_e1_i32_o16]\n"
+    yield "per-layer", b"per: layer\nchoices: [kernel: [3, 5], se: [0, 0.25]]\nblocks: [r3_k3_s11_e1_i32_o16]\n"
+    for path in sorted(SOURCE.glob("spaces/*.yaml")):
+        yield path.stem, path.read_bytes()
+    bad = ["choices: []\nblocks: [r1_k3_s11_e1_i32_o16]\n", "blocks: [r1_k3_s11_e1_i32_o16]\n",
+           "choices: [kernel: [3]]\nblocks: [r1_k3_s11_e1_i32_o16]\n", "choices: [kernel: [3, 3]]\nblocks: [r1_k3_s11_e1_i32_o16]\n",
+           "choices: [kernel: [3, 4]]\nblocks: [r1_k3_s11_e1_i32_o16]\n", "choices: [kernel: []]\nblocks: [r1_k3_s11_e1_i32_o16]\n",
+           "choices: [filters: [x0.001, x17]]\nblocks: [r1_k3_s11_e1_i32_o16]\n", "choices: [filters: [xx, 3]]\nblocks: [r1_k3_s11_e1_i32_o16]\n",
+           "choices: [layers: [r-1, r+99]]\nblocks: [r1_k3_s11_e1_i32_o16]\n", "choices: [layers: [rr]]\nblocks: [r1_k3_s11_e1_i32_o16]\n",
+           "per: layer\nchoices: [layers: [1, 2]]\nblocks: [r1_k3_s11_e1_i32_o16]\n", "per: day\n",
+           "choices: [kernel: [3, 5], kernel: [3, 5]]\n", "choices: [{kernel: [3, 5], se: [0]}]\n", "choices: 3\n", "choices: [3]\n",
+           "choices: [kernel: [3, 5]]\nblocks: []\n", "choices: [kernel: [3, 5]]\nblocks: [{kernel: [3]}]\n",
+           "choices: [kernel: [3, 5]]\nblocks: [{net: r1_k3_s11_e1_i32_o16, kernal: [3]}]\n", "choices: [kernel: [3, 5]]\n",
+           "choices: [kernel: [3, 5]]\nblocks: [r1_k3_s11_e1_i31_o16]\n", "choices: [op: [what]]\nblocks: [r1_k3_s11_e1_i32_o16]\n",
+           "choices: [skip: [identity, none], op: [mbconv_noskip, sep]]\nblocks: [r1_k3_s11_e1_i32_o16]\n",
+           "per: layer\nchoices: [kernel: [3, 5]]\nblocks: [r64_k3_s11_e1_i32_o32, r2_k3_s11_e1_i32_o32]\n",
+           "choices: [se: [2, 3]]\nblocks: [r1_k3_s11_e1_i32_o16]\n", "choices: [kernel: [[3], 5]]\nblocks: [r1_k3_s11_e1_i32_o16]\n"]
+    for i, b in enumerate(bad):
+        yield f"bad{i}", b.encode()
+
+
+def container(tensors, data, extra=None):
+    head = dict(extra or {})
+    head.update(tensors)
+    raw = json.dumps(head, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(raw)) + raw + data
+
+
+def tiny_tensors():
+    """The tensors of target_weights.c's network."""
+    shapes = [("conv_stem.weight", [1, 1, 3, 3]), ("blocks.0.0.conv_dw.weight", [1, 1, 3, 3]),
+              ("blocks.0.0.conv_pw.weight", [1, 1, 1, 1]), ("classifier.weight", [2, 1]), ("classifier.bias", [2])]
+    for bn in ["bn1", "blocks.0.0.bn1", "blocks.0.0.bn2", "blocks.0.0.bn3"]:
+        shapes += [(f"{bn}.{part}", [1]) for part in ["weight", "bias", "running_mean", "running_var"]]
+    return shapes
+
+
+def packed(shapes, dtype="F32", size=4):
+    at, out = 0, {}
+    for name, shape in shapes:
+        n = size
+        for d in shape:
+            n *= d
+        out[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + n]}
+        at += n
+    return out, bytes(i % 251 for i in range(at))
+
+
+def weights():
+    tensors, data = packed(tiny_tensors())
+    yield "network", container(tensors, data, {"__metadata__": {"arch": "r1", "note": "n"}})
+    short = [("x", [2, 2])]
+    for dtype, size in [("F64", 8), ("F16", 2), ("U8", 1), ("I64", 8)]:
+        yield dtype.lower(), container(*packed(short, dtype, size))
+    yield "scalar", container(*packed([("x", [])]))
+    yield "empty", container({}, b"")
+    yield "zero", container(*packed([("x", [0, 3]), ("y", [1])]))
+    one = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+    for i, change in enumerate([{"dtype": "X"}, {"dtype": 3}, {"shape": 3}, {"shape": [3]}, {"shape": [-1]}, {"shape": ["a"]},
+                                {"shape": [1] * 9}, {"shape": [1 << 40, 1 << 40]}, {"data_offsets": [4, 12]},
+                                {"data_offsets": [8, 0]}, {"data_offsets": [0]}, {"data_offsets": [-1, 7]}, {"more": 1},
+                                {"data_offsets": [0, 4], "shape": [1]}]):
+        yield f"bad{i}", container({"x": {**one, **change}}, bytes(8))
+    yield "overlap", container({"x": one, "y": {**one, "data_offsets": [4, 12]}}, bytes(12))
+    yield "meta", container({"x": one}, bytes(8), {"__metadata__": {"a": 1}})
+    yield "meta2", container({"x": one}, bytes(8), {"__metadata__": 3})
+    for i, raw in enumerate([b"", b"1234", struct.pack("<Q", 1) + b"{", struct.pack("<Q", 1 << 60) + b"{}", struct.pack("<Q", 9) + b"{}",
+                             struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 3) + b"{,}",
+                             container({"x": one}, bytes(8))[:-1], struct.pack("<Q", 13) + b'{"a":1,"a":2}']):
+        yield f"raw{i}", raw
+
+
+def idx_bytes(dims, payload=None):
+    n = 1
+    for d in dims:
+        n *= d
+    return bytes([0, 0, 8, len(dims)]) + b"".join(struct.pack(">I", d) for d in dims) + (bytes(i % 10 for i in range(n)) if payload is None else payload)
+
+
+def idx():
+    yield "labels", idx_bytes([5])
+    yield "images", idx_bytes([2, 3, 4])
+    yield "colour", idx_bytes([2, 2, 2, 3])
+    yield "high-label", idx_bytes([2], b"\x03\x0b")
+    yield "channels", idx_bytes([1, 2, 2, 2])
+    yield "two", idx_bytes([2, 3])
+    for i, raw in enumerate([b"", b"\0\0\x08", b"\0\0\x08\x03\0\0", b"\x1f\x8b\x08\x00", b"\0\0\x0d\x01\0\0\0\x01\0", b"\0\0\x08\x09",
+                             b"\0\0\x08\0", idx_bytes([0], b""), idx_bytes([1 << 31, 1 << 31, 4], b""), idx_bytes([5])[:-1],
+                             idx_bytes([5]) + b"x", idx_bytes([1, 5000, 1], b"x"), idx_bytes([0xffffffff], b""),
+                             idx_bytes([0xffffffff, 1, 1], b"")]):
+        yield f"bad{i}", raw
+
+
+def parts(*items):
+    return b"".join(bytes([how]) + struct.pack("<H", len(part)) + part for how, part in items)
+
+
+def idx_folder():
+    images, labels = idx_bytes([3, 2, 2]), idx_bytes([3])
+    zipped = gzip.compress(images, mtime=0)
+    yield "plain", parts((0, images), (0, labels), (0, images), (0, labels))
+    yield "gzip", parts((1, images), (1, labels), (1, images), (1, labels))
+    yield "raw-gzip", parts((0, zipped), (1, labels), (0, zipped), (1, labels))
+    yield "missing", parts((2, b""), (0, labels), (0, images), (0, labels))
+    yield "no-labels", parts((0, images), (2, b""), (0, images), (0, labels))
+    yield "no-test", parts((0, images), (0, labels), (2, b""), (2, b""))
+    yield "counts", parts((0, images), (0, idx_bytes([4])), (0, images), (0, labels))
+    yield "size", parts((0, images), (0, labels), (0, idx_bytes([3, 2, 3])), (0, labels))
+    yield "label", parts((0, images), (0, idx_bytes([3], b"\0\1\x20")), (0, images), (0, idx_bytes([3], b"\0\1\x30")))
+    yield "cut", parts((0, zipped[:-9]), (0, labels), (0, zipped[:20]), (0, labels))
+    yield "checksum", parts((0, zipped[:-8] + b"12345678"), (0, labels), (0, images), (0, labels))
+    yield "long", parts((1, images + b"xx"), (0, labels), (0, images + b"x"), (0, labels))
+    yield "short", parts((1, images[:-1]), (0, labels), (0, images[:-1]), (0, labels))
+    yield "twice", parts((0, zipped + gzip.compress(b"", mtime=0)), (1, labels), (0, images), (0, labels))
+    yield "bomb", parts((0, gzip.compress(idx_bytes([3, 2, 2]) + bytes(300000), mtime=0)), (1, labels), (0, images), (0, labels))
+    yield "colour", parts((1, idx_bytes([2, 2, 2, 3])), (1, idx_bytes([2])), (0, b"\x1f\x8b"), (0, b""))
+
+
+def cifar():
+    record = bytes([3]) + bytes(i % 256 for i in range(3072))
+    yield "one", record
+    yield "two", record + bytes([9]) + bytes(3072)
+    yield "label", bytes([10]) + bytes(3072)
+    yield "cut", record[:-1]
+    yield "empty", b""
+
+
+# Made with libjpeg: 11 to 24 pixels a side, quality 40; `exif` and `progressive` are turned, `cmyk` is Adobe's.
+JPEG = {
+    "cmyk": ("/9j/7gAOQWRvYmUAZAAAAAAA/+EAIkV4aWYAAE1NACoAAAAIAAEBEgADAAAAAQAIAAAAAAAA/9sAQwAUDg8SDw0UEhASFxUUGB4y"
+        "IR4cHB49LC4kMklATEtHQEZFUFpzYlBVbVZFRmSIZW13e4GCgU5gjZeMfZZzfoF8/8AAFAgACAALBEMRAE0RAFkRAEsRAP/EABYA"
+        "AQEBAAAAAAAAAAAAAAAAAAUCAP/EACMQAAICAQMFAAMAAAAAAAAAAAEDAhEEAAUxEiEiQWFRUoH/2gAOBEMATQBZAEsAAD8A2zpV"
+        "hYk8l/Zao9R4s/Bfs8DV7OlWFiTyX9lqj1Hiz8F+zwNVtsIbdt7MtkbiqNgfseAP6aGrwIDb9sdlEAFcLj1AkGXEQa+kaKYluayW"
+        "S/uxpMjzQ+C/Q4Gho4s8i3N8mMJlI1VkmzoqOLPItzfJjCZSNVZJs6KVhSYsTYTKcu8pSNkn8nX/2Q=="),
+    "colour": ("/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7"
+        "gYKBTmCNl4x9lnN+gXz/2wBDARUXFx4aHjshITt8U0ZTfHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8"
+        "fHx8fHx8fHz/wAARCAAVABgDASIAAhEBAxEB/8QAGQABAQADAQAAAAAAAAAAAAAAAAMBAgUE/8QAKhAAAQIEBAQHAQAAAAAAAAAA"
+        "AQIDAAQFERIhMUETIlFhFSRxgZGh0TL/xAAWAQEBAQAAAAAAAAAAAAAAAAABAAL/xAAZEQADAQEBAAAAAAAAAAAAAAAAARESITH/"
+        "2gAMAwEAAhEDEQA/AMUSn/zlEKg/4nUghpQVLMHC3bRR3V3/AAR7qtMCRkBKNHzEyLZHNKNz76fPSNaNIpQkKXZKUi5JyAEPrIq+"
+        "+KRTeIkXfc5Gh36+g/IRzHX11iocWygwjlaQdh19Tr9bQgl6x1niJyzpqU+5NuixcVcJ1wjYfEdGvPqlZGXlWrpEyVY1A54RbL3v"
+        "9d4QhikM0rRJZHLCEIQP/9k="),
+    "exif": ("/9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAMAAAAAAAD/2wBDABQODxIPDRQSEBIXFRQY"
+        "HjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCNl4x9lnN+gXz/wAALCAAJAAwBAREA/8QAFQABAQAAAAAA"
+        "AAAAAAAAAAAABQP/xAAdEAABBAIDAAAAAAAAAAAAAAAAAQMEBSEiMTJB/9oACAEBAAA/ACI1fxgTbr9UwUjeCbfVD//Z"),
+    "gray": ("/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7"
+        "gYKBTmCNl4x9lnN+gXz/wAALCAAIAAsBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAABf/EABsQAAEEAwAAAAAAAAAAAAAAAAABAgUh"
+        "BCIx/9oACAEBAAA/ACMaP5Qi2P1Sj//Z"),
+    "progressive": ("/9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAD/2wBDABQODxIPDRQSEBIXFRQY"
+        "HjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCNl4x9lnN+gXz/2wBDARUXFx4aHjshITt8U0ZTfHx8fHx8"
+        "fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHz/wgARCAAQABMDASIAAhEBAxEB/8QAGAAAAwEBAAAA"
+        "AAAAAAAAAAAAAAEDAgT/xAAUAQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIQAxAAAAFYuipxh//EABwQAQACAQUAAAAAAAAAAAAA"
+        "AAMAAgEEERITIf/aAAgBAQABBQITiZ7Ewfi24UGktqE3/8QAFREBAQAAAAAAAAAAAAAAAAAAABH/2gAIAQMBAT8BR//EABQRAQAA"
+        "AAAAAAAAAAAAAAAAABD/2gAIAQIBAT8BP//EAB0QAAAGAwEAAAAAAAAAAAAAAAABAhAhMhIiMUH/2gAIAQEABj8CEVLjYlZTaQnw"
+        "f//EABsQAQACAgMAAAAAAAAAAAAAAAEAIRFhMUHx/9oACAEBAAE/IeKU6zTtuVJ5cEEMtBFNR0En/9oADAMBAAIAAwAAABCL/wD/"
+        "xAAYEQACAwAAAAAAAAAAAAAAAAAAEVGx0f/aAAgBAwEBPxASbw//xAAYEQACAwAAAAAAAAAAAAAAAAAAARExYf/aAAgBAgEBPxC2"
+        "Th//xAAfEAABBAICAwAAAAAAAAAAAAABABEhQTFRYXGBkdH/2gAIAQEAAT8Q1EzDFwYK+XwKipACeFoM2nzj3pCTIDkmAAnHAgSW"
+        "2e8r/9k="),
+}
+
+
+def jpeg():
+    for name, data in JPEG.items():
+        raw = base64.b64decode(data)
+        yield name, raw
+        yield name + "-cut", raw[:len(raw) * 3 // 4]
+    yield "head", b"\xff\xd8\xff\xe0"
+    yield "nothing", b"\xff\xd8\xff\xd9"
+    yield "other", b"GIF89a and so on, 16 bytes"
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_of(colour, depth, interlace=0, side=5, before=b"", data=None):
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    row = 1 + (side * channels * depth + 7) // 8
+    raw = bytes(side * row * 2) if data is None else data
+    head = struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, interlace)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + before + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+
+
+def png():
+    palette = chunk(b"PLTE", bytes(range(12)))
+    for colour, depth in [(0, 1), (0, 8), (0, 16), (2, 8), (2, 16), (4, 8), (4, 16), (6, 8), (6, 16)]:
+        yield f"c{colour}-{depth}", png_of(colour, depth)
+    yield "palette", png_of(3, 2, before=palette)
+    yield "palette-alpha", png_of(3, 8, before=palette + chunk(b"tRNS", b"\0\x80"))
+    yield "grey-key", png_of(0, 8, before=chunk(b"tRNS", b"\0\0"))
+    yield "interlaced", png_of(2, 8, interlace=1)
+    yield "short", png_of(2, 8, data=b"\0\1\2")
+    yield "filter", png_of(0, 8, data=b"".join(bytes([f]) + bytes(5) for f in (0, 1, 2, 3, 4)))
+    yield "cut", png_of(2, 8)[:-20]
+    yield "head", png_of(2, 8)[:33]
+    yield "large", png_of(0, 8)[:16] + struct.pack(">II", 30000, 30000) + png_of(0, 8)[24:]
+    yield "no-palette", png_of(3, 8)
+    yield "signature", b"\x89PNG\r\n\x1a\n"
+
+
+def folder():
+    yield "whole", b"Jcat/1.jpg\nPcat/2.png\nJdog/a/3.jpg\nJdog/.hidden\nxdog/readme.txt\nJdog/4.jpeg\nxcat/broken.jpg\n"
+    yield "split", b"Jtrain/a/1\nJtrain/b/2\nJval/a/1\nJval/b/3\nJtest/b/1\nJtest/c/1\nxextra\n"
+    yield "val", b"Jtrain/a/1\nJtrain/b/2\nJval/b/2\n"
+    yield "one", b"Jonly/1\n"
+    yield "none", b""
+    yield "files", b"J1.jpg\nJ2.jpg\n"
+    yield "no-images", b"xa/1\nxb/2\n"
+    yield "names", "J\u00e9/ x\nJa b/\xff,=:\nJ-/-\n".encode("latin-1")
+    yield "train-only", b"Jtrain/1\nJtrain/a/1\n"
+
+
+def wire():
+    request = {"wire": 2, "model": MODEL, "threads": 1, "core": 1, "runs": 20, "time_ms": 100.0, "warmup_ms": 50.0}
+    reply = {"wire": 2, "median_ms": 0.51, "p10_ms": 0.5, "runs": 196, "n_preempted": 0, "n_cpu_timed": 0, "warmup_runs": 20,
+             "timed_s": 0.1, "n_switches": 0, "cpu_frac": 1.0, "core": 1, "engine": "xnnpack"}
+    dump = lambda o: json.dumps(o, separators=(",", ":")).encode()
+    yield "request", b"\0" + dump(request)
+    yield "reply", b"\1" + dump(reply)
+    yield "failure", b"\1" + dump({"wire": 2, "status": -10, "message": "cannot be built"})
+    yield "failure2", b"\1" + dump({"wire": 2, "status": 77})
+    yield "engine", b"\1" + dump({**reply, "engine": "x" * 47 + "\u00e9" * 20})
+    yield "layers", b"\2" + dump({"wire": 2, "layers": [["stem.conv", 0.25], ["head", 0.5]]})
+    yield "layers-bad", b"\2" + dump({"wire": 2, "layers": [[3, 0.25]]})
+    yield "layers-failure", b"\2" + dump({"wire": 2, "status": -8, "message": "m"})
+    for key in request:
+        if key != "wire":
+            yield f"request-{key}", b"\0" + dump({k: v for k, v in request.items() if k != key})
+    for key in reply:
+        yield f"reply-{key}", b"\1" + dump({**reply, key: -5})
+    for i, raw in enumerate([b"", b"\0", b"\0{", b"\1[]", b"\1{}", b'\0{"wire":1}', b'\0{"wire":2,"wire":2}', b"\1\0{}"]):
+        yield f"raw{i}", raw
+
+
+def trial_wire():
+    dump = lambda o: json.dumps(o, separators=(",", ":")).encode()
+    request = {"model": MODEL, "data": "fashion-mnist", "recipe": "proxy", "epochs": 0.5, "max_images": 100, "threads": 1, "seed": 7}
+    result = {"val_accuracy_frac": 0.5, "val_balanced_frac": 0.5, "val_loss": 1.0, "train_loss": 1.5, "steps": 10, "n_images": 320, "train_s": 1.0,
+              "eval_s": 0.1, "images_per_s": 320.0, "slab_bytes": 1000, "peak_rss_bytes": 100000}
+    yield "request", b"\0" + dump(request)
+    yield "request-null", b"\0" + dump({**request, "epochs": None, "seed": -1})
+    yield "request-model", b"\0" + dump({**request, "model": "name: x"})
+    yield "request-int", b"\0" + dump({**request, "threads": 1 << 40})
+    yield "request-less", b"\0" + dump({"model": "x"})
+    yield "step", b'\1{"step":3,"n_steps":100}'
+    yield "step-zero", b'\1{"step":3,"n_steps":0}'
+    yield "epoch", b'\1{"epoch":1,"val_accuracy_frac":0.7}'
+    yield "epoch-null", b'\1{"epoch":1,"val_accuracy_frac":null}'
+    yield "result", b"\1" + dump({"result": result})
+    yield "result-high", b"\1" + dump({"result": {**result, "val_accuracy_frac": 2}})
+    yield "result-less", b"\1" + dump({"result": {"steps": 3}})
+    yield "result-types", b"\1" + dump({"result": {**result, "steps": "x", "train_s": None, "n_images": 1e30}})
+    yield "error", b'\1{"error":"nan","message":"the loss"}'
+    yield "error-unknown", b'\1{"error":"what"}'
+    yield "error-long", b'\1{"error":"nan","message":"' + b"x" * 1100 + b'"}'
+    for i, raw in enumerate([b"", b"\0", b"\1", b"\1{}", b"\1[]", b"\1{", b'\1{"a":1,"a":2}', b"\0[]"]):
+        yield f"raw{i}", raw
+
+
+def table():
+    line = {"key": KEY, "arch": "r1_k3_s11_e1_i32_o16_noskip", "input": 224, "median_ms": 1.5, "ci_low_ms": 1.4, "ci_high_ms": 1.6,
+            "ci_level": 0.95, "spread_frac": 0.01, "rounds": 5, "runs": 20, "warmup_runs": 5, "threads": 1, "core": 1, "n_disturbed": 0,
+            "n_cpu_timed": 0, "load_before": None, "freq_mhz": 2000, "temp_c": 40.5, "governor": "performance", "engine": "xnnpack",
+            "device": "one", "cpu": "a cpu", "time_utc": "2026-01-01T00:00:00Z", "elapsed_s": 3.5}
+    dump = lambda **change: json.dumps({**line, **change}, separators=(",", ":")).encode() + b"\n"
+    # the key of target_table.c's network
+    own = "9178cbedbf49e54a"
+    yield "one", dump()
+    yield "own", dump(key=own) + dump() + b"\n" + dump(key=own, median_ms=2)
+    yield "devices", dump() + dump(key="f" * 16, device="two")
+    yield "incomplete", dump() + dump()[:-9]
+    yield "nul", dump() + b"\0\n"
+    for i, change in enumerate([{"key": None}, {"key": "abc"}, {"median_ms": -1}, {"median_ms": "x"}, {"core": 1.5}, {"core": 1 << 40},
+                                {"device": 3}, {"cpu": "x" * 300}]):
+        yield f"bad{i}", dump(**change)
+    yield "raw0", b""
+    yield "raw1", b"[]\n"
+    yield "raw2", b"{\n"
+    yield "own-text", dump(key=own, cpu="\u00e9" * 40)
+
+
+def spec():
+    for kind, texts in enumerate([
+            ["idx:path=/tmp/x,val=10,val-seed=3", 'idx:path="a,b",classes=10', "cifar10:path=x,size=16", "fashion-mnist", "fashon-mnist", "imagefolder:path=x",
+             "idx", "idx:path=", "idx:val=x,path=y"],
+            ["local:core=1,threads=2", "table:file=x,default-ms=2", "local:core", "local:what=1", "lokal", "local:", "local:core=1,core=2"],
+            ["ppo:preset=paper,clip=0.1", "random", "random:x=1", "ppo:hidden=99999", "ppo:normalize=maybe", "evolution", "evolution:population=20"],
+            ["soft", "soft:w=auto", "hard", "soft:w=-0.07", "soft:alpha=1e999"],
+            ["proxy:lr=0.1,warmup-epochs=0.5", "short:flip", "short:flip=no,pad=3", "imagenet-mnasnet:dropout=0.2", "proxy:schedule=cosine,optimizer=sgd",
+             'proxy:"lr"=3', "proxy:lr=nan", "proxy:lr=0x10", "proxy:,", "proxy:lr=0.1,", "proxy:batch=1e3"],
+            ["--lr\n0.5\n--flip\nword\n--epochs=3", "--lr", "--lr=", "--\n--lr\n3", "-o\nx", "--flip=maybe", "--what", "-", "--lr=1e999", "x\n" * 40],
+            ["mobilenet-v2@0.35", "mnasnet-b1", "mnasnet-b1@9", "mnasnet-b1@", "mobilnet-v2", "mnasnet-a2", "mnasnet-b1@0.5x"]]):
+        for i, t in enumerate(texts):
+            yield f"kind{kind}-{i}", bytes([kind]) + t.encode()
+
+
+def u64(*values):
+    return b"".join(struct.pack("<Q", v & (1 << 64) - 1) for v in values)
+
+
+def strategy():
+    """Bodies: n_proposed, n_fed, open tokens, length, the strategy's own bytes. Whole states come with BUILD."""
+    for which in range(3):
+        yield f"body{which}", bytes([which, 1]) + u64(0, 0, 32, 1, 2, 3, 4)
+        yield f"open{which}", bytes([which, 1]) + u64(2, 1, 2, 1, 32, 1, 2, 3, 4)
+        yield f"token{which}", bytes([which, 1]) + u64(2, 1, 9, 1, 32, 1, 2, 3, 4)
+        yield f"many{which}", bytes([which, 1]) + u64(1 << 40, 0, 1)
+        yield f"fed{which}", bytes([which, 1]) + u64(1, 2, 1)
+        yield f"length{which}", bytes([which, 1]) + u64(0, 0, 33, 1, 2, 3, 4)
+        yield f"zero{which}", bytes([which, 1]) + u64(0, 0, 32, 0, 0, 0, 0)
+        learnt = bytes([which, 2, 9, 200, 100, 0, 50, 254, 1, 2, 3, 4])
+        yield f"learnt{which}", learnt
+        yield f"long{which}", bytes([which, 2, 31]) + bytes(range(1, 32))
+        yield f"waiting{which}", bytes([which, 2, 9, 200, 255])
+        yield f"changed{which}", learnt + bytes([0, 0, 1, 9, 1, 7])
+    yield "whole", bytes([0, 0]) + u64(0x545354534153414E, 1, 2, 3)
+    yield "magic", bytes([0, 0]) + u64(1, 2, 3, 4)
+    yield "short", bytes([0, 0]) + b"ab"
+
+
+def rows_of(*rows):
+    return b"\x1e".join(b"\x1f".join(c if isinstance(c, bytes) else c.encode() for c in row) for row in rows)
+
+
+ARCH = "r1_k3_s11_e1_i8_o16_noskip"
+LATENCY = ["r1.5", "r1.4", "r1.6", "r0.95", "r0.01", "i5", "i20", "i5", "i1", "i1", "i0", "i0", "r0.1", "r2000", "r40", "tperformance",
+           "txnnpack", "tlocal", "ta cpu", "t2026-01-01T00:00:00Z", "r3.5"]
+
+
+def trial_row(number, state="complete", **change):
+    cells = {"number": f"i{number}", "attempt": "i1", "state": "t" + state, "reason": "t", "tokens": "t0 1", "arch": "t" + ARCH,
+             "key": "t" + KEY, "seed": "i7", "accuracy": "r0.8", "reward": "r0.7", "entropy": "r1", "params": "i1000", "macs": "i50000",
+             "train_bytes": "i100000", "n_images": "i1000", "started": "i1", "finished": "i2", "train_s": "r2", "measure_s": "r1",
+             "overhead_s": "r0.1", "error": "n"}
+    cells.update(change)
+    return ["trial", *cells.values(), *LATENCY, "t" + MODEL]
+
+
+def final_row(number, role="found", **change):
+    cells = {"number": f"i{number}", "role": "t" + role, "family": "t" + role, "name": f"ttrial {number}", "trial": "i0", "repeat": "i0",
+             "input": "i28", "lr": "r0.1", "seed": "i1", "state": "tcomplete", "reason": "t", "error": "n", "val": "r0.9", "valb": "r0.9",
+             "test": "r0.9", "testb": "r0.9", "n_val": "i4", "n_test": "i2", "n_passes": "i1", "params": "i1000", "macs": "i5000",
+             "train_s": "r2", "weights": "tw.safetensors", "chosen": "i0"}
+    cells.update(change)
+    blobs = [b"b\1\1\0\1", b"b\1\0", b"b" + struct.pack("<d", 1.5)]
+    return ["final", *cells.values(), *LATENCY, *blobs, "t" + MODEL]
+
+
+def rows():
+    settings = [["setting", "t" + k, "t" + v] for k, v in {
+        "space": SPACE, "data": "fashion-mnist", "target_ms": "1.5", "command_line": "mnas search <&>", "w": "-0.07", "device": "local",
+        "trials": "4", "strategy": "ppo", "reward": "soft", "recipe": "proxy", "seed": "1"}.items()]
+    loop = {"n_proposals": 3, "n_seen": 2, "n_fed": 1, "n_trials": 2, "n_complete": 2, "n_failed": 0, "n_repeats": 0, "repeats_in_row": 0,
+            "open": [{"trial": 1, "repeat": False, "tokens": [0, 1]}, {"trial": 0, "repeat": True, "tokens": [0, 1]}]}
+    snapshot = lambda **change: ["snapshot", "i1", "i3", "i2", "r1", "r1.1", "r0.5", "t" + json.dumps({**loop, **change}),
+                                 b"b" + u64(1, 2), b"b" + struct.pack("<3d", 0.5, 0.25, 0.25)]
+    epochs = [["epoch", "i0", "i1", "r0.5"], ["epoch", "i0", "i2", "r0.8"], ["epoch", "i9", "i1", "r0.8"]]
+    layers = [["layer", "i0", "i0", "tstem.conv", "r0.25"], ["layer", "i0", "i1", "thead.conv", "r0.5"]]
+    yield "whole", rows_of(*settings, trial_row(0), trial_row(1, accuracy="r0.9"), snapshot(), *epochs, *layers, final_row(0, chosen="i1"),
+                           final_row(1, "random"), final_row(2, "baseline"), ["event", "i1", "i1", "tstart", "tx"])
+    yield "running", rows_of(trial_row(0, "running"), trial_row(1, "failed", reason="tnan", error="tthe loss is <nan>"))
+    yield "states", rows_of(trial_row(0, "pruned"), trial_row(1, "what"))
+    yield "gap", rows_of(trial_row(0), trial_row(2), snapshot())
+    yield "tokens", rows_of(trial_row(0, tokens="t0 x"))
+    yield "tokens2", rows_of(trial_row(0, tokens="n"))
+    yield "tokens3", rows_of(trial_row(0, tokens="t0 99999999999"))
+    yield "types", rows_of(trial_row(0, accuracy="tx", arch="i3", key="r0.5", reason="b\0\1", tokens="i3"))
+    yield "numbers", rows_of(trial_row(0, accuracy="r-1e308", reward="r1e308", params="i-9", macs="n", started="i-1"))
+    yield "final-state", rows_of(final_row(0, state="twhat"))
+    yield "final-role", rows_of(final_row(0, role="x"))
+    yield "final-count", rows_of(final_row(0, n_val="i5"))
+    yield "final-negative", rows_of(final_row(0, n_val="i-1"))
+    yield "loop-json", rows_of(trial_row(0), ["snapshot", "i1", "i3", "i2", "r1", "r1", "r1", "t{", "b", "b"])
+    yield "loop-null", rows_of(["snapshot", "i1", "i3", "i2", "n", "n", "n", "n", "n", "n"])
+    for i, change in enumerate([{"n_fed": -1}, {"n_seen": 9}, {"open": []}, {"n_trials": 99}, {"open": [{}, {}]},
+                                {"open": [{"trial": 7, "tokens": [0, 1]}] * 2}, {"n_complete": "x"}]):
+        yield f"loop{i}", rows_of(trial_row(0), trial_row(1), snapshot(**change))
+    yield "probabilities", rows_of(["snapshot", "i1", "i3", "i2", "r1", "r1", "r1", "t{}", "b", "babc"])
+    yield "empty", b""
+
+
+def study(build):
+    folder = pathlib.Path(build) / "tests/fuzz"
+    for name, data in rows():
+        if name not in ("whole", "running", "empty", "gap", "types"):
+            continue
+        source, kept = folder / "seed.rows", folder / "seed.db"
+        source.write_bytes(data)
+        subprocess.run([folder / "fuzz_rows", source], check=True, stdout=subprocess.DEVNULL, env={**os.environ, "FUZZ_KEEP": str(kept)})
+        made = kept.read_bytes()
+        yield name, made
+        if name == "empty":
+            yield "version", made[:60] + b"\0\0\0\x63" + made[64:]
+            yield "application", made[:68] + b"abcd" + made[72:]
+            yield "cut", made[:1500]
+    yield "nothing", b""
+    yield "text", b"this is no study"
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    makers = {f.__name__: f for f in [block, model, space, weights, idx, idx_folder, cifar, jpeg, png, folder, wire, trial_wire, table, spec, strategy, rows]}
+    if len(sys.argv) > 2:
+        makers["study"] = lambda: study(sys.argv[2])
+    for target, make in makers.items():
+        place = out / target
+        place.mkdir(parents=True, exist_ok=True)
+        for name, data in make():
+            (place / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
