@@ -1,5 +1,5 @@
 # For people; the build itself is CMake (CMakePresets.json). `make` alone prints this help.
-.PHONY: help deps build install demo check check-asan check-tsan check-all bench format clean
+.PHONY: help deps build install demo check check-asan check-tsan check-all bench fuzz fuzz-coverage fuzz-planted format clean
 
 help:
 	@echo "mnas: platform-aware neural architecture search"
@@ -13,6 +13,9 @@ help:
 	@echo "  make check-asan  all tests under the address and undefined-behaviour sanitizers"
 	@echo "  make check-tsan  the tests of our own threads under the thread sanitizer"
 	@echo "  make bench       training speed beside PyTorch (needs python3-torch)"
+	@echo "  make fuzz        each reader of outside input for FUZZ_SECONDS (60) under libFuzzer; installs clang"
+	@echo "  make fuzz-coverage  which share of each reader's lines the fuzz corpus reaches (at least 80 %)"
+	@echo "  make fuzz-planted   plants a bug in each reader and sees that libFuzzer finds it within FUZZ_SECONDS"
 	@echo "  make format      clang-format the tree"
 	@echo "  make clean       remove the build folders"
 
@@ -44,8 +47,21 @@ check-tsan: deps
 bench: build
 	@bench/run_train.sh
 
+fuzz:
+	@scripts/install-deps fuzz
+	@cmake --preset fuzz >/dev/null && ninja -C build-fuzz fuzz_all
+	@tests/fuzz/run.sh build-fuzz
+
+fuzz-coverage: deps
+	@cmake --preset coverage >/dev/null && ninja -C build-coverage fuzz_all
+	@tests/fuzz/coverage.sh build-coverage
+
+fuzz-planted:
+	@scripts/install-deps fuzz
+	@tests/fuzz/planted.sh
+
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	@rm -rf build build-debug build-asan build-tsan
+	@rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-planted
