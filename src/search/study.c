@@ -19,6 +19,32 @@ struct mnas_study {
     size_t n_trials, n_settings, n_updates, n_finals;
 };
 
+static bool possible(double value, double low, double high) {
+    return isnan(value) || (value >= low && value <= high);
+}
+
+static bool possible_times(const mnas_trial *t) {
+    static const int64_t latest = INT64_C(1) << 53;
+    return t->started_unix_ms >= -1 && t->started_unix_ms <= latest && t->finished_unix_ms >= -1 &&
+           t->finished_unix_ms <= latest;
+}
+
+/* A damaged file may say anything; who reads a study counts on numbers that can be. */
+static int check_numbers(const mnas_study *s) {
+    for (size_t i = 0; i < s->n_trials; i++) {
+        const mnas_trial *t = &s->trials[i];
+        const double accuracy = t->accuracy_frac, latency = t->latency.median_ms;
+        const bool known = t->state != MNAS_TRIAL_COMPLETE || !(isnan(accuracy) || isnan(latency));
+        if (!known || !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
+            !possible(t->reward, -1e100, 1e100) || !possible_times(t))
+            return mnas_error_set(
+                MNAS_ERR_FORMAT,
+                "trial %d is %s with accuracy %g, latency %g ms, reward %g: the study is damaged", t->number,
+                mnas_trial_state_name(t->state), accuracy, latency, t->reward);
+    }
+    return 0;
+}
+
 int mnas_study_open(mnas_study **out, const char *path) {
     *out = NULL;
     mnas_study *s = calloc(1, sizeof *s);
@@ -28,6 +54,7 @@ int mnas_study_open(mnas_study **out, const char *path) {
     if (rc == 0) rc = mnas_store_trials(s->store, &s->trials, &s->n_trials);
     if (rc == 0) rc = mnas_store_updates(s->store, &s->updates, &s->n_updates);
     if (rc == 0) rc = mnas_store_finals(s->store, &s->finals, &s->n_finals);
+    if (rc == 0) rc = check_numbers(s);
     if (rc < 0)
         mnas_study_close(s);
     else
