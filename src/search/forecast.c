@@ -39,10 +39,7 @@ typedef struct work {
 } work;
 
 static int64_t share_bytes(const mnas_forecast_setup *s) {
-    const int64_t all = s->free_bytes ? s->free_bytes() : mnas_machine_shared_bytes(),
-                  alone = mnas_machine_process_bytes();
-    const int64_t share = all == INT64_MAX ? all : all / s->options->jobs;
-    return share < alone ? share : alone;
+    return mnas_memory_share(s->free_bytes ? s->free_bytes() : mnas_machine_shared_bytes(), s->options->jobs);
 }
 
 /* ---- times ---- */
@@ -298,9 +295,7 @@ int mnas_forecast_check_memory(const mnas_sample_setup *setup, int jobs, int64_t
     for (size_t i = 0; i < n; i++)
         if (networks[i].memory.private_bytes < least) least = networks[i].memory.private_bytes;
     free(networks);
-    const int64_t alone = mnas_machine_process_bytes(),
-                  part = free_bytes == INT64_MAX ? free_bytes : free_bytes / jobs,
-                  share = part < alone ? part : alone;
+    const int64_t share = mnas_memory_share(free_bytes, jobs);
     if (n == 0 || least <= share) return 0;
     return mnas_error_set(
         MNAS_ERR_MEMORY,

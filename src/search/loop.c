@@ -444,15 +444,22 @@ static int drain(loop *l) {
     return rc < 0 ? rc : 0;
 }
 
+/* Those not seen yet included. */
+static int count_complete(const loop *l) {
+    int n_complete, n_unknown;
+    mnas_history_unseen(&l->history, &n_complete, &n_unknown);
+    return l->history.n_complete + n_complete;
+}
+
 static int say_time_is_over(const loop *l) {
-    return mnas_error_set(MNAS_ERR_TIMEOUT, "time is up with %d of %d trials complete", l->history.n_complete,
+    return mnas_error_set(MNAS_ERR_TIMEOUT, "time is up with %d of %d trials complete", count_complete(l),
                           l->setup->options->trials);
 }
 
 static int say_trials_are_spent(const loop *l) {
     return mnas_error_set(MNAS_ERR_TIMEOUT,
                           "all %d trials of max-trials are spent with %d of %d trials complete",
-                          l->setup->options->max_trials, l->history.n_complete, l->setup->options->trials);
+                          l->setup->options->max_trials, count_complete(l), l->setup->options->trials);
 }
 
 /* The trials to calibrate on may be complete and not seen. Where a search was asked for fewer than those, its

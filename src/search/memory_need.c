@@ -1,6 +1,7 @@
-/* memory_need.c - see memory_need.h. It looks at no machine: machine.h says what there is. */
+/* memory_need.c - see memory_need.h. What the machine has is machine.h's business. */
 #include "search/memory_need.h"
 
+#include "search/machine.h"
 #include "train/optimizer.h"
 
 /* The program, its libraries and their generated code, found by subtracting everything else from trainings. */
@@ -29,4 +30,12 @@ mnas_memory_need mnas_memory_need_of(const mnas_cost *cost, const mnas_model *mo
     need.private_bytes += LOADER_SLOTS * recipe->batch * image_bytes;
     need.mapped_bytes = touched_bytes(data);
     return need;
+}
+
+int64_t mnas_memory_share(int64_t all_bytes, int jobs) {
+    const int64_t limit = mnas_machine_process_bytes(),
+                  share = all_bytes == INT64_MAX ? all_bytes : all_bytes / jobs;
+    if (limit == INT64_MAX) return share;
+    const int64_t alone = limit > MNAS_MEMORY_RESERVE_BYTES ? limit - MNAS_MEMORY_RESERVE_BYTES : 0;
+    return share < alone ? share : alone;
 }

@@ -19,4 +19,10 @@ typedef struct mnas_memory_need {
 mnas_memory_need mnas_memory_need_of(const mnas_cost *cost, const mnas_model *model,
                                      const mnas_recipe *recipe, const mnas_dataset_info *data);
 
+/* What a process has reserved beyond what it touches (stacks of threads above all), and limits of a process count. */
+#define MNAS_MEMORY_RESERVE_BYTES (INT64_C(64) << 20)
+
+/* What one of `jobs` trainings may hold, of all_bytes that they share (INT64_MAX: no limit) and of what a process may. */
+int64_t mnas_memory_share(int64_t all_bytes, int jobs);
+
 #endif

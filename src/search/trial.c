@@ -16,9 +16,6 @@
 #include "search/machine.h"
 #include "search/memory_need.h"
 
-/* Its limit counts what a process has reserved, stacks of threads above all; its need what it touches. */
-static const int64_t reserve_bytes = INT64_C(64) << 20;
-
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool limit_memory = false; /* the sanitizers map terabytes that they never touch */
 #else
@@ -87,11 +84,9 @@ static int fail_with(mnas_trial_run *run, int status, const char *error) {
 /* What all may have, trainings under way included, divided by jobs: so that whether a network fits does not depend on
  * what happens to run beside it. The limits of a process are its own. */
 static int64_t share_of_memory(const mnas_trial_context *context) {
-    const int64_t free_bytes = context->free_bytes ? context->free_bytes() : mnas_machine_shared_bytes(),
-                  alone = mnas_machine_process_bytes();
-    if (free_bytes == INT64_MAX) return alone;
-    const int64_t share = (free_bytes + context->held_bytes) / context->jobs;
-    return share < alone ? share : alone;
+    const int64_t free_bytes = context->free_bytes ? context->free_bytes() : mnas_machine_shared_bytes();
+    return mnas_memory_share(free_bytes == INT64_MAX ? free_bytes : free_bytes + context->held_bytes,
+                             context->jobs);
 }
 
 static int check_memory(mnas_trial_run *run, const mnas_cost *cost, const mnas_trial_context *context) {
@@ -110,7 +105,7 @@ static int check_memory(mnas_trial_run *run, const mnas_cost *cost, const mnas_t
 static int64_t limit_of_memory(const mnas_trial_run *run) {
     const int64_t alone = mnas_machine_process_bytes();
     if (!limit_memory || run->share_bytes == INT64_MAX) return 0;
-    const int64_t limit = run->share_bytes + reserve_bytes;
+    const int64_t limit = run->share_bytes + MNAS_MEMORY_RESERVE_BYTES;
     return limit < alone ? limit : alone;
 }
 
