@@ -199,6 +199,22 @@ typedef struct mnas_class_info {
 /* Its classes, as many as info.classes, and the files that did not decode, a line "FILE: REASON" each; free() both. */
 int mnas_dataset_classes(mnas_class_info **classes, char **skipped, const char *spec);
 
+/* Which space, image size and length of trials suit these images: rules (docs/datasets.md) and a few timed steps. */
+typedef struct mnas_suggestion {
+    char data[1100];            /* the dataset's spec with the size to search at */
+    char base[64];              /* built-in space whose choices it has */
+    char recipe[64];
+    int stored_size, input_size, channels, classes, n_train, n_val;
+    double epochs;              /* of a trial */
+    int64_t max_images;         /* of a trial; 0: all */
+    int64_t macs_low, macs_median, macs_high; /* 5 %, half, 95 % of random networks have no more */
+    double trial_s;             /* expected of a median network on this machine, without its latency */
+    char *yaml;                 /* the space's file */
+    char *reasons;              /* a line each */
+} mnas_suggestion;
+int mnas_space_suggest(mnas_suggestion *out, const char *data);
+void mnas_suggestion_free(mnas_suggestion *suggestion);
+
 /* --------------------------------------------------------------------------------------------------------------- devices */
 
 /* A latency is never a bare number. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/human.h"
+#include "cli/balanced.h"
 #include "cli/cli.h"
 #include "base/json.h"
 
@@ -37,16 +38,17 @@ static int run(const void *opts, int n_words, char **words) {
     rc = mnas_eval(&r, &model, o->weights, o->data, splits[o->split], (int)o->threads);
     if (rc < 0) return rc;
     if (o->common.json) {
-        return mnas_json_print(json_pack("{s:I, s:o, s:o, s:o, s:s}", "n", (json_int_t)r.n, "top1_frac",
-                                         mnas_json_number(r.top1_frac), "top5_frac",
-                                         mnas_json_number(r.top5_frac), "loss", mnas_json_number(r.loss),
-                                         "split", splits[o->split]));
+        return mnas_json_print(json_pack(
+            "{s:I, s:o, s:o, s:o, s:o, s:s}", "n", (json_int_t)r.n, "top1_frac",
+            mnas_json_number(r.top1_frac), "balanced_frac", mnas_json_number(r.balanced_frac), "top5_frac",
+            mnas_json_number(r.top5_frac), "loss", mnas_json_number(r.loss), "split", splits[o->split]));
     }
-    char top1[MNAS_HUMAN_BYTES], top5[MNAS_HUMAN_BYTES];
+    char top1[MNAS_HUMAN_BYTES], top5[MNAS_HUMAN_BYTES], balanced[MNAS_CLI_BALANCED_BYTES];
     mnas_human_percent(r.top1_frac, top1);
     mnas_human_percent(r.top5_frac, top5);
-    printf("top-1 %s, top-5 %s, loss %.4f on %lld images of split %s\n", top1, top5, r.loss, (long long)r.n,
-           splits[o->split]);
+    mnas_cli_balanced(r.top1_frac, r.balanced_frac, balanced);
+    printf("top-1 %s%s, top-5 %s, loss %.4f on %lld images of split %s\n", top1, balanced, top5, r.loss,
+           (long long)r.n, splits[o->split]);
     return 0;
 }
 

@@ -1,19 +1,27 @@
-/* cmd_space.c - `mnas space`: the built-in search spaces, the decisions of one, or its YAML to copy and edit. */
+/* cmd_space.c - `mnas space`: the built-in search spaces, the decisions of one, its YAML to copy and edit, or one made for
+ * some images (`mnas space suggest`, space_suggest.c). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/cli.h"
 #include "base/json.h"
+#include "cli/space_suggest.h"
 #include "cli/table.h"
 
 typedef struct space_opts {
     mnas_cli_common common;
     bool yaml;
+    char data[MNAS_OPT_STR], output[MNAS_OPT_STR];
 } space_opts;
 
 static const mnas_opt options[] = {{"yaml", MNAS_OPT_BOOL, offsetof(space_opts, yaml), NULL, 0, 0, NULL,
                                     "print the space's file, to copy and edit", NULL},
+                                   {"data", MNAS_OPT_STRING, offsetof(space_opts, data), "", 0, 0, "DATASET",
+                                    "with suggest: the images to search for", NULL},
+                                   {"output", MNAS_OPT_STRING, offsetof(space_opts, output), "", 0, 0, "FILE",
+                                    "with suggest: write the space here; also -o FILE", NULL},
                                    MNAS_CLI_JSON,
                                    MNAS_CLI_HELP,
                                    MNAS_OPT_END};
@@ -91,6 +99,14 @@ static int print_list(bool json) {
 
 static int run(const void *opts, int n_words, char **words) {
     const space_opts *o = opts;
+    bool suggest = n_words > 0 && strcmp(words[0], "suggest") == 0;
+    if (suggest && !o->data[0])
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "mnas space suggest: --data is missing; `mnas datasets` lists what there is");
+    if (!suggest && (o->data[0] || o->output[0]))
+        return mnas_error_set(MNAS_ERR_ARG, "mnas space: --%s goes with `mnas space suggest` alone",
+                              o->data[0] ? "data" : "output");
+    if (suggest) return mnas_cli_space_suggest(o->data, o->output, o->common.json);
     if (n_words == 0) {
         if (o->yaml) return mnas_error_set(MNAS_ERR_ARG, "mnas space: --yaml needs the NAME of a space");
         return print_list(o->common.json);
@@ -109,14 +125,17 @@ static int run(const void *opts, int n_words, char **words) {
 
 const mnas_cli_command mnas_command_space = {
     .name = "space",
-    .words = "[NAME|FILE]",
+    .words = "[NAME|FILE|suggest]",
     .max_words = 1,
-    .summary = "search spaces: the built-in ones, the decisions of one, its file to copy",
-    .about = "Without an argument, list the built-in search spaces. With one, show the decisions a strategy "
-             "makes in it and the number of encodings, the product of the numbers of choices. A space is a "
-             "commented YAML file: print a built-in one with --yaml, edit it, and pass the file wherever a "
-             "space is asked for.",
-    .example = "mnas space mnasnet-28 --yaml >mine.yaml && mnas space ./mine.yaml",
+    .summary = "search spaces: the built-in ones, one's decisions and file; a proposal for images",
+    .about =
+        "Without an argument, list the built-in search spaces. With one, show the decisions a strategy "
+        "makes in it and the number of encodings, the product of the numbers of choices. A space is a "
+        "commented YAML file: print a built-in one with --yaml, edit it, and pass the file wherever a "
+        "space is asked for. `mnas space suggest --data D` proposes a space, an image size and a length of "
+        "trials for the images of D, with the reasons and the command to go on with.",
+    .example = "mnas space mnasnet-28 --yaml >mine.yaml && mnas space ./mine.yaml\n"
+               "mnas space suggest --data imagefolder:path=photos -o photos.yaml",
     .opts = options,
     .opts_bytes = sizeof(space_opts),
     .run = run};

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "base/log.h"
+#include "cli/balanced.h"
 #include "cli/cli.h"
 #include "base/json.h"
 
@@ -56,22 +57,24 @@ static void on_progress(void *user, const mnas_epoch *e) {
 
 static int print_json(const mnas_train_result *r) {
     return mnas_json_print(json_pack(
-        "{s:o, s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "val_accuracy_frac",
-        mnas_json_number(r->val_accuracy_frac), "val_loss", mnas_json_number(r->val_loss), "train_loss",
-        mnas_json_number(r->train_loss), "steps", r->steps, "n_images", (json_int_t)r->n_images, "train_s",
-        mnas_json_number(r->train_s), "eval_s", mnas_json_number(r->eval_s), "images_per_s",
-        mnas_json_number(r->images_per_s), "slab_bytes", mnas_json_integer(r->slab_bytes), "peak_rss_bytes",
-        mnas_json_integer(r->peak_rss_bytes)));
+        "{s:o, s:o, s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "val_accuracy_frac",
+        mnas_json_number(r->val_accuracy_frac), "val_balanced_frac", mnas_json_number(r->val_balanced_frac),
+        "val_loss", mnas_json_number(r->val_loss), "train_loss", mnas_json_number(r->train_loss), "steps",
+        r->steps, "n_images", (json_int_t)r->n_images, "train_s", mnas_json_number(r->train_s), "eval_s",
+        mnas_json_number(r->eval_s), "images_per_s", mnas_json_number(r->images_per_s), "slab_bytes",
+        mnas_json_integer(r->slab_bytes), "peak_rss_bytes", mnas_json_integer(r->peak_rss_bytes)));
 }
 
 static void print_text(const mnas_train_result *r) {
     char accuracy[MNAS_HUMAN_BYTES], images[MNAS_HUMAN_BYTES], memory[MNAS_HUMAN_BYTES], time[32];
+    char balanced[MNAS_CLI_BALANCED_BYTES];
+    mnas_cli_balanced(r->val_accuracy_frac, r->val_balanced_frac, balanced);
     mnas_human_percent(r->val_accuracy_frac, accuracy);
     mnas_human_count(r->n_images, images);
     mnas_human_bytes(r->peak_rss_bytes, memory);
     mnas_clock_duration(r->train_s, time, sizeof time);
-    printf("validation accuracy %s, loss %.4f\n%s images in %d steps, %s, %.0f images/s, %s of memory\n",
-           accuracy, r->val_loss, images, r->steps, time, r->images_per_s, memory);
+    printf("validation accuracy %s%s, loss %.4f\n%s images in %d steps, %s, %.0f images/s, %s of memory\n",
+           accuracy, balanced, r->val_loss, images, r->steps, time, r->images_per_s, memory);
 }
 
 static int run(const void *opts, int n_words, char **words) {

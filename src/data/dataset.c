@@ -29,15 +29,49 @@ const mnas_plugin *const *mnas_dataset_plugins(size_t *n) {
     return plugins;
 }
 
-static int canonical_spec(mnas_dataset_info *info, const mnas_plugin *plugin, const void *opts) {
+static int canonical_spec(char *out, size_t n, const mnas_plugin *plugin, const void *opts) {
     mnas_str text = {0};
     mnas_opts_print(plugin->opts, opts, &text);
     const char *pairs = text.data ? text.data : "";
-    int rc =
-        mnas_str_ok(&text)
-            ? mnas_str_format(info->spec, sizeof info->spec, "%s%s%s", plugin->name, *pairs ? ":" : "", pairs)
-            : mnas_error_set(MNAS_ERR_MEMORY, "no memory for the spec of %s", plugin->name);
+    int rc = mnas_str_ok(&text)
+                 ? mnas_str_format(out, n, "%s%s%s", plugin->name, *pairs ? ":" : "", pairs)
+                 : mnas_error_set(MNAS_ERR_MEMORY, "no memory for the spec of %s", plugin->name);
     mnas_str_free(&text);
+    return rc;
+}
+
+static int parse_spec(const mnas_dataset_class **cls, void **opts, const char *spec) {
+    const mnas_plugin *plugin = NULL;
+    *opts = NULL;
+    int rc = mnas_registry_open(plugins, sizeof plugins / sizeof plugins[0], "dataset", spec, &plugin, opts);
+    *cls = (const mnas_dataset_class *)plugin;
+    return rc;
+}
+
+static mnas_dataset_common *common_of(const mnas_dataset_class *cls, void *opts) {
+    return (void *)((char *)opts + cls->common);
+}
+
+int mnas_dataset_look(mnas_dataset_shape *shape, bool *has_size, const char *spec) {
+    const mnas_dataset_class *cls;
+    void *opts;
+    *shape = (mnas_dataset_shape){0};
+    int rc = parse_spec(&cls, &opts, spec);
+    if (rc < 0) return rc;
+    *has_size = common_of(cls, opts)->size > 0;
+    rc = cls->shape(opts, shape);
+    free(opts);
+    return rc < 0 ? mnas_error_context(rc, "dataset %s", spec) : 0;
+}
+
+int mnas_dataset_spec_at(char *out, size_t n, const char *spec, int size) {
+    const mnas_dataset_class *cls;
+    void *opts;
+    int rc = parse_spec(&cls, &opts, spec);
+    if (rc < 0) return rc;
+    common_of(cls, opts)->size = size;
+    rc = canonical_spec(out, n, &cls->plugin, opts);
+    free(opts);
     return rc;
 }
 
@@ -134,17 +168,16 @@ static int open_test(mnas_dataset *d, const mnas_dataset_class *cls, const void 
 
 int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags) {
     *out = NULL;
-    const mnas_plugin *plugin = NULL;
-    void *opts = NULL;
-    int rc = mnas_registry_open(plugins, sizeof plugins / sizeof plugins[0], "dataset", spec, &plugin, &opts);
+    const mnas_dataset_class *cls;
+    void *opts;
+    int rc = parse_spec(&cls, &opts, spec);
     if (rc < 0) return rc;
-    const mnas_dataset_class *cls = (const mnas_dataset_class *)plugin;
     mnas_dataset *d = calloc(1, sizeof *d);
     if (!d) {
         rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory to open dataset %s", spec);
         goto out;
     }
-    rc = canonical_spec(&d->info, plugin, opts);
+    rc = canonical_spec(d->info.spec, sizeof d->info.spec, &cls->plugin, opts);
     if (rc == 0) rc = open_train(d, cls, opts);
     if (rc == 0 && (flags & MNAS_ALLOW_TEST)) rc = open_test(d, cls, opts);
     if (rc < 0) mnas_error_context(rc, "dataset %s", spec);

@@ -81,6 +81,11 @@ typedef struct mnas_dataset_class {
     int (*decode)(const void *opts, bool test, const mnas_decode_sink *sink);
 } mnas_dataset_class;
 
+/* Without decoding anything: what is there, and whether the spec names a size. The caller frees shape->class_names. */
+int mnas_dataset_look(mnas_dataset_shape *shape, bool *has_size, const char *spec);
+/* The same dataset at another size, as a canonical spec. */
+int mnas_dataset_spec_at(char *out, size_t n, const char *spec, int size);
+
 int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags);
 void mnas_dataset_close(mnas_dataset *dataset);
 const mnas_plugin *const *mnas_dataset_plugins(size_t *n);

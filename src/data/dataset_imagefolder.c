@@ -129,12 +129,7 @@ static int choose_size(const mnas_folder_list *list) {
     int median = median_side(list);
     if (median == 0) return 32; /* nothing decodes: decoding will say so */
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        if (usual[i] <= median) {
-            mnas_log_info(
-                "%s: images become %dx%d (their shorter sides: median %d pixels); size=N chooses another",
-                list->root, usual[i], usual[i], median);
-            return usual[i];
-        }
+        if (usual[i] <= median) return usual[i];
     return median;
 }
 
@@ -360,6 +355,9 @@ static int decode(const void *opts, bool test, const mnas_decode_sink *sink) {
     if (rc < 0) goto out;
     p.size = sink->size;
     p.n_all = count_split(&list, test);
+    if (!test && o->common.size == 0)
+        mnas_log_info("%s: images become %dx%d, by the median of their sizes; size=N chooses another",
+                      list.root, p.size, p.size);
     rc = make_jobs(&p);
     if (rc == 0) rc = run_split(&p, test ? MNAS_SPLIT_TEST : MNAS_SPLIT_TRAIN, sink);
     if (rc == 0 && !test) rc = run_split(&p, MNAS_SPLIT_VAL, sink);
