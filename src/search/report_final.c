@@ -57,6 +57,20 @@ static bool is_tested(const mnas_report_source *s) {
 
 /* ---- words ---- */
 
+/* A percent sign stays with its number. */
+static void escape_words(mnas_str *out, const char *words) {
+    for (const char *p = words, *end; *p; p = end) {
+        if (p[0] == ' ' && p[1] == '%') {
+            mnas_str_append(out, "&#160;");
+            end = p + 1;
+        } else {
+            end = strstr(p + 1, " %");
+            if (!end) end = p + strlen(p);
+            mnas_report_escape_n(out, p, (size_t)(end - p));
+        }
+    }
+}
+
 static void paragraph(const mnas_report_source *s, mnas_str *out, const char *class,
                       mnas_verdict_writer *write) {
     mnas_str words = {0};
@@ -64,7 +78,7 @@ static void paragraph(const mnas_report_source *s, mnas_str *out, const char *cl
     if (!mnas_str_ok(&words)) out->failed = true;
     if (words.data) {
         mnas_str_appendf(out, "<p class=\"%s\">", class);
-        mnas_report_escape(out, words.data);
+        escape_words(out, words.data);
         mnas_str_append(out, "</p>\n");
     }
     mnas_str_free(&words);
@@ -328,7 +342,7 @@ static const char style[] =
     ".final .soft{color:var(--soft);font-size:.82rem}.badge{background:var(--l0);color:var(--card);"
     "border-radius:4px;padding:0 6px;font-size:.78rem}\n"
     "@media(max-width:640px){.finals,.beside{font-size:.82rem}.beside th:nth-child(3),"
-    ".beside td:nth-child(3){display:none}}\n";
+    ".beside td:nth-child(3){display:none}.beside th,.beside td{white-space:normal;padding-right:10px}}\n";
 /* clang-format on */
 
 void mnas_report_final_style(mnas_str *out) {
