@@ -126,15 +126,44 @@ static json_t *final_json(const mnas_final *f) {
     return object;
 }
 
-static int print_json(const mnas_study *study) {
+static json_t *comparison_json(const mnas_comparison *c) {
+    static const char *const kinds[] = {"within", "above", "below", "not"};
+    return json_pack("{s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "family", c->family,
+                     "split", c->split, "kind", kinds[c->kind], "n_points", c->n_points, "family_ms",
+                     mnas_json_number(c->family_ms), "found_ms", mnas_json_number(c->found_ms), "ratio",
+                     mnas_json_number(c->ratio), "ratio_low", mnas_json_number(c->ratio_low), "ratio_high",
+                     mnas_json_number(c->ratio_high), "accuracy_gain_frac",
+                     mnas_json_number(c->accuracy_gain_frac), "gain_low_frac",
+                     mnas_json_number(c->gain_low_frac), "gain_high_frac",
+                     mnas_json_number(c->gain_high_frac), "faster_share", mnas_json_number(c->faster_share));
+}
+
+static json_t *verdict_json(const mnas_verdict *v) {
+    json_t *list = json_array();
+    for (int i = 0; i < v->n_comparisons; i++)
+        json_array_append_new(list, comparison_json(&v->comparisons[i]));
+    return json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "chosen", mnas_json_integer(v->chosen),
+                     "comparisons", list, "seed_sd_frac", mnas_json_number(v->seed_sd_frac), "n_seed_runs",
+                     v->n_seed_runs, "binomial_val_frac", mnas_json_number(v->binomial_val_frac),
+                     "binomial_test_frac", mnas_json_number(v->binomial_test_frac), "words",
+                     mnas_json_text(v->words));
+}
+
+static int print_json(const mnas_study *study, const mnas_verdict *verdict) {
     json_t *list = json_array();
     for (int i = 0; i < mnas_study_n_finals(study); i++)
         json_array_append_new(list, final_json(mnas_study_final(study, i)));
-    return mnas_json_print(json_pack("{s:o}", "finals", list));
+    return mnas_json_print(json_pack("{s:o, s:o}", "finals", list, "verdict", verdict_json(verdict)));
 }
 
 int mnas_cli_print_finals(const mnas_study *study, bool json) {
-    return json ? print_json(study) : print_table(study);
+    mnas_verdict verdict;
+    int rc = mnas_study_verdict(study, &verdict);
+    if (rc < 0) return rc;
+    rc = json ? print_json(study, &verdict) : print_table(study);
+    if (rc == 0 && !json && verdict.words && verdict.words[0]) printf("\n%s\n", verdict.words);
+    mnas_verdict_free(&verdict);
+    return rc;
 }
 
 /* ---- the run ---- */

@@ -84,6 +84,8 @@ void mnas_stage_show(mnas_stage *s, const mnas_final *final, const char *phase, 
                      double eta_s);
 /* `spec` with option `key` set to `value`, whatever it said of it before. */
 int mnas_stage_spec(char *out, size_t n, const char *spec, const char *key, const char *value);
+/* Which of n networks is the i-th that a pass measures. */
+size_t mnas_stage_turn(size_t i, int pass, size_t n, int n_passes);
 bool mnas_stage_is_ready(const mnas_final *final); /* complete, and no repeat */
 
 /* ---- trainings side by side: finalize_run.c ---- */

@@ -82,6 +82,7 @@ typedef struct choice {
 static void found_range(const mnas_stage *s, double *low, double *high) {
     *low = INFINITY, *high = 0;
     for (size_t i = 0; i < s->n_finals; i++) {
+        if (s->finals[i].role != MNAS_FINAL_FOUND) continue;
         *low = fmin(*low, (double)s->finals[i].macs);
         *high = fmax(*high, (double)s->finals[i].macs);
     }

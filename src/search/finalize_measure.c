@@ -73,15 +73,19 @@ static int take_pass(mnas_stage *s, mnas_device *device, mnas_final *final) {
 }
 
 /* The order of a pass begins elsewhere than the last one's; over all passes the beginnings spread over the list. */
-static int pass(mnas_stage *s, mnas_device *device, int number) {
-    const size_t n = s->n_finals, n_passes = (size_t)s->options.n_passes;
-    const size_t step = n > n_passes ? n / n_passes : 1;
+size_t mnas_stage_turn(size_t i, int pass, size_t n, int n_passes) {
+    const size_t step = n > (size_t)n_passes ? n / (size_t)n_passes : 1;
+    return (i + (size_t)pass * step) % n;
+}
+
+static int run_pass(mnas_stage *s, mnas_device *device, int number) {
+    const size_t n = s->n_finals;
     for (size_t i = 0; i < n; i++) {
-        mnas_final *final = &s->finals[(i + (size_t)number * step) % n];
+        mnas_final *final = &s->finals[mnas_stage_turn(i, number, n, s->options.n_passes)];
         if (!mnas_stage_is_ready(final) || final->n_passes > number) continue;
         int rc = mnas_stage_check_time(s);
         if (rc < 0) return rc;
-        const double frac = ((double)number + (double)i / (double)n) / (double)n_passes;
+        const double frac = (number + (double)i / (double)n) / s->options.n_passes;
         mnas_stage_show(s, NULL, "measuring", final->name, frac, NAN);
         if ((rc = take_pass(s, device, final)) < 0) return rc;
     }
@@ -99,7 +103,7 @@ int mnas_stage_measure(mnas_stage *s) {
     if (!is_needed(s)) return 0;
     int rc = mnas_device_open(&device, mnas_stage_setting(s, "device"));
     if (rc < 0) return rc;
-    for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = pass(s, device, i);
+    for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = run_pass(s, device, i);
     mnas_device_close(device);
     return rc;
 }
