@@ -39,7 +39,8 @@ static int status_of(int code) {
     case SQLITE_CORRUPT:
         return MNAS_ERR_FORMAT;
     case SQLITE_IOERR:
-        return is_limited(code) ? MNAS_ERR_FULL : MNAS_ERR_IO;
+        /* the log's index could not be extended: for want of room, and SQLite does not say so */
+        return code == SQLITE_IOERR_SHMSIZE || is_limited(code) ? MNAS_ERR_FULL : MNAS_ERR_IO;
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
