@@ -150,12 +150,13 @@ static void folder_of(const char *path, char folder[1024]) {
     }
 }
 
-/* Nameless where the file system can do that: nothing is left of a process that is killed while it writes. */
 /* What stands at the path will be replaced: of a link its target, of nothing but a file. */
 static int set_target(mnas_file_writer *w, const char *path) {
     struct stat st;
     char target[PATH_MAX];
     if (stat(path, &st) < 0) return mnas_str_format(w->path, sizeof w->path, "%s", path);
+    if (S_ISDIR(st.st_mode))
+        return mnas_error_set(MNAS_ERR_ARG, "%s is a folder; allowed: a file, present or new", path);
     if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
         return mnas_error_set(MNAS_ERR_ARG, "%s is a device or a pipe; allowed: a file, present or new",
                               path);
@@ -163,6 +164,7 @@ static int set_target(mnas_file_writer *w, const char *path) {
     return mnas_str_format(w->path, sizeof w->path, "%s", target);
 }
 
+/* Nameless where the file system can do that: nothing is left of a process that is killed while it writes. */
 int mnas_file_writer_open(mnas_file_writer *w, const char *path) {
     char folder[1024];
     w->fd = -1;

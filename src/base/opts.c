@@ -309,15 +309,30 @@ static int parse_flag(const mnas_opt *table, void *dst, origin from, int argc, c
     return set_option(table, dst, from, name, strlen(name), value);
 }
 
+/* What is given twice was meant once: which of the two, nobody can say. */
+static int check_once(const mnas_opt *table, origin from, const char *arg, uint64_t *seen) {
+    const char *name = flag_name(table, arg);
+    const mnas_opt *opt = name ? find(table, name, strcspn(name, "=")) : NULL;
+    if (!opt || opt - table >= 64) return 0;
+    const uint64_t bit = UINT64_C(1) << (opt - table);
+    if (*seen & bit)
+        return mnas_error_set(MNAS_ERR_ARG, "%s: --%s is given twice; allowed: once", from.where, opt->name);
+    *seen |= bit;
+    return 0;
+}
+
 int mnas_opts_parse_args(const mnas_opt *table, void *dst, const char *where, int argc, char **argv,
                          int *n_words) {
+    const origin from = {where, "--"};
+    uint64_t seen = 0;
     bool flags = true;
     *n_words = 0;
     for (int i = 0; i < argc; i++) {
         if (flags && strcmp(argv[i], "--") == 0) {
             flags = false;
         } else if (flags && is_flag(argv[i])) {
-            int rc = parse_flag(table, dst, (origin){where, "--"}, argc, argv, &i);
+            int rc = check_once(table, from, argv[i], &seen);
+            if (rc == 0) rc = parse_flag(table, dst, from, argc, argv, &i);
             if (rc < 0) return rc;
         } else {
             argv[(*n_words)++] = argv[i];

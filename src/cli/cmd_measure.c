@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/human.h"
 #include "base/log.h"
 #include "cli/cli.h"
@@ -157,10 +158,20 @@ static int print(const char *name, const mnas_latency *latency, const layer_time
     return times ? print_layers(times, latency) : 0;
 }
 
+/* Before the measurement, which takes its time. */
+static int check_record(const char *path) {
+    mnas_file_writer probe;
+    int rc = mnas_file_writer_open(&probe, path);
+    if (rc == 0) mnas_file_writer_abort(&probe);
+    return rc;
+}
+
 static int measure(const measure_opts *o, const char *name, const mnas_model *model, layer_times *times) {
     mnas_latency latency;
+    int rc = o->record[0] ? check_record(o->record) : 0;
+    if (rc < 0) return rc;
     mnas_log_live("measuring %s on %s ...", name, o->device);
-    int rc = mnas_measure(&latency, model, o->device);
+    rc = mnas_measure(&latency, model, o->device);
     if (rc == 0 && times) {
         mnas_log_live("measuring the layers of %s on %s ...", name, o->device);
         rc = take_layers(times, model, o->device);

@@ -44,6 +44,7 @@ typedef struct table {
     const table_opts *opts;
     entry *entries;
     size_t n, cap;
+    char last_device[sizeof((mnas_latency *)0)->device]; /* of the last line, of whatever device */
 } table;
 
 static int append_entry(table *t, const entry *e) {
@@ -83,6 +84,7 @@ static int parse_line(table *t, const char *text, size_t n, int line) {
         rc = check_device(t, &e.latency);
         if (rc == 0) rc = append_entry(t, &e);
     }
+    if (rc == 0) snprintf(t->last_device, sizeof t->last_device, "%s", e.latency.device);
     json_decref(object);
     return rc;
 }
@@ -139,6 +141,11 @@ static int table_open(void **state, const void *opts) {
         goto out;
     }
     if ((rc = parse_lines(t, text)) < 0) goto out;
+    if (t->n == 0 && t->last_device[0]) {
+        rc = mnas_error_set(MNAS_ERR_ARG, "%s has nothing measured on device=%s; its last line is of \"%s\"",
+                            t->opts->file, t->opts->device, t->last_device);
+        goto out;
+    }
     sort_keep_last(t);
     *state = t;
     t = NULL;

@@ -18,10 +18,21 @@ static bool is_study_trial(const char *arg, char *study, size_t n, long long *tr
     return true;
 }
 
+static bool is_study(const char *path) {
+    const void *bytes;
+    size_t n;
+    if (!mnas_file_exists(path) || mnas_file_map(path, &bytes, &n) < 0) return false;
+    const bool yes = n > 16 && memcmp(bytes, "SQLite format 3", 16) == 0;
+    mnas_file_unmap(bytes, n);
+    return yes;
+}
+
 int mnas_model_open(mnas_model *out, const char *arg, int input_size) {
     char path[1024];
     long long trial;
     mnas_study *study;
+    if (is_study(arg))
+        return mnas_error_set(MNAS_ERR_ARG, "%s is a study; say which of its networks: %s:TRIAL", arg, arg);
     if (!is_study_trial(arg, path, sizeof path, &trial)) return mnas_model_open_local(out, arg, input_size);
     if (input_size < 0 || input_size > MNAS_MAX_INPUT)
         return mnas_error_set(MNAS_ERR_ARG, "input is %d pixels; allowed: 1 to %d", input_size,

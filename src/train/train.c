@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -53,10 +52,7 @@ static int read_recipe(run *r) {
 /* Before an hour of training, not behind it. */
 static int check_output(const char *path) {
     mnas_file_writer probe;
-    struct stat st;
     if (!path) return 0;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return mnas_error_set(MNAS_ERR_IO, "%s: is a folder; the weights need the name of a file", path);
     int rc = mnas_file_writer_open(&probe, path);
     if (rc == 0) mnas_file_writer_abort(&probe);
     return rc;

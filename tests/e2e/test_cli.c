@@ -114,7 +114,7 @@ static void test_failures(void **state) {
     /* told before the data are so much as looked at */
     check_refused("train mnasnet-b1 --data idx:path=absent -o " MNAS_TEST_TMP "/absent/w.safetensors", 1,
                   "absent/w.safetensors: cannot be written");
-    check_refused("train mnasnet-b1 --data idx:path=absent -o " MNAS_TEST_TMP, 1, "is a folder");
+    check_refused("train mnasnet-b1 --data idx:path=absent -o " MNAS_TEST_TMP, 2, "is a folder");
     assert_int_not_equal(access(MNAS_TEST_TMP "/absent.db", F_OK), 0);
     assert_int_not_equal(access(MNAS_TEST_TMP "/absent.html", F_OK), 0);
 }
