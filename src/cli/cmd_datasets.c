@@ -52,6 +52,12 @@ static json_t *class_list(const description *d) {
     return list;
 }
 
+static json_t *name_list(const description *d) {
+    json_t *list = json_array();
+    for (int i = 0; i < d->info.classes; i++) json_array_append_new(list, mnas_json_text(d->classes[i].name));
+    return list;
+}
+
 static json_t *line_list(char *lines) {
     json_t *list = json_array();
     char *rest = NULL;
@@ -62,13 +68,14 @@ static json_t *line_list(char *lines) {
 
 static int print_json(const description *d) {
     const mnas_dataset_info *i = &d->info;
-    return mnas_json_print(json_pack(
-        "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:o, s:o, s:b, s:o, s:o}", "data",
-        mnas_json_text(i->spec), "height", i->height, "width", i->width, "channels", i->channels, "classes",
-        i->classes, "n_train", i->n_train, "n_val", i->n_val, "n_test", mnas_json_integer(i->n_test),
-        "n_skipped", i->n_skipped, "n_ignored", i->n_ignored, "cache_bytes",
-        mnas_json_integer(i->cache_bytes), "cache_path", mnas_json_text(i->cache_path), "unbalanced",
-        (int)is_unbalanced(d), "class_counts", class_list(d), "skipped", line_list(d->skipped)));
+    return mnas_json_print(
+        json_pack("{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:o, s:o, s:b, s:o, s:o, s:o}", "data",
+                  mnas_json_text(i->spec), "height", i->height, "width", i->width, "channels", i->channels,
+                  "classes", i->classes, "n_train", i->n_train, "n_val", i->n_val, "n_test",
+                  mnas_json_integer(i->n_test), "n_skipped", i->n_skipped, "n_ignored", i->n_ignored,
+                  "cache_bytes", mnas_json_integer(i->cache_bytes), "cache_path",
+                  mnas_json_text(i->cache_path), "unbalanced", (int)is_unbalanced(d), "class_names",
+                  name_list(d), "class_counts", class_list(d), "skipped", line_list(d->skipped)));
 }
 
 /* ---- text ---- */
