@@ -494,6 +494,10 @@ def study(build):
         subprocess.run([folder / "fuzz_rows", source], check=True, stdout=subprocess.DEVNULL, env={**os.environ, "FUZZ_KEEP": str(kept)})
         made = kept.read_bytes()
         yield name, made
+        if name == "whole":
+            yield "log", made[:18] + b"\2\2" + made[20:]
+            for i, at in enumerate(range(600, len(made) - 100, 1800)):
+                yield f"corrupt{i}", made[:at] + b"\xff" * 60 + made[at + 60:]
         if name == "empty":
             yield "version", made[:60] + b"\0\0\0\x63" + made[64:]
             yield "application", made[:68] + b"abcd" + made[72:]
