@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "fault_loop.h"
+#include "store/db.h"
 #include "store/store.h"
 
 enum { N_TRIALS = 3 };
@@ -53,6 +54,39 @@ static int write_trial(mnas_store *store, int number) {
     return rc < 0 ? rc : mnas_store_commit(store);
 }
 
+static int write_final(mnas_store *store) {
+    static char weights[] = "found.safetensors";
+    static uint8_t correct[] = {1, 0, 1};
+    const mnas_layer_time layers[] = {{"stem", 0.1}, {"head", 0.2}};
+    mnas_final f = mnas_final_empty();
+    snprintf(f.name, sizeof f.name, "trial 0");
+    f.state = MNAS_TRIAL_COMPLETE;
+    f.weights = weights, f.val_correct = correct, f.n_val = 3;
+    const int rc = mnas_store_put_layers(store, 0, layers, 2);
+    return rc < 0 ? rc : mnas_store_put_final(store, &f, "name: x");
+}
+
+static int read_final(mnas_store *store) {
+    mnas_final *finals;
+    mnas_layer_time *layers = NULL;
+    char *yaml = NULL;
+    size_t n;
+    int n_layers = 0;
+    int rc = mnas_store_finals(store, &finals, &n);
+    if (rc < 0) return rc;
+    assert_int_equal(n, 1);
+    assert_string_equal(finals->weights, "found.safetensors");
+    assert_int_equal(finals->val_correct[2], 1);
+    mnas_finals_free(finals, n);
+    rc = mnas_store_layers(store, 0, &layers, &n_layers);
+    if (rc == 0) rc = mnas_store_final_model(store, 0, &yaml);
+    if (rc == 0) assert_int_equal(n_layers, 2);
+    if (rc == 0) assert_string_equal(yaml, "name: x");
+    free(layers);
+    free(yaml);
+    return rc;
+}
+
 /* As a search does: what is there stays, what is missing follows. */
 static int write_study(void) {
     mnas_store *store;
@@ -65,6 +99,7 @@ static int write_study(void) {
     for (int i = 0; i < N_TRIALS && rc == 0; i++)
         if ((size_t)i >= n || trials[i].state != MNAS_TRIAL_COMPLETE) rc = write_trial(store, i);
     mnas_trials_free(trials, n);
+    if (rc == 0) rc = write_final(store);
     mnas_store_close(store);
     return rc;
 }
@@ -82,6 +117,7 @@ static int read_study(void) {
     if (rc == 0) rc = mnas_store_last_snapshot(store, &last);
     if (rc == 0) rc = mnas_store_updates(store, &updates, &n_updates);
     if (rc == 0) rc = mnas_store_model(store, N_TRIALS - 1, &yaml);
+    if (rc == 0) rc = read_final(store);
     if (rc == 0) {
         assert_int_equal(n, N_TRIALS);
         assert_int_equal(n_updates, N_TRIALS);
@@ -98,7 +134,7 @@ static int read_study(void) {
         }
     }
     free(yaml);
-    free(updates);
+    mnas_snapshots_free(updates, n_updates);
     mnas_snapshot_clear(&last);
     mnas_settings_free(settings, n_settings);
     mnas_trials_free(trials, n);
@@ -154,6 +190,25 @@ static void test_reading(void **state) {
     for (int i = 0; i < N_KINDS; i++) fault_loop(&c, kinds[i]);
 }
 
+static void make_schema_2(void) {
+    remove_study();
+    assert_int_equal(write_study(), 0);
+    mnas_db db;
+    assert_int_equal(mnas_db_open(&db, path, true), 0);
+    assert_int_equal(mnas_db_exec(&db, "DROP TABLE final; DROP TABLE layer; ALTER TABLE snapshot DROP COLUMN "
+                                       "probabilities; PRAGMA user_version = 2"),
+                     0);
+    mnas_db_close(&db);
+}
+
+/* To write is to upgrade. */
+static void test_upgrading(void **state) {
+    (void)state;
+    const fault_case c = {"upgrade a study", dir,         make_schema_2, write_study,
+                          check_written,     check_whole, words,         40};
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&c, kinds[i]);
+}
+
 static int setup(void **state) {
     (void)state;
     snprintf(dir, sizeof dir, "%s/fault-store-%d", MNAS_TEST_TMP, (int)getpid());
@@ -168,6 +223,7 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_writing), cmocka_unit_test(test_reading)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_writing), cmocka_unit_test(test_reading),
+                                       cmocka_unit_test(test_upgrading)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
