@@ -17,7 +17,7 @@ for line in open(sys.argv[1]):
     if line.startswith("#"):
         continue
     target, file, rest = line.rstrip("\n").split("|", 2)
-    old, new = rest.split(" => ")
+    old, new = rest.split(" => ", 1)
     path = pathlib.Path(sys.argv[2]) / file
     text = path.read_text()
     if text.count(old) != 1:

@@ -46,6 +46,13 @@ static void read_finals(const mnas_study *study) {
     FUZZ_CHECK(sum < SIZE_MAX);
 }
 
+static void read_verdict(const mnas_study *study) {
+    mnas_verdict verdict;
+    if (mnas_study_verdict(study, &verdict) < 0) return;
+    FUZZ_CHECK(length(verdict.words) < SIZE_MAX);
+    mnas_verdict_free(&verdict);
+}
+
 static void read_front(const mnas_study *study) {
     int *front, n_front;
     if (mnas_study_front(study, &front, &n_front) < 0) return;
@@ -153,6 +160,7 @@ void fuzz_read_study(const char *study_path) {
         read_trials(study);
         read_finals(study);
         read_front(study);
+        read_verdict(study);
         mnas_report_write(study, fuzz_path("report.html"));
         mnas_study_close(study);
     }
