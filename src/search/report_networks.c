@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/human.h"
+#include "model/model.h"
 #include "search/report.h"
 
 enum { MAX_OPEN = 4 };
@@ -102,6 +103,7 @@ static void block_words(mnas_str *out, const mnas_block *b, const row *r) {
         snprintf(text, sizeof text, "SE %g", b->se_ratio);
         chip(out, text);
     }
+    if (b->act != MNAS_ACT_NONE) chip(out, mnas_act_names[b->act]);
     if (r->layer == 0 && b->stride > 1) chip(out, "stride 2");
     if (r->has_add) chip(out, r->has_pool ? "pool skip" : "skip");
 }

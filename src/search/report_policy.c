@@ -154,7 +154,7 @@ static void summary(mnas_str *out, const mnas_report_source *s, const mnas_polic
         n_decided += p >= 0.8;
         if (p * v.n > most) { /* against chance, or two choices would always win */
             most = p * v.n;
-            snprintf(name, sizeof name, "%s = %s (%.0f %%)", v.decision->name,
+            snprintf(name, sizeof name, "%s = %s (%.0f\xC2\xA0%%)", v.decision->name,
                      v.decision->choices[v.order[best]], 100 * p);
         }
         offset += (size_t)s->decisions[i]->n_choices;

@@ -88,7 +88,8 @@ void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
                          "squeeze-and-excitation ratio. Without more it is an inverted bottleneck; opconv "
                          "makes it one k&#215;k convolution, opsep a depthwise and a 1&#215;1 convolution. "
                          "Layers add their input where widths and stride allow it; with noskip they never "
-                         "do, with skippool the first adds it through an average pooling.</p>\n</section>\n");
+                         "do, with skippool the first adds it through an average pooling. act names a "
+                         "block's own activation.</p>\n</section>\n");
 }
 
 /* ---- conditions ---- */

@@ -53,6 +53,7 @@ static mnas_report_network *add_networks(fixture *f, int n_timed) {
         mnas_model *m = &nets[i].model;
         mnas_model_defaults(m);
         assert_int_equal(mnas_model_set_arch(m, fixture_arch), 0);
+        m->blocks[1].act = MNAS_ACT_HSWISH;
         m->stem_filters = 16, m->head_filters = 128, m->input_size = 28, m->input_channels = 1;
         assert_int_equal(mnas_cost_compute(&nets[i].cost, m, 1), 0);
         if (i < n_timed) add_times(&nets[i]);
@@ -82,7 +83,8 @@ static void test_networks(void **state) {
     assert_int_equal(count(html, "layers not timed: bars are multiply-adds"), f->source.n_front - 2);
     assert_int_equal(count(html, "layers one by one:"), 2);
     assert_true(has(html, "<b>SepConv</b> 3&#215;3") && has(html, "<b>MBConv6</b> 5&#215;5"));
-    assert_true(has(html, "SE 0.25") && has(html, "pool skip") && has(html, "stride 2"));
+    assert_true(has(html, "SE 0.25") && has(html, "pool skip") && has(html, "<span>hswish</span>") &&
+                has(html, "stride 2"));
     assert_true(has(html, ">14&#215;14&#215;16<"));
     char other[64];
     snprintf(other, sizeof other, "The other %d of the front", f->source.n_front - 4);
@@ -158,7 +160,8 @@ static void test_policy(void **state) {
     assert_int_equal(count(html, "<h3>block"), 7);
     assert_int_equal(count(html, "preserveAspectRatio"), N_DECISIONS);
     assert_true(
-        has(html, "80&#160;% or more in 1 of 42 decisions; farthest from chance is block1.d0 = 32 (95 %)"));
+        has(html,
+            "80&#160;% or more in 1 of 42 decisions; farthest from chance is block1.d0 = 32 (95\xC2\xA0%)"));
     assert_true(has(html, "(after 10 proposals)") && has(html, "(after 2006)"));
     assert_true(has(html, "&lt;16&gt;") && !has(html, "<16>"));
     const char *first = strstr(html, "&lt;16&gt;<b>"), *second = strstr(html, "24<b>"); /* by value */
