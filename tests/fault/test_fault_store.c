@@ -166,6 +166,9 @@ static void check_whole(void) {
 /* "trial": of a trial's number; all else names the file */
 static const char *const words[] = {"study.db",
                                     "out of memory: trial",
+                                    " of trial ",
+                                    " of final ",
+                                    "out of memory: final",
                                     "out of memory: text of a study",
                                     "out of memory: schema of a study",
                                     "of a study",
