@@ -10,7 +10,7 @@ build=${1:-$root/build-planted}
 seconds=${FUZZ_SECONDS:-60}
 rm -rf "$build/tree"
 mkdir -p "$build/tree" "$build/found"
-(cd "$root" && cp -r CMakeLists.txt CMakePresets.json include spaces src tests bench docs scripts "$build/tree")
+(cd "$root" && cp -rp CMakeLists.txt CMakePresets.json include spaces src tests bench docs scripts "$build/tree")
 python3 - "$here/plants.txt" "$build/tree" <<'PYTHON'
 import pathlib, sys
 for line in open(sys.argv[1]):

@@ -22,7 +22,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 static void make_file(const char *root, const char *line) {
-    char path[MAX_PATH + 100], *slash;
+    char path[MAX_PATH + 513], *slash;
     if (strlen(line) < 2 || strlen(line) > MAX_PATH || strstr(line, "..")) return;
     snprintf(path, sizeof path, "%s/%s", root, line + 1);
     if (!(slash = strrchr(path, '/'))) return;
