@@ -100,6 +100,14 @@ bool mnas_stage_is_ready(const mnas_final *final) {
 
 /* ---- specs and files ---- */
 
+/* Up to the next comma that stands in no quotes. */
+static size_t item_length(const char *at) {
+    size_t n = 0;
+    for (bool quoted = false; at[n] && (quoted || at[n] != ','); n++)
+        if (at[n] == '"') quoted = !quoted;
+    return n;
+}
+
 int mnas_stage_spec(char *out, size_t n, const char *spec, const char *key, const char *value) {
     mnas_str text = {0};
     const size_t n_name = strcspn(spec, ":"), n_key = strlen(key);
@@ -107,7 +115,7 @@ int mnas_stage_spec(char *out, size_t n, const char *spec, const char *key, cons
     mnas_str_append_n(&text, spec, n_name);
     mnas_str_append(&text, ":");
     for (at += *at == ':'; *at;) {
-        const size_t n_item = strcspn(at, ",");
+        const size_t n_item = item_length(at);
         if (strncmp(at, key, n_key) != 0 || at[n_key] != '=')
             mnas_str_appendf(&text, "%.*s,", (int)n_item, at);
         at += n_item + (at[n_item] == ',');
