@@ -13,6 +13,7 @@
 #include "base/human.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/finals_print.h"
 #include "cli/forecast_print.h"
 #include "cli/study_print.h"
 
@@ -21,7 +22,7 @@ typedef struct search_opts {
     char space[MNAS_OPT_STR], data[MNAS_OPT_STR], device[MNAS_OPT_STR], study[MNAS_OPT_STR];
     char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR];
     double target_ms, epochs, max_minutes, trial_timeout_s;
-    int64_t trials, max_images, max_trials, seed, jobs, threads;
+    int64_t trials, max_images, max_trials, seed, jobs, threads, top_k;
     bool dry_run, no_forecast;
 } search_opts;
 
@@ -53,6 +54,8 @@ static const mnas_opt options[] = {
      "stop after this time, whatever is running then; no limit unless given", NULL},
     {"max-trials", MNAS_OPT_INT, AT(max_trials), "0", 0, 1e6, "trials",
      "start no more than so many, failed ones and earlier ones of the study counted; 0: no limit", NULL},
+    {"top-k", MNAS_OPT_INT, AT(top_k), "0", 0, 64, "networks",
+     "then train so many of the best fully, as `mnas finalize` does; 0: none", NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 64, "trials", "trained side by side", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "of each; 0: cores divided by jobs",
      NULL},
@@ -177,8 +180,29 @@ static int dry_run(const mnas_search_options *s, bool json) {
     return rc < 0 ? rc : mnas_cli_print_forecast(&forecast, s->max_minutes, json);
 }
 
+/* ---- stage two ---- */
+
+/* With the options of `mnas finalize` that nothing was said about, in the minutes that are left. */
+static int finalize(const search_opts *o, double begun_s) {
+    mnas_finalize_options f = {.study = o->study,
+                               .top_k = (int)o->top_k,
+                               .epochs = NAN,
+                               .n_random = -1,
+                               .n_lr = 3,
+                               .n_repeats = 2,
+                               .n_passes = 5,
+                               .jobs = (int)o->jobs,
+                               .threads = (int)o->threads,
+                               .max_minutes = o->max_minutes - (mnas_clock_now_s() - begun_s) / 60};
+    if (f.max_minutes <= 0) f.max_minutes = 1e-6; /* false for NaN */
+    int rc = o->common.json ? 0 : print_front(o);
+    if (rc == 0 && !o->common.json) putchar('\n');
+    return rc < 0 ? rc : mnas_cli_finalize(&f, o->common.json);
+}
+
 static int run(const void *opts, int n_words, char **words) {
     const search_opts *o = opts;
+    const double begun_s = mnas_clock_now_s();
     (void)n_words, (void)words;
     mnas_search_options s = {.space = o->space,
                              .data = o->data,
@@ -194,6 +218,7 @@ static int run(const void *opts, int n_words, char **words) {
                              .seed = (uint64_t)o->seed,
                              .max_minutes = o->max_minutes,
                              .max_trials = (int)o->max_trials,
+                             .top_k = (int)o->top_k,
                              .jobs = (int)o->jobs,
                              .threads = (int)o->threads,
                              .trial_timeout_s = o->trial_timeout_s,
@@ -204,7 +229,8 @@ static int run(const void *opts, int n_words, char **words) {
     if (!o->no_forecast) show_forecast(&s);
     int rc = mnas_search_run(&s);
     mnas_log_live("%s", "");
-    return rc < 0 ? end_early(o, rc) : print_front(o);
+    if (rc < 0) return end_early(o, rc);
+    return o->top_k > 0 ? finalize(o, begun_s) : print_front(o);
 }
 
 static const char *const plugins[] = {"reward", "strategy", NULL};
