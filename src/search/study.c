@@ -42,6 +42,15 @@ static int check_numbers(const mnas_study *s) {
                 "trial %d is %s with accuracy %g, latency %g ms, reward %g: the study is damaged", t->number,
                 mnas_trial_state_name(t->state), accuracy, latency, t->reward);
     }
+    for (size_t i = 0; i < s->n_finals; i++) {
+        const mnas_final *f = &s->finals[i];
+        if (!possible(f->val_accuracy_frac, 0, 1) || !possible(f->test_accuracy_frac, 0, 1) ||
+            !possible(f->val_balanced_frac, 0, 1) || !possible(f->test_balanced_frac, 0, 1) ||
+            !possible(f->latency.median_ms, 1e-9, 1e9))
+            return mnas_error_set(
+                MNAS_ERR_FORMAT, "final %d has accuracies %g and %g, latency %g ms: the study is damaged",
+                f->number, f->val_accuracy_frac, f->test_accuracy_frac, f->latency.median_ms);
+    }
     return 0;
 }
 
