@@ -1,0 +1,96 @@
+/* test_cli_finalize.c - stage two from the command line, on a few hundred tiny images and a recorded latency: a search, then its
+ * best network beside a baseline and a random one, tested once; resuming, refusing other options, and weights that can be read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "cli_fixture.h"
+
+#define DIR   MNAS_TEST_TMP "/cli-finalize"
+#define STUDY DIR "/s.db"
+#define DATA  "idx:path=" DIR ",val=40"
+#define FINALIZE                                                                                             \
+    "finalize " STUDY " --top-k 1 --epochs 0.5 --recipe final:batch=32 --baselines mobilenet-v2@0.1/28 "     \
+    "--random 1 --learning-rates 1 --passes 2 --threads 1 --json --repeats "
+
+static void put_u32(FILE *f, uint32_t v) {
+    for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(v >> shift & 255), f);
+}
+
+/* Two classes: bright on the left or on the right. */
+static void write_split(const char *name, uint32_t n) {
+    char path[1200];
+    mnas_rng rng = mnas_rng_stream(1, n, "images");
+    snprintf(path, sizeof path, DIR "/%s-images-idx3-ubyte", name);
+    FILE *images = fopen(path, "wb");
+    snprintf(path, sizeof path, DIR "/%s-labels-idx1-ubyte", name);
+    FILE *labels = fopen(path, "wb");
+    assert_true(images && labels);
+    put_u32(images, 0x803), put_u32(images, n), put_u32(images, 28), put_u32(images, 28);
+    put_u32(labels, 0x801), put_u32(labels, n);
+    for (uint32_t i = 0; i < n; i++) {
+        fputc((int)(i % 2), labels);
+        for (uint32_t p = 0; p < 28 * 28; p++)
+            fputc((int)(((p % 28 < 14) == (i % 2 == 0) ? 150 : 0) + mnas_rng_below(&rng, 100)), images);
+    }
+    assert_int_equal(fclose(images), 0);
+    assert_int_equal(fclose(labels), 0);
+}
+
+static int prepare(void **state) {
+    (void)state;
+    int rc = system("rm -rf " DIR);
+    assert_int_equal(rc, 0);
+    assert_int_equal(mnas_file_mkdirs(DIR), 0);
+    setenv("MNAS_CACHE_DIR", DIR "/cache", 1);
+    write_split("train", 200);
+    write_split("t10k", 20);
+    return mnas_file_write_atomic(DIR "/t.jsonl", "", 0);
+}
+
+static const json_t *find(const json_t *root, const char *role) {
+    const json_t *list = json_object_get(root, "finals");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *f = json_array_get(list, i);
+        if (strcmp(json_string_value(json_object_get(f, "role")), role) == 0) return f;
+    }
+    fail_msg("no %s network", role);
+    return NULL;
+}
+
+static void test_finalize(void **state) {
+    (void)state;
+    json_decref(run_json("search --space mnasnet-28 --data " DATA " --device table:file=" DIR
+                         "/t.jsonl,default-ms=0.2 --max-images 64 --recipe proxy:batch=32 --strategy random "
+                         "--threads 1 --target-ms 0.2 --trials 2 --study " STUDY " --json"));
+    json_t *root = run_json(FINALIZE "0");
+    assert_int_equal(json_array_size(json_object_get(root, "finals")), 3);
+    assert_non_null(json_object_get(root, "verdict"));
+    const json_t *found = find(root, "found");
+    assert_true(json_is_true(json_object_get(found, "chosen")));
+    assert_int_equal(integer(found, "n_val"), 40);
+    assert_int_equal(integer(found, "n_test"), 20);
+    assert_int_equal(integer(find(root, "baseline"), "n_test"), 20);
+    assert_int_equal(integer(find(root, "random"), "n_test"), 20);
+    assert_int_equal(json_array_size(json_object_get(found, "pass_ms")), 2);
+    char line[600];
+    const char *weights = json_string_value(json_object_get(found, "weights"));
+    snprintf(line, sizeof line, "eval " STUDY ":%d --weights " DIR "/%s --data " DATA " --json",
+             (int)integer(found, "trial"), weights);
+    json_decref(run_json(line));
+    json_t *again = run_json(FINALIZE "0"); /* done is done */
+    assert_true(json_equal(root, again));
+    json_decref(again);
+    json_decref(root);
+    check_refused(FINALIZE "1", 2, "--repeats");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup(test_finalize, prepare)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
