@@ -21,6 +21,17 @@ static const mnas_opt options[] = {{"csv", MNAS_OPT_BOOL, offsetof(show_opts, cs
                                    MNAS_CLI_HELP,
                                    MNAS_OPT_END};
 
+static void mention_finals(const mnas_study *study) {
+    int n = mnas_study_n_finals(study), n_complete = 0;
+    const char *chosen = "none yet";
+    for (int i = 0; i < n; i++) {
+        const mnas_final *f = mnas_study_final(study, i);
+        n_complete += f->state == MNAS_TRIAL_COMPLETE;
+        if (f->chosen) chosen = f->name;
+    }
+    if (n > 0) printf("\nstage two: %d of %d networks complete; chosen: %s\n", n_complete, n, chosen);
+}
+
 static int print_all(const mnas_study *study) {
     mnas_table table;
     mnas_table_start(&table, "trial|<state|accuracy|latency|reward|parameters|multiply-adds|training");
@@ -37,7 +48,9 @@ static int print_all(const mnas_study *study) {
         mnas_table_count(&table, t->macs);
         mnas_table_cell(&table, "%s", time);
     }
-    return mnas_table_print(&table);
+    int rc = mnas_table_print(&table);
+    if (rc == 0) mention_finals(study);
+    return rc;
 }
 
 /* A block string a line: "             r1_k3_s11_..." */
