@@ -184,6 +184,11 @@ static int plan_words(mnas_stage *s) {
 }
 
 int mnas_stage_plan_baselines(mnas_stage *s) {
-    if (strcmp(s->options.baselines, "none") == 0) return 0;
-    return strcmp(s->options.baselines, "auto") == 0 ? plan_auto(s) : plan_words(s);
+    static const char study[] = "study:";
+    const char *asked = s->options.baselines;
+    if (strcmp(asked, "none") == 0) return 0;
+    if (strcmp(asked, "auto") == 0) return plan_auto(s);
+    if (strncmp(asked, study, strlen(study)) == 0)
+        return mnas_stage_borrow_baselines(s, asked + strlen(study));
+    return plan_words(s);
 }

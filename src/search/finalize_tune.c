@@ -18,6 +18,11 @@ static double rate(const mnas_stage *s, int k) {
     return s->recipe.lr * pow(2, k % 2 ? -(k + 1) / 2 : k / 2);
 }
 
+/* Borrowed networks have their rate. */
+static bool is_to_train(const mnas_final *final) {
+    return final->state == MNAS_TRIAL_RUNNING;
+}
+
 static bool is_first_of_family(const mnas_stage *s, size_t i) {
     for (size_t j = 0; j < i; j++)
         if (strcmp(s->finals[j].family, s->finals[i].family) == 0) return false;
@@ -74,7 +79,7 @@ static int fill(const mnas_stage *s, const mnas_final *final, int k, mnas_traini
 static int list_missing(const mnas_stage *s, mnas_training *list, size_t *n) {
     int rc = 0;
     for (size_t i = 0; i < s->n_finals; i++) {
-        if (!is_first_of_family(s, i)) continue;
+        if (!is_first_of_family(s, i) || !is_to_train(&s->finals[i])) continue;
         const mnas_final *final = middle(s, s->finals[i].family);
         if (!final) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: learning rates");
         for (int k = 0; k < s->options.n_lr && rc == 0; k++) {
@@ -119,6 +124,7 @@ static double best_rate(const mnas_stage *s, const char *family) {
 static int store_rates(mnas_stage *s) {
     int rc = mnas_store_begin(s->store);
     for (size_t i = 0; i < s->n_finals && rc == 0; i++) {
+        if (!is_to_train(&s->finals[i])) continue;
         s->finals[i].lr = best_rate(s, s->finals[i].family);
         rc = mnas_stage_put(s, &s->finals[i]);
     }
