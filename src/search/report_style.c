@@ -91,14 +91,16 @@ static const char *const style[] = {
     "th{color:var(--soft);text-align:left}\n",
     ".layers tr.new td,.layers tr.new th{border-top:1px solid var(--grid)}.layers "
     ".map{white-space:nowrap;color:var(--soft)}\n",
-    ".layers th:first-child{width:3.4em}.layers th:nth-child(3){width:7.2em}.layers "
-    "th:nth-child(4){width:30%}.layers th:nth-child(5){width:4.4em}.layers .bar{padding-top:6px}.layers .bar "
+    ".layers th:first-child{width:3.4em}.layers th:nth-child(2){width:8.6em}.layers "
+    "th:nth-child(3){width:7.2em}.layers th:nth-child(5){width:4.4em}.layers .bar{padding-top:6px}.layers "
+    ".bar "
     "div{display:flex;height:12px}.layers .bar "
     "i{height:12px;min-width:1px}.layers .bar i:last-child{border-radius:0 3px 3px 0}\n",
     ".layers td:last-child,.layers thead th:last-child{text-align:right;padding-right:0}.layers "
     ".most{font-weight:700}\n",
     "@media(max-width:640px){.layers{font-size:.78rem}.layers th,.layers td{padding-right:6px}.layers "
-    "th:nth-child(3){width:6.4em}.layers th:nth-child(4){width:22%}}\n",
+    "th:nth-child(3){width:6.4em}}@media(max-width:480px){.layers th:nth-child(3),.layers "
+    "td:nth-child(3){display:none}}\n",
     ".layers .what em{font-style:normal;white-space:nowrap}.layers .what b{font-weight:600}.layers .what "
     "span{display:inline-block;background:var(--code);border-radius:3px;padding:0 4px;font-size:.74rem;"
     "white-space:nowrap}\n",
