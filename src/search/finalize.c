@@ -4,6 +4,7 @@
 #include "search/finalize.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "search/study.h"
 #include "train/evaluate.h"
 
-enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_PASSES = 99, MAX_JOBS = 64 };
+enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_PASSES = 99, MAX_JOBS = 64, MAX_THREADS = 1024 };
 
 /* ---- options ---- */
 
@@ -33,7 +34,7 @@ static int check_options(const mnas_finalize_options *o) {
     if (rc == 0) rc = check_range("repeats", o->n_repeats, 0, MAX_REPEATS);
     if (rc == 0) rc = check_range("passes", o->n_passes, 1, MAX_PASSES);
     if (rc == 0) rc = check_range("jobs", o->jobs, 0, MAX_JOBS);
-    if (rc == 0) rc = check_range("threads", o->threads, 0, 1024);
+    if (rc == 0) rc = check_range("threads", o->threads, 0, MAX_THREADS);
     if (rc == 0 && !isnan(o->epochs)) rc = check_range("epochs", o->epochs, 1e-6, 1e5);
     if (rc == 0 && !isnan(o->max_minutes)) rc = check_range("max-minutes", o->max_minutes, 1e-6, 1e7);
     return rc;
@@ -85,7 +86,7 @@ static int setting_int(const mnas_stage *s, const char *name, int missing) {
     long long value = missing;
     const char *text = mnas_stage_setting(s, name);
     if (text) mnas_str_to_i64(text, &value);
-    return (int)value;
+    return value >= INT_MIN && value <= INT_MAX ? (int)value : missing;
 }
 
 static bool setting_real(const mnas_stage *s, const char *name, double *out) {
@@ -182,13 +183,15 @@ static int make_output(mnas_stage *s) {
     return rc < 0 ? rc : mnas_file_mkdirs(s->output);
 }
 
-/* Unless asked otherwise, as the trials were trained. */
+/* Unless asked otherwise, as the trials were trained; a damaged study may say anything. */
 static void choose_jobs(mnas_stage *s) {
     mnas_finalize_options *o = &s->options;
-    if (o->jobs == 0) o->jobs = setting_int(s, "jobs", 1);
-    if (o->threads == 0) o->threads = setting_int(s, "threads", 0);
+    int jobs = setting_int(s, "jobs", 1);
+    if (jobs < 1 || jobs > MAX_JOBS) jobs = 1;
+    if (o->jobs == 0) o->jobs = jobs;
+    if (o->threads == 0 && o->jobs == jobs) o->threads = setting_int(s, "threads", 0);
     const int each = mnas_machine_cores() / o->jobs;
-    if (o->threads == 0) o->threads = each > 0 ? each : 1;
+    if (o->threads < 1 || o->threads > MAX_THREADS) o->threads = each > 0 ? each : 1;
 }
 
 /* ---- the run ---- */

@@ -58,6 +58,8 @@ int mnas_stage_test(mnas_stage *s);
 
 /* Append the baselines that options.baselines names ("auto": that bracket the found ones) to the plan. */
 int mnas_stage_plan_baselines(mnas_stage *s);
+/* Dropout that baselines have, too. */
+double mnas_stage_found_dropout(const mnas_stage *s);
 /* Those of another study's stage two, trained and tested already. */
 int mnas_stage_borrow_baselines(mnas_stage *s, const char *path);
 /* Numbers of the k best networks of a study, numbers[k]: its front by reward, then the others by reward, each network

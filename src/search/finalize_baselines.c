@@ -39,7 +39,7 @@ static double width_of(const char *name) {
     return width;
 }
 
-static double found_dropout(const mnas_stage *s) {
+double mnas_stage_found_dropout(const mnas_stage *s) {
     mnas_model model;
     for (size_t i = 0; i < s->n_finals; i++)
         if (s->finals[i].role == MNAS_FINAL_FOUND && mnas_stage_model(s, &s->finals[i], &model) == 0)
@@ -56,8 +56,23 @@ static int open_baseline(const mnas_stage *s, const char *arg, int size, mnas_mo
     rc = mnas_model_fit_dataset(out, &data);
     if (rc < 0 || mnas_model_is_path(arg)) return rc;
     mnas_model_adapt_to_size(out, width_of(arg));
-    out->dropout = found_dropout(s);
+    out->dropout = mnas_stage_found_dropout(s);
     return 0;
+}
+
+/* Names of what is no baseline; a model file may have any. */
+static bool is_reserved(const char *word) {
+    static const char *const names[] = {"found", "random", "baselines"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(word, names[i]) == 0) return true;
+    return false;
+}
+
+/* One file for the weights of both: their names differ in nothing that a file's name shows. */
+static bool share_files(const mnas_stage *s, const mnas_final *a, const mnas_final *b) {
+    char one[1200], other[1200];
+    return mnas_stage_path(s, a, "", one, sizeof one) == 0 &&
+           mnas_stage_path(s, b, "", other, sizeof other) == 0 && strcmp(one, other) == 0;
 }
 
 static int add(mnas_stage *s, const mnas_model *model, int size) {
@@ -66,8 +81,12 @@ static int add(mnas_stage *s, const mnas_model *model, int size) {
     f.input_size = size;
     snprintf(f.family, sizeof f.family, "%.*s", (int)strcspn(model->name, "@"), model->name);
     snprintf(f.name, sizeof f.name, "%.50s/%d", model->name, size);
+    if (is_reserved(f.family))
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "baseline %s: the name \"%s\" has a meaning here; give it another", f.name,
+                              f.family);
     for (size_t i = 0; i < s->n_finals; i++)
-        if (strcmp(s->finals[i].name, f.name) == 0)
+        if (share_files(s, &s->finals[i], &f))
             return mnas_error_set(MNAS_ERR_ARG, "baseline %s is named twice", f.name);
     return mnas_stage_add(s, &f, model);
 }

@@ -2,7 +2,8 @@
  * them, so that several searches on the same images are held against the very same baselines. Only their latencies are taken
  * anew, alternately with this study's networks.
  *
- * Invariant: they were made as this study's would be: the same data, recipe, epochs, and search for a learning rate. */
+ * Invariant: they were made as this study's would be: the same data, recipe, epochs, dropout, and search for a learning
+ * rate. Models named for the other study are taken as they are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,30 @@ static int check_alike(const mnas_stage *s, const mnas_study *other, const char 
                               path, alike[i].word, its ? its : "", own ? own : "");
     }
     return 0;
+}
+
+/* What no setting tells: dropout is the found networks', and files may have changed under the same name. */
+static int check_dropout(const mnas_stage *s, const mnas_study *other, const char *path) {
+    mnas_model model;
+    const double dropout = mnas_stage_found_dropout(s);
+    const int rc = mnas_study_final_model(other, 0, &model); /* a found one comes first in a plan */
+    if (rc < 0 || model.dropout == dropout) return rc;
+    return mnas_error_set(MNAS_ERR_MISMATCH,
+                          "the baselines of %s were trained with dropout %g, as its found networks; those of "
+                          "this study have %g; allowed: the same",
+                          path, model.dropout, dropout);
+}
+
+static int check_images(const mnas_stage *s, const mnas_final *its, const char *path) {
+    if (s->data.n_test > 0 && its->n_test == 0)
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "stage two of %s is not finished: %s is not tested yet; finish it first", path,
+                              its->name);
+    if (its->n_val == s->data.n_val && its->n_test == s->data.n_test) return 0;
+    return mnas_error_set(MNAS_ERR_MISMATCH,
+                          "%s of %s answered %d validation and %d test images, the data have %d and %d now; "
+                          "allowed: the same",
+                          its->name, path, its->n_val, its->n_test, s->data.n_val, s->data.n_test);
 }
 
 static int copy_bytes(uint8_t **out, const uint8_t *bytes, int n) {
@@ -76,14 +101,12 @@ static bool is_lendable(const mnas_final *its) {
 
 static int borrow_all(mnas_stage *s, const mnas_study *other, const char *path) {
     int n = 0, rc = check_alike(s, other, path);
+    if (rc == 0 && mnas_study_n_finals(other) > 0) rc = check_dropout(s, other, path);
     for (int i = 0; i < mnas_study_n_finals(other) && rc == 0; i++) {
         const mnas_final *its = mnas_study_final(other, i);
         if (!is_lendable(its)) continue;
-        if (s->data.n_test > 0 && its->n_test == 0)
-            return mnas_error_set(MNAS_ERR_ARG,
-                                  "stage two of %s is not finished: %s is not tested yet; finish it first",
-                                  path, its->name);
-        rc = borrow(s, other, its);
+        rc = check_images(s, its, path);
+        if (rc == 0) rc = borrow(s, other, its);
         n++;
     }
     if (rc == 0 && n == 0)

@@ -39,11 +39,11 @@ static int add_pass(mnas_final *final, const mnas_latency *now) {
     return 0;
 }
 
-static int fail(mnas_final *final) {
+static int fail(mnas_final *final, const char *error) {
     final->state = MNAS_TRIAL_FAILED;
     snprintf(final->reason, sizeof final->reason, "device");
     free(final->error);
-    final->error = strdup(mnas_error_message());
+    final->error = strdup(error);
     return final->error ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %s", final->name);
 }
 
@@ -57,6 +57,35 @@ static int measure(mnas_device *device, const mnas_model *model, mnas_latency *o
     return rc;
 }
 
+/* Another network that the device has measured, in a pass here or in the search; NULL: none. */
+static const mnas_final *known_to_work(const mnas_stage *s, const mnas_final *but) {
+    const mnas_final *known = NULL;
+    for (size_t i = 0; i < s->n_finals; i++) {
+        const mnas_final *f = &s->finals[i];
+        if (f == but || !mnas_stage_is_ready(f)) continue;
+        if (f->n_passes > 0) return f;
+        if (!known && f->role != MNAS_FINAL_BASELINE) known = f;
+    }
+    return known;
+}
+
+/* A failure is the network's where the device still measures another one. Where it does not, hours of training are not to
+ * be lost with it: nothing is stored, and stage two ends. */
+static int take_failure(const mnas_stage *s, mnas_device *device, mnas_final *final, int status) {
+    char why[1024];
+    mnas_model model;
+    mnas_latency unused;
+    snprintf(why, sizeof why, "%s", mnas_error_message());
+    if (status == MNAS_ERR_INVALID) return fail(final, why);
+    const mnas_final *other = known_to_work(s, final);
+    int rc = other ? mnas_stage_model(s, other, &model) : MNAS_ERR_DEVICE;
+    if (rc == 0) rc = mnas_device_measure(device, &model, &unused);
+    if (rc == 0) return fail(final, why);
+    if (rc == MNAS_ERR_CANCELLED) return rc;
+    return mnas_error_set(MNAS_ERR_DEVICE, "%s: %s; once the device works the same command goes on",
+                          final->name, why);
+}
+
 static int take_pass(mnas_stage *s, mnas_device *device, mnas_final *final) {
     mnas_model model;
     mnas_latency now;
@@ -64,7 +93,7 @@ static int take_pass(mnas_stage *s, mnas_device *device, mnas_final *final) {
     if (rc < 0) return rc;
     rc = measure(device, &model, &now);
     if (rc == MNAS_ERR_CANCELLED) return rc;
-    rc = rc < 0 ? fail(final) : add_pass(final, &now);
+    rc = rc < 0 ? take_failure(s, device, final, rc) : add_pass(final, &now);
     if (rc == 0) rc = mnas_stage_put(s, final);
     if (rc < 0) return rc;
     const bool over = final->state == MNAS_TRIAL_FAILED || final->n_passes == s->options.n_passes;
@@ -103,7 +132,10 @@ int mnas_stage_measure(mnas_stage *s) {
     if (!is_needed(s)) return 0;
     int rc = mnas_device_open(&device, mnas_stage_setting(s, "device"));
     if (rc < 0) return rc;
+    if (!isnan(s->options.max_minutes)) mnas_device_limit(device, s->begun_s + 60 * s->options.max_minutes);
     for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = run_pass(s, device, i);
     mnas_device_close(device);
-    return rc;
+    if (rc != MNAS_ERR_CANCELLED) return rc;
+    const int over = mnas_stage_check_time(s); /* cut short by that limit */
+    return over < 0 ? over : rc;
 }

@@ -44,6 +44,10 @@ int mnas_stage_load(mnas_stage *s) {
     s->finals = NULL;
     s->n_finals = 0;
     const int rc = mnas_store_finals(s->store, &s->finals, &s->n_finals);
+    for (size_t i = 0; rc == 0 && i < s->n_finals; i++)
+        if (s->finals[i].number != (int)i) /* numbers are places */
+            return mnas_error_set(MNAS_ERR_FORMAT, "%s: final %d stands at place %zu: the study is damaged",
+                                  s->options.study, s->finals[i].number, i);
     return rc < 0 ? rc : load_settings(s);
 }
 
@@ -54,6 +58,13 @@ static uint64_t seed_of(const mnas_stage *s, int number) {
     if (text) mnas_str_to_i64(text, &seed);
     mnas_rng rng = mnas_rng_stream((uint64_t)seed, (uint64_t)number, "final");
     return mnas_rng_u64(&rng) >> 1;
+}
+
+/* Borrowed networks bring seeds of another study, whose stream may be this one's. */
+static bool is_used(const mnas_stage *s, uint64_t seed) {
+    for (size_t i = 0; i < s->n_finals; i++)
+        if (s->finals[i].seed == seed) return true;
+    return false;
 }
 
 static int fill_costs(mnas_final *final, const mnas_model *model) {
@@ -73,6 +84,7 @@ int mnas_stage_add(mnas_stage *s, mnas_final *final, const mnas_model *model) {
     s->finals = grown;
     final->number = (int)s->n_finals;
     final->seed = seed_of(s, final->number);
+    while (is_used(s, final->seed)) final->seed++;
     int rc = fill_costs(final, model);
     if (rc == 0) rc = mnas_model_print(model, &yaml);
     if (rc == 0) rc = mnas_store_put_final(s->store, final, yaml);
