@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +17,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "search/fixed.h"
 #include "search/forecast.h"
 #include "search/layers.h"
 #include "search/loop.h"
@@ -25,20 +25,13 @@
 #include "train/evaluate.h"
 #include "train/recipe.h"
 
-enum { MAX_JOBS = 64, N_FIXED = 10 };
-
-/* The options that a study is made of. */
-typedef struct fixed_setting {
-    const char *name, *option; /* stored, as typed */
-    char *value;
-} fixed_setting;
+enum { MAX_JOBS = 64 };
 
 typedef struct search {
     mnas_search_options options; /* defaults filled in */
     const mnas_search_hooks *hooks;
-    fixed_setting fixed[N_FIXED];
-    int n_fixed;
-    mnas_setting *stored; /* of an existing study */
+    mnas_fixed_list fixed; /* the options that a study is made of */
+    mnas_setting *stored;  /* of an existing study */
     size_t n_stored;
     mnas_store *store;
     mnas_space *space;
@@ -103,40 +96,21 @@ static int open_cheap(search *s) {
 
 /* ---- what a study is made of ---- */
 
-static int fix(search *s, const char *name, const char *option, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static int fix(search *s, const char *name, const char *option, const char *fmt, ...) {
-    char text[2 * MNAS_OPT_STR];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    fixed_setting *f = &s->fixed[s->n_fixed++];
-    *f = (fixed_setting){name, option, strdup(text)};
-    return f->value ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: setting %s", name);
-}
-
-/* NaN: `unset` */
-static int fix_number(search *s, const char *name, const char *option, double value, const char *unset) {
-    char text[32];
-    mnas_str_from_f64(value, text);
-    return fix(s, name, option, "%s", isnan(value) ? unset : text);
-}
-
 static int fix_settings(search *s) {
     const mnas_search_options *o = &s->options;
+    mnas_fixed_list *f = &s->fixed;
     const char *text = mnas_space_text(s->space);
     const uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, text, strlen(text));
-    int rc = fix(s, "space_hash", "space", "%016" PRIx64, hash);
-    if (rc == 0) rc = fix(s, "data", "data", "%s", o->data);
-    if (rc == 0) rc = fix(s, "device", "device", "%s", o->device);
-    if (rc == 0) rc = fix(s, "reward", "reward", "%s", o->reward);
-    if (rc == 0) rc = fix(s, "strategy", "strategy", "%s", o->strategy);
-    if (rc == 0) rc = fix(s, "recipe", "recipe", "%s", o->recipe);
-    if (rc == 0) rc = fix(s, "seed", "seed", "%" PRIu64, o->seed);
-    if (rc == 0) rc = fix_number(s, "target_option", "target-ms", o->target_ms, "auto");
-    if (rc == 0) rc = fix(s, "max_images", "max-images", "%" PRId64, o->max_images);
-    if (rc == 0) rc = fix_number(s, "epochs", "epochs", o->epochs, "recipe");
+    int rc = mnas_fixed_add(f, "space_hash", "space", "%016" PRIx64, hash);
+    if (rc == 0) rc = mnas_fixed_add(f, "data", "data", "%s", o->data);
+    if (rc == 0) rc = mnas_fixed_add(f, "device", "device", "%s", o->device);
+    if (rc == 0) rc = mnas_fixed_add(f, "reward", "reward", "%s", o->reward);
+    if (rc == 0) rc = mnas_fixed_add(f, "strategy", "strategy", "%s", o->strategy);
+    if (rc == 0) rc = mnas_fixed_add(f, "recipe", "recipe", "%s", o->recipe);
+    if (rc == 0) rc = mnas_fixed_add(f, "seed", "seed", "%" PRIu64, o->seed);
+    if (rc == 0) rc = mnas_fixed_add_number(f, "target_option", "target-ms", o->target_ms, "auto");
+    if (rc == 0) rc = mnas_fixed_add(f, "max_images", "max-images", "%" PRId64, o->max_images);
+    if (rc == 0) rc = mnas_fixed_add_number(f, "epochs", "epochs", o->epochs, "recipe");
     return rc;
 }
 
@@ -154,7 +128,7 @@ static int stored_int(const search *s, const char *name, int *value) {
     return 0;
 }
 
-static int mismatch(const search *s, const fixed_setting *f, const char *was) {
+static int mismatch(const search *s, const mnas_fixed *f, const char *was) {
     if (strcmp(f->name, "space_hash") == 0)
         return mnas_error_set(
             MNAS_ERR_MISMATCH,
@@ -166,11 +140,9 @@ static int mismatch(const search *s, const fixed_setting *f, const char *was) {
 }
 
 static int compare_settings(search *s) {
-    for (int i = 0; i < s->n_fixed; i++) {
-        const char *was = stored(s, s->fixed[i].name);
-        if (!was || strcmp(was, s->fixed[i].value) != 0)
-            return mismatch(s, &s->fixed[i], was ? was : "nothing");
-    }
+    const char *was;
+    const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->stored, s->n_stored, &was);
+    if (f) return mismatch(s, f, was ? was : "nothing");
     int rc = stored_int(s, "delay", &s->delay);
     if (rc == 0) rc = stored_int(s, "n_trials", &s->n_trials);
     if (rc == 0) rc = stored_int(s, "threads", &s->threads);
@@ -296,8 +268,7 @@ static int open_new(search *s) {
 static int create_study(search *s) {
     int rc = open_new(s);
     if (rc == 0) rc = mnas_store_begin(s->store);
-    for (int i = 0; i < s->n_fixed && rc == 0; i++)
-        rc = mnas_store_set(s->store, s->fixed[i].name, s->fixed[i].value);
+    if (rc == 0) rc = mnas_fixed_store(&s->fixed, s->store);
     if (rc == 0) rc = store_names(s);
     if (rc == 0) rc = store_numbers(s);
     if (rc == 0) rc = mnas_loop_store_reward(s->store, &s->reward);
@@ -381,7 +352,7 @@ static void close_all(search *s) {
     mnas_settings_free(s->stored, s->n_stored);
     mnas_store_close(s->store);
     free(s->decisions);
-    for (int i = 0; i < s->n_fixed; i++) free(s->fixed[i].value);
+    mnas_fixed_free(&s->fixed);
 }
 
 /* What a search and its forecast begin with. The study is not made here. */
