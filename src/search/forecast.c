@@ -16,11 +16,14 @@
 #include "base/stats.h"
 #include "search/machine.h"
 
-enum { N_SAMPLES = 200, N_TIMED = 4, MAX_TIMED = 16, MIN_ROWS = 3, N_BASELINES = 9 };
+enum { N_SAMPLES = 200, N_TIMED = 4, MAX_TIMED = 16, MIN_ROWS = 3 };
+/* What `mnas finalize` does unless told otherwise (docs/final.md): baselines; further seeds of two networks; three rates for
+ * each of four families, a quarter of a training each; and latencies of all but those in passes. */
+enum { N_BASELINES = 10, N_REPEATS = 2 * 2, N_TUNING = 3 * 4 / 4, N_PASSES = 5 };
 static const double sample_budget_s = 1;
 /* Between trials: proposing, storing, starting a process. */
 static const double overhead_s = 0.05;
-/* A machine is not as fast in the next hour as in this second; found by repeating forecasts. */
+/* A machine is not as fast in the next hour as in this second: an allowance for that, not a measurement. */
 static const double drift_frac = 0.06;
 static const double row_bytes = 4096, study_bytes = 200e3;
 
@@ -160,27 +163,36 @@ static mnas_range scaled(mnas_range r, double factor) {
     return (mnas_range){r.low * factor, r.mid * factor, r.high * factor};
 }
 
-static void play(work *w) {
+static mnas_played_search search_of(const work *w, int n_trials) {
     const mnas_forecast_setup *s = w->setup;
-    const bool from_rows = !w->fitted;
-    const mnas_played_search search = {.train_s = w->train_s,
-                                       .n = w->n_train,
-                                       .measure_s = w->measure_mean_s,
-                                       .overhead_s = from_rows ? 0 : overhead_s,
-                                       .trial_noise_frac = w->trial_noise_frac,
-                                       .common_noise_frac = w->common_noise_frac,
-                                       .n_trials = w->out->n_trials,
-                                       .jobs = s->options->jobs,
-                                       .delay = s->delay,
-                                       .quiet = mnas_device_needs_quiet(s->device)};
+    return (mnas_played_search){.train_s = w->train_s,
+                                .n = w->n_train,
+                                .measure_s = w->measure_mean_s,
+                                .overhead_s = w->fitted ? overhead_s : 0, /* rows have it in their times */
+                                .trial_noise_frac = w->trial_noise_frac,
+                                .common_noise_frac = w->common_noise_frac,
+                                .n_trials = n_trials,
+                                .jobs = s->options->jobs,
+                                .delay = s->delay,
+                                .quiet = mnas_device_needs_quiet(s->device)};
+}
+
+static void play(work *w) {
+    const mnas_played_search search = search_of(w, w->out->n_trials);
     w->out->minutes = scaled(mnas_forecast_play(&search, &w->rng), 1.0 / 60);
     w->out->latency_s = mnas_forecast_range(w->measure_s, w->n_train);
     for (size_t i = 0; i < w->n_train; i++) w->measure_s[i] += w->train_s[i] + search.overhead_s;
     w->out->trial_s = mnas_forecast_range(w->measure_s, w->n_train);
 }
 
-/* Stage two: K found networks, K random ones and the baselines, each trained once with the recipe `final`. Networks are taken
- * for those of the space and an image's time for the same at any batch; measuring is small beside it. */
+/* How many trainings stage two has, whole ones of all images. */
+static int n_final_trainings(const mnas_search_options *o) {
+    return o->top_k > 0 ? 2 * o->top_k + N_BASELINES + N_REPEATS
+                        : 0; /* as many random networks as found ones */
+}
+
+/* Stage two: a random search as long as this one, then the trainings with the recipe `final`. Networks are taken for those of
+ * the space, and an image's time for the same at any batch. */
 static void forecast_final(work *w) {
     const mnas_forecast_setup *s = w->setup;
     mnas_recipe final;
@@ -191,16 +203,21 @@ static void forecast_final(work *w) {
     const double batches = (double) final.batch / (double)s->sample.recipe->batch;
     a.steps *= batches, a.eval_batches *= batches;
     for (size_t i = 0; i < w->n_networks; i++) each_s[i] = training_s(&w->fit, &w->networks[i], a);
-    const int n = 2 * s->options->top_k + N_BASELINES;
-    const mnas_played_search search = {.train_s = each_s,
-                                       .n = w->n_networks,
-                                       .measure_s = 3 * w->measure_mean_s,
-                                       .common_noise_frac = 0.25, /* what is trained is not yet known */
-                                       .n_trials = n,
-                                       .jobs = s->options->jobs,
-                                       .delay = n,
-                                       .quiet = true};
-    w->out->final_minutes = scaled(mnas_forecast_play(&search, &w->rng), 1.0 / 60);
+    const int n = n_final_trainings(s->options) + N_TUNING,
+              n_measured = N_PASSES * (2 * s->options->top_k + N_BASELINES);
+    const mnas_played_search trainings = {.train_s = each_s,
+                                          .n = w->n_networks,
+                                          .measure_s = w->measure_mean_s * n_measured / n,
+                                          .common_noise_frac = 0.25, /* what is trained is not yet known */
+                                          .n_trials = n,
+                                          .jobs = s->options->jobs,
+                                          .delay = n,
+                                          .quiet = true};
+    const mnas_played_search random = search_of(w, s->options->trials);
+    const mnas_range a_s = mnas_forecast_play(&random, &w->rng),
+                     b_s = mnas_forecast_play(&trainings, &w->rng);
+    w->out->final_minutes =
+        scaled((mnas_range){a_s.low + b_s.low, a_s.mid + b_s.mid, a_s.high + b_s.high}, 1.0 / 60);
 }
 
 /* ---- memory and disk ---- */
@@ -235,8 +252,8 @@ static void forecast_disk(work *w) {
     double weights[N_SAMPLES], each = row_bytes;
     for (size_t i = 0; i < w->n_networks; i++) weights[i] = w->networks[i].params * sizeof(float);
     if (s->proposals_per_snapshot > 0) each += s->snapshot_bytes / s->proposals_per_snapshot;
-    const double study = study_bytes + each * w->out->n_trials;
-    const int n_weights = s->options->top_k > 0 ? 2 * s->options->top_k + N_BASELINES : 0;
+    const int n_weights = n_final_trainings(s->options), n_random = n_weights > 0 ? s->options->trials : 0;
+    const double study = study_bytes + each * w->out->n_trials + row_bytes * n_random;
     const mnas_range one = mnas_forecast_range(weights, w->n_networks);
     /* up to a fifth of the proposals repeat known networks: updates of the strategy, but no trials */
     w->out->disk_bytes = (mnas_range){study + n_weights * one.low, 1.05 * study + n_weights * one.mid,
