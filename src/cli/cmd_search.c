@@ -55,7 +55,8 @@ static const mnas_opt options[] = {
     {"max-trials", MNAS_OPT_INT, AT(max_trials), "0", 0, 1e6, "trials",
      "start no more than so many, failed ones and earlier ones of the study counted; 0: no limit", NULL},
     {"top-k", MNAS_OPT_INT, AT(top_k), "0", 0, 64, "networks",
-     "then train so many of the best fully, as `mnas finalize` does; 0: none", NULL},
+     "then train so many of the best fully, as `mnas finalize` does, in the minutes that are left; 0: none",
+     NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 64, "trials", "trained side by side", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "of each; 0: cores divided by jobs",
      NULL},
@@ -139,24 +140,6 @@ static int print_front(const search_opts *o) {
     return rc;
 }
 
-/* What a search that did not reach its number of trials still shows; the first failure is the one to tell. */
-static int end_early(const search_opts *o, int rc) {
-    char why[1024];
-    snprintf(why, sizeof why, "%s", mnas_error_message());
-    if (rc == MNAS_ERR_CANCELLED) {
-        return mnas_error_set(rc, "interrupted; nothing finished is lost. The same command goes on:\n  %s",
-                              mnas_cli_command_line());
-    }
-    bool is_spent = rc == MNAS_ERR_TIMEOUT && (isfinite(o->max_minutes) || o->max_trials > 0);
-    if (rc != MNAS_ERR_EXHAUSTED && !is_spent) return rc;
-    int printed = print_front(o);
-    if (is_spent) {
-        mnas_log_info("%s; with more the same command goes on", why);
-        return printed;
-    }
-    return mnas_error_set(rc, "%s", why);
-}
-
 /* ---- before it begins ---- */
 
 /* The time that it takes counts. A search of less than half a minute is over before a forecast of it is worth having; one
@@ -183,7 +166,7 @@ static int dry_run(const mnas_search_options *s, bool json) {
 /* ---- stage two ---- */
 
 /* With the options of `mnas finalize` that nothing was said about, in the minutes that are left. */
-static int finalize(const search_opts *o, double begun_s) {
+static int finalize(const search_opts *o, double left_minutes) {
     mnas_finalize_options f = {.study = o->study,
                                .top_k = (int)o->top_k,
                                .epochs = NAN,
@@ -193,11 +176,34 @@ static int finalize(const search_opts *o, double begun_s) {
                                .n_passes = 5,
                                .jobs = (int)o->jobs,
                                .threads = (int)o->threads,
-                               .max_minutes = o->max_minutes - (mnas_clock_now_s() - begun_s) / 60};
-    if (f.max_minutes <= 0) f.max_minutes = 1e-6; /* false for NaN */
+                               .max_minutes = left_minutes};
     int rc = o->common.json ? 0 : print_front(o);
     if (rc == 0 && !o->common.json) putchar('\n');
     return rc < 0 ? rc : mnas_cli_finalize(&f, o->common.json);
+}
+
+static int end(const search_opts *o, double left_minutes) {
+    if (o->top_k == 0) return print_front(o);
+    if (!(left_minutes <= 0)) return finalize(o, left_minutes); /* NaN: no limit */
+    mnas_log_info("no minutes are left for the final trainings of --top-k %lld; the same command goes on",
+                  (long long)o->top_k);
+    return print_front(o);
+}
+
+/* What a search that did not reach its number of trials still shows; the first failure is the one to tell. Trials that are
+ * spent are no reason against stage two; minutes are, which are the whole command's. */
+static int end_early(const search_opts *o, int rc, double left_minutes) {
+    char why[1024];
+    snprintf(why, sizeof why, "%s", mnas_error_message());
+    if (rc == MNAS_ERR_CANCELLED) {
+        return mnas_error_set(rc, "interrupted; nothing finished is lost. The same command goes on:\n  %s",
+                              mnas_cli_command_line());
+    }
+    bool is_spent = rc == MNAS_ERR_TIMEOUT && (isfinite(o->max_minutes) || o->max_trials > 0);
+    if (rc != MNAS_ERR_EXHAUSTED && !is_spent) return rc;
+    if (is_spent) mnas_log_info("%s; with more the same command goes on", why);
+    const int printed = is_spent ? end(o, left_minutes) : print_front(o);
+    return is_spent ? printed : mnas_error_set(rc, "%s", why);
 }
 
 static int run(const void *opts, int n_words, char **words) {
@@ -229,8 +235,8 @@ static int run(const void *opts, int n_words, char **words) {
     if (!o->no_forecast) show_forecast(&s);
     int rc = mnas_search_run(&s);
     mnas_log_live("%s", "");
-    if (rc < 0) return end_early(o, rc);
-    return o->top_k > 0 ? finalize(o, begun_s) : print_front(o);
+    const double left_minutes = o->max_minutes - (mnas_clock_now_s() - begun_s) / 60;
+    return rc < 0 ? end_early(o, rc, left_minutes) : end(o, left_minutes);
 }
 
 static const char *const plugins[] = {"reward", "strategy", NULL};
