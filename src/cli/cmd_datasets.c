@@ -154,7 +154,7 @@ const mnas_cli_command mnas_command_datasets = {
     .summary = "datasets that can be trained on; what one of them holds",
     .about = "Without an argument, list the kinds of datasets and their options. With one, open it (decoding "
              "it into the cache when needed) and show its sizes, splits and classes. A dataset is written "
-             "name:key=value,key=value, for example idx:path=photos.",
+             "name:key=value,key=value, for example imagefolder:path=photos,size=64.",
     .example = "mnas datasets fashion-mnist",
     .opts = options,
     .opts_bytes = sizeof(mnas_cli_common),

@@ -13,8 +13,8 @@ const mnas_cli_command mnas_command_devices = {
     .name = "devices",
     .words = "",
     .summary = "devices that latency can be measured on, and their options",
-    .about = "List the devices. A device is written name:key=value,key=value, for example "
-             "table:file=latencies.jsonl.",
+    .about = "List the devices and their options. A device is written name:key=value,key=value, for example "
+             "local:core=1 or table:file=latencies.jsonl.",
     .example = "mnas devices",
     .opts = options,
     .opts_bytes = sizeof(mnas_cli_common),

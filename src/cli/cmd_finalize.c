@@ -25,7 +25,7 @@ static const mnas_opt options[] = {
     {"learning-rates", MNAS_OPT_INT, AT(n_lr), "3", 1, 9, "rates",
      "tried for each family of networks; 1: the recipe's", NULL},
     {"repeats", MNAS_OPT_INT, AT(n_repeats), "2", 0, 20, "seeds",
-     "more of the chosen network and of the baseline next to it", NULL},
+     "more trainings of the chosen network and of the baseline next to it", NULL},
     {"passes", MNAS_OPT_INT, AT(n_passes), "5", 1, 99, "passes", "over all networks to take latencies", NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "0", 0, 64, "networks", "trained side by side; 0: as in the search",
      NULL},

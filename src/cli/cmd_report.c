@@ -42,9 +42,11 @@ const mnas_cli_command mnas_command_report = {
     .min_words = 1,
     .max_words = 1,
     .summary = "a study as one HTML page that opens offline",
-    .about = "Write the study as one self-contained HTML file: what its trials can show, the Pareto front, "
-             "reward and entropy over trials, failures, and the exact command and conditions. It loads "
-             "nothing from anywhere. Beside it, under the same name, stand the trials as .csv and .json.",
+    .about =
+        "Write the study as one self-contained HTML file that loads nothing: what its trials can show, the "
+        "comparison with baselines where `mnas finalize` made one, the Pareto front, its networks layer by "
+        "layer, what the strategy came to prefer, failures, and the exact command and conditions. Beside "
+        "it, under the same name, stand the trials as .csv and .json.",
     .example = "mnas report demo.db -o report.html",
     .opts = options,
     .opts_bytes = sizeof(report_opts),

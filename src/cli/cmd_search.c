@@ -58,8 +58,8 @@ static const mnas_opt options[] = {
      "then train so many of the best fully, as `mnas finalize` does, in the minutes that are left; 0: none",
      NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 64, "trials", "trained side by side", NULL},
-    {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads", "of each; 0: cores divided by jobs",
-     NULL},
+    {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
+     "of each; 0: cores divided by jobs; 1 is the fastest where other programs run", NULL},
     {"trial-timeout", MNAS_OPT_FLOAT, AT(trial_timeout_s), NULL, 0.1, 1e7, "seconds",
      "of a trial; unless given, 20 times the first one's, at least 600", NULL},
     {"dry-run", MNAS_OPT_BOOL, AT(dry_run), NULL, 0, 0, NULL,
@@ -246,8 +246,9 @@ const mnas_cli_command mnas_command_search = {
     .summary = "search networks: propose, train, measure, learn; resumes a study",
     .about = "Sample networks from a space, train each on the dataset, measure each on the device, and let "
              "the strategy learn from accuracy and latency, until the wanted number of trials is complete. "
-             "Ends with the Pareto front. Everything is kept in the study: the same command resumes an "
-             "interrupted search and loses nothing that was finished.",
+             "Begins with a forecast of time, memory and disk; ends with the Pareto front. Everything is "
+             "kept in the study: the same command resumes an interrupted search and loses nothing that was "
+             "finished.",
     .example =
         "mnas search --space mnasnet-28 --data fashion-mnist --target-ms 0.2 --trials 44 --study demo.db",
     .opts = options,

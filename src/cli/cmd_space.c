@@ -134,7 +134,7 @@ const mnas_cli_command mnas_command_space = {
         "commented YAML file: print a built-in one with --yaml, edit it, and pass the file wherever a "
         "space is asked for. `mnas space suggest --data D` proposes a space, an image size and a length of "
         "trials for the images of D, with the reasons and the command to go on with.",
-    .example = "mnas space mnasnet-28 --yaml >mine.yaml && mnas space ./mine.yaml\n"
+    .example = "mnas space mnasnet-28 --yaml >mine.yaml && mnas space ./mine.yaml\n  "
                "mnas space suggest --data imagefolder:path=photos -o photos.yaml",
     .opts = options,
     .opts_bytes = sizeof(space_opts),

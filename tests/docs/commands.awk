@@ -1,6 +1,6 @@
 # A page's commands, for tests/scripts/test_docs.sh: a line `run LINE 'COMMAND' 'WHAT IT PRINTS'` for each.
 #
-#   ```sh       every line is a command (a backslash at its end joins the next)
+#   ```sh       every line is a command (a backslash at its end joins the next, a loop goes on to its "done")
 #   ```console  lines that begin with "$ " are commands, the others what the last one prints
 #
 # Every fence names its language, and no command stands in an indented block, so that none hides.
@@ -8,9 +8,14 @@ function complain(text) { printf "%s:%d: %s\n", page, NR, text >"/dev/stderr"; f
 function quote(text) { gsub(/\x27/, "\x27\\\x27\x27", text); return "\x27" text "\x27" }
 function flush() {
     if (command != "") printf "run %d %s %s\n", at, quote(command), quote(printed)
-    command = printed = ""; more = 0
+    command = printed = ""; more = compound = 0
 }
-function add(text) { command = command text "\n"; more = text ~ /\\$/ }
+function add(text) {
+    command = command text "\n"
+    if (text ~ /^(for|while|if) / && text !~ /(done|fi)$/) compound = 1
+    if (text ~ /^(done|fi)/) compound = 0
+    more = compound || text ~ /\\$/
+}
 
 /^ *```/ && !inside {
     inside = 1; language = $0; sub(/^ *```/, "", language)
