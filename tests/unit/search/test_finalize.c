@@ -1,5 +1,6 @@
 /* test_finalize.c - stage two with trainings and evaluations that are only played: what is planned, what resumes, that the
- * choice stands before a test image is read and who is tested, failures, other options, the order of measuring. */
+ * choice stands before a test image is read and who is tested, failures, a device that fails, other options, baselines
+ * of another study, the order of measuring. */
 #include "search_fixture.h"
 
 #include "search/finalize.h"
@@ -76,9 +77,11 @@ static const mnas_job_runner player = {play_start, play_wait,  play_news, play_n
 static int play_evaluate(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
                          const char *weights, const char *data, const char *split, int threads) {
     (void)data, (void)threads, (void)weights;
-    *out = (mnas_eval_result){.n = 100, .top1_frac = accuracy_of(model), .balanced_frac = 0.5};
-    *correct = calloc(100, 1);
-    if (strcmp(split, "test") == 0) {
+    const bool test = strcmp(split, "test") == 0;
+    *out = (mnas_eval_result){
+        .n = test ? FIX_IMAGES : 100, .top1_frac = accuracy_of(model), .balanced_frac = 0.5};
+    *correct = calloc((size_t)out->n, 1);
+    if (test) {
         play.n_tested++; /* the choice is in the study for everybody to see */
         assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM final WHERE chosen"), 1);
         assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM final WHERE state = 'running'"), 0);
@@ -317,6 +320,157 @@ static void test_refusals(void **state) {
     fix_expect(run(&o), MNAS_ERR_ARG, "no complete trial");
 }
 
+/* Side by side gives the same rows. */
+static void test_jobs(void **state) {
+    (void)state;
+    mnas_finalize_options o = options();
+    fix_expect(run(&o), 0, NULL);
+    char *one = dump();
+    begin_again();
+    o.jobs = 2;
+    fix_expect(run(&o), 0, NULL);
+    char *two = dump();
+    fix_same(one, two);
+    free(one);
+    free(two);
+}
+
+/* The device is one that knows the networks of the space alone. */
+static void use_bare_device(void) {
+    char sql[800];
+    snprintf(sql, sizeof sql, "UPDATE setting SET value = '%s' WHERE name = 'device'", fix_device);
+    fix_execute(fix_study, sql);
+}
+
+/* What the device cannot measure fails; where it measures nothing any more, nothing is held against the networks. */
+static void test_failing_device(void **state) {
+    (void)state;
+    mnas_finalize_options o = options();
+    o.n_repeats = 0;
+    use_bare_device();
+    fix_expect(run(&o), 0, NULL);
+    assert_true(count("role = 'baseline'") >= 9);
+    assert_int_equal(count("role = 'baseline' AND state = 'failed' AND reason = 'device' AND error != ''"),
+                     count("role = 'baseline'"));
+    assert_int_equal(count("role != 'baseline' AND n_passes = 3"), 4);
+    assert_int_equal(count("chosen AND n_test > 0"), 1);
+    begin_again();
+    use_bare_device();
+    o.n_random = 0;
+    fix_write(fix_table, "", 0);
+    fix_expect(run(&o), MNAS_ERR_DEVICE, "the same command goes on");
+    assert_int_equal(count("state = 'complete' AND n_passes = 0"), count("1"));
+    const int n_started = play.n_started;
+    fix_latencies();
+    fix_expect(run(&o), 0, NULL);
+    assert_int_equal(play.n_started, n_started);
+    assert_int_equal(count("role = 'found' AND n_passes = 3"), 2);
+}
+
+/* ---- baselines of another study ---- */
+
+static char lender[540];
+
+/* Stage two of a study with more found networks, so that numbers of its baselines are those of repeats here. */
+static mnas_finalize_options lend(void) {
+    mnas_finalize_options o = options();
+    snprintf(lender, sizeof lender, "%s/lender.db", fix_dir);
+    o.top_k = 4;
+    fix_expect(run(&o), 0, NULL);
+    copy_file(fix_study, lender);
+    begin_again();
+    o.top_k = 1;
+    static char baselines[600];
+    snprintf(baselines, sizeof baselines, "study:%s", lender);
+    o.baselines = baselines;
+    return o;
+}
+
+static char *baselines_of(const char *study) {
+    mnas_str out = {0};
+    fix_query(&out, study,
+              "SELECT name, family, input_size, lr, seed, state, val_accuracy_frac, val_balanced_frac, "
+              "test_accuracy_frac, n_val, n_test, val_correct, test_correct, params, macs, model "
+              "FROM final WHERE role = 'baseline' AND repeat = 0 ORDER BY number");
+    assert_true(mnas_str_ok(&out));
+    return out.data;
+}
+
+static void test_borrowed_baselines(void **state) {
+    (void)state;
+    const mnas_finalize_options o = lend();
+    fix_expect(run(&o), 0, NULL);
+    char *theirs = baselines_of(lender), *ours = baselines_of(fix_study);
+    fix_same(theirs, ours);
+    /* rates of two families, two networks and their repeats; the random search trains four */
+    assert_int_equal(play.n_started, 2 * 3 + 2 + 2 * 2 + 4);
+    assert_int_equal(play.n_tested, 2);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM setting WHERE name LIKE 'final_tune_m%'"), 0);
+    assert_int_equal(count("role = 'baseline' AND repeat = 0 AND n_passes = 3 AND weights IS NULL"),
+                     count("role = 'baseline' AND repeat = 0"));
+    assert_int_equal(count("role = 'baseline' AND repeat > 0 AND state = 'complete'"), 2);
+    assert_int_equal(fix_count(fix_study, "SELECT count(DISTINCT seed) FROM final"), count("1"));
+    free(theirs);
+    free(ours);
+    fix_remove_study(lender);
+    fix_expect(run(&o), 0, NULL); /* it is not needed any more */
+}
+
+static void expect_refusal(const mnas_finalize_options *o, int status, const char *words) {
+    fix_expect(run(o), status, words);
+    assert_int_equal(count("1"), 0); /* nothing is planned by halves */
+    assert_int_equal(play.n_started, 0);
+}
+
+static void test_borrowing_is_refused(void **state) {
+    (void)state;
+    mnas_finalize_options o = lend();
+    o.epochs = 2;
+    expect_refusal(&o, MNAS_ERR_MISMATCH, "epochs \"1\"");
+    o.epochs = 1, o.n_lr = 2;
+    expect_refusal(&o, MNAS_ERR_MISMATCH, "learning-rates");
+    o.n_lr = 3;
+    fix_execute(lender,
+                "UPDATE final SET model = replace(model, 'dropout: 0', 'dropout: 0.5') WHERE number = 0");
+    expect_refusal(&o, MNAS_ERR_MISMATCH, "dropout 0.5");
+    fix_execute(lender,
+                "UPDATE final SET model = replace(model, 'dropout: 0.5', 'dropout: 0') WHERE number = 0");
+    fix_execute(lender, "UPDATE final SET n_val = 99, val_correct = NULL WHERE role = 'baseline'");
+    expect_refusal(&o, MNAS_ERR_MISMATCH, "99 validation");
+    fix_execute(lender,
+                "UPDATE final SET n_val = 100, n_test = 0, test_correct = NULL WHERE role = 'baseline'");
+    expect_refusal(&o, MNAS_ERR_ARG, "not finished");
+    fix_execute(lender, "UPDATE final SET state = 'failed' WHERE role = 'baseline'");
+    expect_refusal(&o, MNAS_ERR_ARG, "no trained baselines");
+    o.baselines = "study:no-such.db";
+    expect_refusal(&o, MNAS_ERR_MISSING, "no-such.db");
+}
+
+/* A model file may have any name; some would be mistaken for something else. */
+static void test_reserved_names(void **state) {
+    (void)state;
+    mnas_finalize_options o = options();
+    mnas_model model;
+    char path[500], *yaml;
+    snprintf(path, sizeof path, "%s/mine.yaml", fix_dir);
+    o.baselines = path;
+    assert_int_equal(mnas_model_open(&model, "mnasnet-small", 0), 0);
+    snprintf(model.name, sizeof model.name, "random");
+    assert_int_equal(mnas_model_print(&model, &yaml), 0);
+    fix_write(path, yaml, strlen(yaml));
+    free(yaml);
+    expect_refusal(&o, MNAS_ERR_ARG, "has a meaning here");
+}
+
+/* Rows are found by their numbers. */
+static void test_damaged(void **state) {
+    (void)state;
+    const mnas_finalize_options o = options();
+    fix_expect(run(&o), 0, NULL);
+    fix_execute(fix_study, "UPDATE final SET number = 1000 WHERE number = 3");
+    fix_expect(run(&o), MNAS_ERR_FORMAT, "damaged");
+}
+
 static void test_time_limit(void **state) {
     (void)state;
     mnas_finalize_options o = options();
@@ -361,6 +515,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_failures, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_baselines_by_name, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_jobs, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_failing_device, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_borrowed_baselines, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_borrowing_is_refused, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_reserved_names, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_time_limit, setup, fix_teardown),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_spec),
