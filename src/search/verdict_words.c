@@ -69,15 +69,21 @@ static const mnas_final *end_of_family(const writer *w, const char *family, int 
 /* ---- numbers ---- */
 
 /* The ratio at equal accuracy has an end only where its samples stay on the curve. */
-static void interval(const writer *w, double low, double high, double unit) {
+static void interval(const writer *w, double low, double high) {
     if (!isfinite(low)) return;
     if (isinf(high)) {
-        mnas_str_appendf(w->out, " (95 %% interval: more than %.2f)", low * unit);
+        mnas_str_appendf(w->out, " (95 %% interval: more than %.2f)", low);
     } else if (low == 0) {
-        mnas_str_appendf(w->out, " (95 %% interval: less than %.2f)", high * unit);
+        mnas_str_appendf(w->out, " (95 %% interval: less than %.2f)", high);
     } else {
-        mnas_str_appendf(w->out, " (95 %% interval %.2f to %.2f)", low * unit, high * unit);
+        mnas_str_appendf(w->out, " (95 %% interval %.2f to %.2f)", low, high);
     }
+}
+
+/* Of a gain in accuracy, which may end at 0 like anywhere else. */
+static void interval_of_points(const writer *w, double low_frac, double high_frac) {
+    if (isfinite(low_frac) && isfinite(high_frac))
+        mnas_str_appendf(w->out, " (95 %% interval %.2f to %.2f)", 100 * low_frac, 100 * high_frac);
 }
 
 static void times_as_fast(const writer *w, const mnas_comparison *c) {
@@ -118,7 +124,7 @@ static void within_sentence(const writer *w, const mnas_comparison *c, const cha
         return;
     }
     if (c->ratio_low <= 1 && c->ratio_high >= 1) mnas_str_append(w->out, ", but the interval contains 1");
-    interval(w, c->ratio_low, c->ratio_high, 1);
+    interval(w, c->ratio_low, c->ratio_high);
     mnas_str_append(w->out, ". ");
 }
 
@@ -132,7 +138,7 @@ static void outside_sentence(const writer *w, const mnas_comparison *c, const ch
                      above ? "more" : "less", images(w), mnas_verdict_family_name(c->family));
     times_as_fast(w, c);
     mnas_str_appendf(w->out, " as the %s of them, %s", above ? "most accurate" : "fastest", end->name);
-    interval(w, c->ratio_low, c->ratio_high, 1);
+    interval(w, c->ratio_low, c->ratio_high);
     mnas_str_append(w->out, ", which is ");
     more_or_less(w, difference);
     noise_beside(w, difference);
@@ -147,10 +153,10 @@ static void beside_one_sentence(const writer *w, const mnas_comparison *c, const
     mnas_str_appendf(w->out, "on the %s images %s is ", images(w), who);
     more_or_less(w, c->accuracy_gain_frac);
     noise_beside(w, c->accuracy_gain_frac);
-    interval(w, c->gain_low_frac, c->gain_high_frac, 100);
+    interval_of_points(w, c->gain_low_frac, c->gain_high_frac);
     mnas_str_append(w->out, ", and ");
     times_as_fast(w, c);
-    interval(w, c->ratio_low, c->ratio_high, 1);
+    interval(w, c->ratio_low, c->ratio_high);
     mnas_str_append(w->out, ". ");
 }
 
@@ -256,7 +262,7 @@ static void gain_sentence(const writer *w, const mnas_comparison *c) {
     more_or_less(w, c->accuracy_gain_frac);
     mnas_str_appendf(w->out, " than %s", mnas_verdict_family_name(c->family));
     noise_beside(w, c->accuracy_gain_frac);
-    interval(w, c->gain_low_frac, c->gain_high_frac, 100);
+    interval_of_points(w, c->gain_low_frac, c->gain_high_frac);
     mnas_str_append(w->out, settled ? ". " : ", an interval that contains 0. ");
 }
 
