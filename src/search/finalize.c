@@ -4,7 +4,6 @@
 #include "search/finalize.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "search/machine.h"
 #include "search/study.h"
@@ -82,24 +80,14 @@ static int compare_options(const mnas_stage *s) {
 
 /* ---- what the study says ---- */
 
-static int setting_int(const mnas_stage *s, const char *name, int missing) {
-    long long value = missing;
-    const char *text = mnas_stage_setting(s, name);
-    if (text) mnas_str_to_i64(text, &value);
-    return value >= INT_MIN && value <= INT_MAX ? (int)value : missing;
-}
-
-static bool setting_real(const mnas_stage *s, const char *name, double *out) {
-    const char *text = mnas_stage_setting(s, name);
-    return text && mnas_str_to_f64(text, out);
-}
-
 static bool stored_reward(mnas_stage *s, const char *target, const char *alpha, const char *beta) {
-    mnas_reward *r = &s->reward;
-    if (!setting_real(s, target, &r->target_ms) || !setting_real(s, alpha, &r->alpha) ||
-        !setting_real(s, beta, &r->beta))
-        return false;
-    r->w_auto = false;
+    const double target_ms = mnas_stage_real(s, target, NAN), a = mnas_stage_real(s, alpha, NAN),
+                 b = mnas_stage_real(s, beta, NAN);
+    if (isnan(target_ms) || isnan(a) || isnan(b)) return false;
+    s->reward.target_ms = target_ms;
+    s->reward.alpha = a;
+    s->reward.beta = b;
+    s->reward.w_auto = false;
     return true;
 }
 
@@ -116,10 +104,6 @@ static int calibrate(mnas_stage *s) {
         points[n_complete] = trials[i].accuracy_frac;
         points[n + n_complete++] = trials[i].latency.median_ms;
     }
-    if (rc == 0 && n_complete == 0)
-        rc = mnas_error_set(MNAS_ERR_ARG,
-                            "%s has no complete trial yet; stage two begins with the best of them",
-                            s->options.study);
     if (rc == 0) rc = mnas_reward_calibrate(&s->reward, points, points + n, n_complete);
     free(points);
     mnas_trials_free(trials, n);
@@ -127,14 +111,11 @@ static int calibrate(mnas_stage *s) {
 }
 
 static int load_reward(mnas_stage *s) {
-    const char *spec = mnas_stage_setting(s, "reward");
-    int rc = mnas_reward_open(&s->reward, spec, NAN);
-    if (rc < 0 || stored_reward(s, "final_target_ms", "final_alpha", "final_beta")) return rc;
-    const bool is_calibrated = stored_reward(s, "target_ms", "alpha", "beta");
-    if (!is_calibrated) rc = mnas_reward_open(&s->reward, spec, NAN); /* half read */
-    if (rc < 0 || is_calibrated) return rc;
-    double target_ms = NAN;
-    if (setting_real(s, "target_option", &target_ms)) s->reward.target_ms = target_ms;
+    const double asked_ms = mnas_stage_real(s, "target_option", NAN); /* or "auto" */
+    const int rc = mnas_reward_open(&s->reward, mnas_stage_setting(s, "reward"), asked_ms);
+    if (rc < 0 || stored_reward(s, "final_target_ms", "final_alpha", "final_beta") ||
+        stored_reward(s, "target_ms", "alpha", "beta"))
+        return rc;
     return calibrate(s);
 }
 
@@ -175,23 +156,19 @@ static int read_data(mnas_stage *s) {
 }
 
 static int make_output(mnas_stage *s) {
-    const char *study = s->options.study;
-    size_t n = strlen(study);
-    if (n > 3 && strcmp(study + n - 3, ".db") == 0) n -= 3;
     int rc = s->options.output[0] ? mnas_str_format(s->output, sizeof s->output, "%s", s->options.output)
-                                  : mnas_str_format(s->output, sizeof s->output, "%.*s.final", (int)n, study);
+                                  : mnas_stage_beside(s, ".final", s->output, sizeof s->output);
     return rc < 0 ? rc : mnas_file_mkdirs(s->output);
 }
 
 /* Unless asked otherwise, as the trials were trained; a damaged study may say anything. */
 static void choose_jobs(mnas_stage *s) {
     mnas_finalize_options *o = &s->options;
-    int jobs = setting_int(s, "jobs", 1);
+    int jobs = mnas_stage_int(s, "jobs", 1);
     if (jobs < 1 || jobs > MAX_JOBS) jobs = 1;
     if (o->jobs == 0) o->jobs = jobs;
-    if (o->threads == 0 && o->jobs == jobs) o->threads = setting_int(s, "threads", 0);
-    const int each = mnas_machine_cores() / o->jobs;
-    if (o->threads < 1 || o->threads > MAX_THREADS) o->threads = each > 0 ? each : 1;
+    if (o->threads == 0 && o->jobs == jobs) o->threads = mnas_stage_int(s, "threads", 0);
+    if (o->threads < 1 || o->threads > MAX_THREADS) o->threads = mnas_machine_threads_each(o->jobs);
 }
 
 /* ---- the run ---- */
@@ -204,17 +181,6 @@ static int run_steps(mnas_stage *s) {
     int rc = 0;
     for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == 0; i++) rc = steps[i](s);
     return rc;
-}
-
-/* The event may fail, too: what ended the stage is what the caller is told. */
-static void note_end(mnas_stage *s, int status) {
-    char message[1024];
-    snprintf(message, sizeof message, "%s", mnas_error_message());
-    mnas_store_rollback(s->store);
-    if (mnas_store_event(s->store, status < 0 ? "finalize stopped" : "finalized", status < 0 ? message : "") <
-        0)
-        mnas_log_debug("the end of stage two could not be noted: %s", mnas_error_message());
-    if (status < 0) mnas_error_set(status, "%s", message);
 }
 
 static void close_all(mnas_stage *s) {
@@ -237,7 +203,7 @@ int mnas_finalize_with(const mnas_finalize_options *options, const mnas_finalize
     rc = mnas_store_event(s.store, "finalize", s.options.command_line ? s.options.command_line : "");
     if (rc < 0) goto out;
     rc = run_steps(&s);
-    note_end(&s, rc);
+    mnas_store_note_end(s.store, rc, "finalized", "finalize stopped");
 out:
     close_all(&s);
     return rc;

@@ -65,10 +65,16 @@ int mnas_stage_borrow_baselines(mnas_stage *s, const char *path);
 /* Numbers of the k best networks of a study, numbers[k]: its front by reward, then the others by reward, each network
  * once. */
 int mnas_stage_select(const mnas_study *study, const mnas_reward *reward, int k, int *numbers, int *n);
+/* Append a trial of a study, the stage's own (found) or its random one. */
+int mnas_stage_add_trial(mnas_stage *s, mnas_final_role role, const mnas_study *study, int trial);
 
 /* ---- state: finalize_state.c ---- */
 
 const char *mnas_stage_setting(const mnas_stage *s, const char *name); /* or NULL */
+/* `missing` where it is not there, or is no such number. */
+double mnas_stage_real(const mnas_stage *s, const char *name, double missing);
+int mnas_stage_int(const mnas_stage *s, const char *name, int missing);
+uint64_t mnas_stage_seed(const mnas_stage *s); /* the study's */
 int mnas_stage_set(mnas_stage *s, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int mnas_stage_load(mnas_stage *s); /* settings and rows, anew */
@@ -78,6 +84,8 @@ int mnas_stage_put(mnas_stage *s, const mnas_final *final);
 int mnas_stage_model(const mnas_stage *s, const mnas_final *final, mnas_model *out);
 /* The study's data at the size of this network. */
 int mnas_stage_data(const mnas_stage *s, const mnas_final *final, char *out, size_t n);
+/* Path beside the study: its own without .db, and a tail. */
+int mnas_stage_beside(const mnas_stage *s, const char *tail, char *out, size_t n);
 /* Path of one of its files in the output folder: "trial-12" and a tail. */
 int mnas_stage_path(const mnas_stage *s, const mnas_final *final, const char *tail, char *out, size_t n);
 /* MNAS_ERR_CANCELLED or MNAS_ERR_TIMEOUT when stage two is to end. */

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "search/finalize.h"
 
 /* ---- choosing ---- */
@@ -97,17 +96,14 @@ int mnas_stage_choose(mnas_stage *s) {
 
 /* ---- testing ---- */
 
-static int stored_number(const mnas_stage *s, const char *name) {
-    long long number = -1;
-    const char *text = mnas_stage_setting(s, name);
-    if (text) mnas_str_to_i64(text, &number);
-    return (int)number;
+static bool is_stored(const mnas_stage *s, const char *name, int number) {
+    return mnas_stage_int(s, name, -1) == number;
 }
 
 static bool is_tested(const mnas_stage *s, const mnas_final *final) {
     if (final->repeat > 0 || final->state != MNAS_TRIAL_COMPLETE) return false;
-    return final->role == MNAS_FINAL_BASELINE || final->number == stored_number(s, "final_chosen") ||
-           final->number == stored_number(s, "final_chosen_random");
+    return final->role == MNAS_FINAL_BASELINE || is_stored(s, "final_chosen", final->number) ||
+           is_stored(s, "final_chosen_random", final->number);
 }
 
 static int test(mnas_stage *s, mnas_final *final) {

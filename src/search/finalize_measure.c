@@ -47,16 +47,6 @@ static int fail(mnas_final *final, const char *error) {
     return final->error ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %s", final->name);
 }
 
-/* A device that fails is asked once more, as in the search. */
-static int measure(mnas_device *device, const mnas_model *model, mnas_latency *out) {
-    int rc = mnas_device_measure(device, model, out);
-    if (rc < 0 && rc != MNAS_ERR_INVALID && rc != MNAS_ERR_CANCELLED)
-        rc = mnas_device_measure(device, model, out);
-    if (rc == 0 && !(isfinite(out->median_ms) && out->median_ms > 0))
-        rc = mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", out->median_ms);
-    return rc;
-}
-
 /* Another network that the device has measured, in a pass here or in the search; NULL: none. */
 static const mnas_final *known_to_work(const mnas_stage *s, const mnas_final *but) {
     const mnas_final *known = NULL;
@@ -91,7 +81,7 @@ static int take_pass(mnas_stage *s, mnas_device *device, mnas_final *final) {
     mnas_latency now;
     int rc = mnas_stage_model(s, final, &model);
     if (rc < 0) return rc;
-    rc = measure(device, &model, &now);
+    rc = mnas_device_measure_retry(device, &model, final->name, &now);
     if (rc == MNAS_ERR_CANCELLED) return rc;
     rc = rc < 0 ? take_failure(s, device, final, rc) : add_pass(final, &now);
     if (rc == 0) rc = mnas_stage_put(s, final);

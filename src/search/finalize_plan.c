@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/str.h"
 
 /* ---- the best of a study ---- */
 
@@ -71,14 +70,14 @@ int mnas_stage_select(const mnas_study *study, const mnas_reward *reward, int k,
 
 /* ---- the plan ---- */
 
-static int add_found(mnas_stage *s, const mnas_study *study, int trial) {
+int mnas_stage_add_trial(mnas_stage *s, mnas_final_role role, const mnas_study *study, int trial) {
     mnas_model model;
     mnas_final f = mnas_final_empty();
-    f.role = MNAS_FINAL_FOUND;
+    f.role = role;
     f.trial = trial;
     f.input_size = s->data.height;
-    snprintf(f.family, sizeof f.family, "found");
-    snprintf(f.name, sizeof f.name, "trial %d", trial);
+    snprintf(f.family, sizeof f.family, "%s", mnas_final_role_name(role));
+    snprintf(f.name, sizeof f.name, "%s %d", role == MNAS_FINAL_FOUND ? "trial" : "random", trial);
     const int rc = mnas_study_model(study, trial, &model);
     return rc < 0 ? rc : mnas_stage_add(s, &f, &model);
 }
@@ -94,7 +93,7 @@ static int plan_found(mnas_stage *s, const mnas_study *study) {
     int n, *numbers = calloc((size_t)s->options.top_k, sizeof *numbers);
     if (!numbers) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d networks", s->options.top_k);
     int rc = mnas_stage_select(study, &s->reward, s->options.top_k, numbers, &n);
-    for (int i = 0; i < n && rc == 0; i++) rc = add_found(s, study, numbers[i]);
+    for (int i = 0; i < n && rc == 0; i++) rc = mnas_stage_add_trial(s, MNAS_FINAL_FOUND, study, numbers[i]);
     free(numbers);
     const int n_random = s->options.n_random < 0 ? count_complete(study) : s->options.n_random;
     return rc < 0 ? rc : mnas_stage_set(s, "final_random_trials", "%d", n_random);

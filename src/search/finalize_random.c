@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "search/finalize.h"
 #include "search/search.h"
 
@@ -28,13 +27,6 @@ static int check_space(const mnas_stage *s, const char *name) {
     return mnas_error_set(MNAS_ERR_MISMATCH,
                           "space %s has changed since the search; give it back its text, or --random 0",
                           name);
-}
-
-static double number_of(const mnas_stage *s, const char *name, double missing) {
-    double value = missing;
-    const char *text = mnas_stage_setting(s, name);
-    if (text) mnas_str_to_f64(text, &value);
-    return value;
 }
 
 static void on_progress(void *user, const mnas_search_progress *p) {
@@ -62,9 +54,9 @@ static int search(mnas_stage *s, const char *path, int n) {
                                          .recipe = mnas_stage_setting(s, "recipe"),
                                          .target_ms = s->reward.target_ms,
                                          .trials = n,
-                                         .max_images = (int64_t)number_of(s, "max_images", 0),
-                                         .epochs = number_of(s, "epochs", NAN),
-                                         .seed = (uint64_t)number_of(s, "seed", 1) + 1,
+                                         .max_images = (int64_t)mnas_stage_real(s, "max_images", 0),
+                                         .epochs = mnas_stage_real(s, "epochs", NAN),
+                                         .seed = mnas_stage_seed(s) + 1,
                                          .max_minutes = mnas_stage_left_minutes(s),
                                          .jobs = s->options.jobs,
                                          .threads = s->options.threads,
@@ -82,18 +74,6 @@ static int search(mnas_stage *s, const char *path, int n) {
     return 0;
 }
 
-static int add(mnas_stage *s, const mnas_study *study, int trial) {
-    mnas_model model;
-    mnas_final f = mnas_final_empty();
-    f.role = MNAS_FINAL_RANDOM;
-    f.trial = trial;
-    f.input_size = s->data.height;
-    snprintf(f.family, sizeof f.family, "random");
-    snprintf(f.name, sizeof f.name, "random %d", trial);
-    const int rc = mnas_study_model(study, trial, &model);
-    return rc < 0 ? rc : mnas_stage_add(s, &f, &model);
-}
-
 /* As many as found ones: then both are chosen from equally many. */
 static int plan_best(mnas_stage *s, const char *path) {
     mnas_study *study;
@@ -104,7 +84,7 @@ static int plan_best(mnas_stage *s, const char *path) {
     int *numbers = calloc((size_t)k + 1, sizeof *numbers);
     if (!numbers) rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d networks", k);
     if (rc == 0) rc = mnas_stage_select(study, &s->reward, k, numbers, &n);
-    for (int i = 0; i < n && rc == 0; i++) rc = add(s, study, numbers[i]);
+    for (int i = 0; i < n && rc == 0; i++) rc = mnas_stage_add_trial(s, MNAS_FINAL_RANDOM, study, numbers[i]);
     free(numbers);
     mnas_study_close(study);
     return rc;
@@ -119,11 +99,9 @@ static int plan(mnas_stage *s, const char *path, int n) {
 
 int mnas_stage_search_random(mnas_stage *s) {
     char path[1100];
-    size_t n_stem = strlen(s->options.study);
-    const int n = (int)number_of(s, "final_random_trials", 0);
+    const int n = mnas_stage_int(s, "final_random_trials", 0);
     if (mnas_stage_setting(s, "final_random_planned")) return 0;
-    if (n_stem > 3 && strcmp(s->options.study + n_stem - 3, ".db") == 0) n_stem -= 3;
-    int rc = mnas_str_format(path, sizeof path, "%.*s-random.db", (int)n_stem, s->options.study);
+    int rc = mnas_stage_beside(s, "-random.db", path, sizeof path);
     if (rc == 0 && n > 0) rc = search(s, path, n);
     return rc < 0 ? rc : plan(s, path, n);
 }

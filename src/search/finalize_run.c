@@ -35,13 +35,10 @@ typedef struct pool {
     double begun_s;
 } pool;
 
-/* A training that has told of a step has touched all the memory it needs. */
 static int64_t held_bytes(const pool *p) {
     int64_t bytes = 0;
-    for (int i = 0; i < p->n_slots; i++) {
-        const slot *t = &p->slots[i];
-        if (t->training && !isnan(t->run.frac)) bytes += t->run.need_bytes;
-    }
+    for (int i = 0; i < p->n_slots; i++)
+        if (p->slots[i].training) bytes += mnas_trial_held_bytes(&p->slots[i].run);
     return bytes;
 }
 

@@ -3,6 +3,7 @@
 #include "search/finalize.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -20,6 +21,24 @@ static const double live_interval_s = 0.2;
 
 const char *mnas_stage_setting(const mnas_stage *s, const char *name) {
     return mnas_settings_get(s->settings, s->n_settings, name);
+}
+
+double mnas_stage_real(const mnas_stage *s, const char *name, double missing) {
+    double value;
+    const char *text = mnas_stage_setting(s, name);
+    return text && mnas_str_to_f64(text, &value) ? value : missing;
+}
+
+int mnas_stage_int(const mnas_stage *s, const char *name, int missing) {
+    long long value;
+    const char *text = mnas_stage_setting(s, name);
+    return text && mnas_str_to_i64(text, &value) && value >= INT_MIN && value <= INT_MAX ? (int)value
+                                                                                         : missing;
+}
+
+uint64_t mnas_stage_seed(const mnas_stage *s) {
+    const char *text = mnas_stage_setting(s, "seed");
+    return text ? strtoull(text, NULL, 10) : 1;
 }
 
 static int load_settings(mnas_stage *s) {
@@ -53,10 +72,7 @@ int mnas_stage_load(mnas_stage *s) {
 
 /* Below 2^63, as files like it. */
 static uint64_t seed_of(const mnas_stage *s, int number) {
-    const char *text = mnas_stage_setting(s, "seed");
-    long long seed = 1;
-    if (text) mnas_str_to_i64(text, &seed);
-    mnas_rng rng = mnas_rng_stream((uint64_t)seed, (uint64_t)number, "final");
+    mnas_rng rng = mnas_rng_stream(mnas_stage_seed(s), (uint64_t)number, "final");
     return mnas_rng_u64(&rng) >> 1;
 }
 
@@ -145,6 +161,13 @@ int mnas_stage_data(const mnas_stage *s, const mnas_final *final, char *out, siz
     if (final->input_size == s->data.height) return mnas_str_format(out, n, "%s", spec);
     snprintf(size, sizeof size, "%d", final->input_size);
     return mnas_stage_spec(out, n, spec, "size", size);
+}
+
+int mnas_stage_beside(const mnas_stage *s, const char *tail, char *out, size_t n) {
+    const char *study = s->options.study;
+    size_t n_stem = strlen(study);
+    if (n_stem > 3 && strcmp(study + n_stem - 3, ".db") == 0) n_stem -= 3;
+    return mnas_str_format(out, n, "%.*s%s", (int)n_stem, study, tail);
 }
 
 int mnas_stage_path(const mnas_stage *s, const mnas_final *final, const char *tail, char *out, size_t n) {

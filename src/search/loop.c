@@ -287,11 +287,9 @@ static int measure_run(loop *l, mnas_trial_run *run) {
     return rc;
 }
 
-/* A training that has told of a step has touched all it needs. */
 static int64_t held_bytes(const loop *l) {
     int64_t bytes = 0;
-    for (int i = 0; i < l->n_jobs; i++)
-        if (l->runs[i].phase == MNAS_RUN_TRAINING && !isnan(l->runs[i].frac)) bytes += l->runs[i].need_bytes;
+    for (int i = 0; i < l->n_jobs; i++) bytes += mnas_trial_held_bytes(&l->runs[i]);
     return bytes;
 }
 

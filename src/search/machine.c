@@ -117,3 +117,8 @@ int mnas_machine_cores(void) {
     if (sched_getaffinity(0, sizeof set, &set) < 0) return 1;
     return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
 }
+
+int mnas_machine_threads_each(int jobs) {
+    const int each = mnas_machine_cores() / jobs;
+    return each > 0 ? each : 1;
+}

@@ -290,8 +290,7 @@ static int note_start(search *s) {
 
 /* Threads change the order of sums, and so the bits of an accuracy: a study keeps those of its start. */
 static void choose_threads(search *s) {
-    const int cores = mnas_machine_cores(), each = cores / s->options.jobs;
-    const int asked = s->options.threads ? s->options.threads : each > 0 ? each : 1;
+    const int asked = s->options.threads ? s->options.threads : mnas_machine_threads_each(s->options.jobs);
     if (s->n_stored == 0) {
         s->threads = asked;
     } else if (s->options.threads && s->options.threads != s->threads) {
@@ -334,15 +333,6 @@ static int run(search *s) {
                   .device = s->device,
                   .runner = s->hooks && s->hooks->runner ? s->hooks->runner : &mnas_job_runner_process}};
     return mnas_loop_run(&setup);
-}
-
-static void note_end(search *s, int status) {
-    char message[1024]; /* the event may fail, too: what ended the search is what the caller is told */
-    snprintf(message, sizeof message, "%s", mnas_error_message());
-    mnas_store_rollback(s->store);
-    if (mnas_store_event(s->store, status < 0 ? "stopped" : "finished", status < 0 ? message : "") < 0)
-        mnas_log_debug("the end of the search could not be noted: %s", mnas_error_message());
-    if (status < 0) mnas_error_set(status, "%s", message);
 }
 
 static void close_all(search *s) {
@@ -391,7 +381,7 @@ int mnas_search_run_with(const mnas_search_options *options, const mnas_search_h
     if ((rc = note_start(&s)) < 0) goto out;
     mnas_device_limit(s.device, s.begun_s + 60 * budget_minutes(&s));
     rc = run(&s);
-    note_end(&s, rc);
+    mnas_store_note_end(s.store, rc, "finished", "stopped");
     if (rc == 0)
         mnas_search_time_layers(s.store, options->study, s.device, s.begun_s + 60 * budget_minutes(&s),
                                 options->cancel);

@@ -11,8 +11,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/log.h"
-#include "base/str.h"
 #include "search/machine.h"
 #include "search/memory_need.h"
 
@@ -101,6 +99,10 @@ static int check_memory(mnas_trial_run *run, const mnas_cost *cost, const mnas_t
     return fail(run, "memory", text);
 }
 
+int64_t mnas_trial_held_bytes(const mnas_trial_run *run) {
+    return run->phase == MNAS_RUN_TRAINING && !isnan(run->frac) ? run->need_bytes : 0;
+}
+
 /* Of the training process: beyond its share it would take from others, and ends itself instead. 0: none. */
 static int64_t limit_of_memory(const mnas_trial_run *run) {
     const int64_t alone = mnas_machine_process_bytes();
@@ -127,16 +129,11 @@ int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context) {
     assert(run->phase == MNAS_RUN_READY);
     mnas_trial *row = &run->row;
     const double begun_s = mnas_clock_now_s();
-    int rc = mnas_device_measure(context->device, &run->model, &row->latency);
-    if (rc < 0 && rc != MNAS_ERR_INVALID && rc != MNAS_ERR_CANCELLED) {
-        mnas_log_info("trial %d: measuring again after: %s", row->number, mnas_error_message());
-        rc = mnas_device_measure(context->device, &run->model, &row->latency);
-    }
+    char name[32];
+    snprintf(name, sizeof name, "trial %d", row->number);
+    int rc = mnas_device_measure_retry(context->device, &run->model, name, &row->latency);
     row->measure_s = mnas_clock_now_s() - begun_s;
     if (rc == MNAS_ERR_CANCELLED) return rc;
-    if (rc == 0 && !(isfinite(row->latency.median_ms) && row->latency.median_ms > 0))
-        rc = mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0",
-                            row->latency.median_ms);
     run->phase = MNAS_RUN_MEASURED;
     if (rc == 0) return 0;
     row->latency.median_ms = NAN;

@@ -67,6 +67,8 @@ void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context);
 void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context);
 /* Stops the training when it still runs. */
 void mnas_trial_release(mnas_trial_run *run, const mnas_trial_context *context);
+/* What its training holds of memory: a training that has told of a step has touched all it needs. */
+int64_t mnas_trial_held_bytes(const mnas_trial_run *run);
 /* Everything but training and measuring, up to now. */
 double mnas_trial_overhead_s(const mnas_trial_run *run);
 

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "store/row.h"
 #include "store/store_internal.h"
 
@@ -371,4 +372,13 @@ int mnas_store_event(mnas_store *store, const char *kind, const char *text) {
     mnas_db_bind_text(stmt, 2, kind);
     mnas_db_bind_text(stmt, 3, text);
     return mnas_db_finish(&store->db, stmt, 0);
+}
+
+void mnas_store_note_end(mnas_store *store, int status, const char *finished, const char *stopped) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", mnas_error_message());
+    mnas_store_rollback(store);
+    if (mnas_store_event(store, status < 0 ? stopped : finished, status < 0 ? message : "") < 0)
+        mnas_log_debug("the end could not be noted in the study: %s", mnas_error_message());
+    if (status < 0) mnas_error_set(status, "%s", message);
 }

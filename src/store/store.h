@@ -106,5 +106,8 @@ int mnas_store_updates(mnas_store *store, mnas_snapshot **out, size_t *n);
 
 /* ---- events ---- */
 int mnas_store_event(mnas_store *store, const char *kind, const char *text);
+/* How a run on this study has ended: the event `finished` where status is 0, else `stopped` with the thread's message, which
+ * stays what it is even where the event cannot be stored. What was begun and not committed is undone. */
+void mnas_store_note_end(mnas_store *store, int status, const char *finished, const char *stopped);
 
 #endif
