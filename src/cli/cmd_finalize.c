@@ -19,7 +19,9 @@ static const mnas_opt options[] = {
      "how all of them train; `mnas train --help` explains them", NULL},
     {"epochs", MNAS_OPT_FLOAT, AT(epochs), NULL, 0.001, 100000, "epochs", "the recipe's unless given", NULL},
     {"baselines", MNAS_OPT_STRING, AT(baselines), "auto", 0, 0, "MODELS",
-     "auto, none, or models with their image size: \"mobilenet-v2@0.5/28 ./mine.yaml\"", NULL},
+     "auto; none; models with their image size: \"mobilenet-v2@0.5/28 ./mine.yaml\"; study:FILE: those "
+     "trained for that one",
+     NULL},
     {"random", MNAS_OPT_INT, AT(n_random), "-1", -1, 1e6, "trials",
      "of a random search beside; -1: as many as the study has; 0: none", NULL},
     {"learning-rates", MNAS_OPT_INT, AT(n_lr), "3", 1, 9, "rates",

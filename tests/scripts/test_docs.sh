@@ -13,6 +13,7 @@ if grep -qa __asan_init "$MNAS"; then
     echo "skipped: these are the release program's commands; under sanitizers they take too long"
     exit 77
 fi
+[ -d /usr/share/datasets/fashion-mnist ] || { echo "skipped: dataset-fashion-mnist is not installed"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PATH=$MNAS_SOURCE/tests/docs/short:$PATH MNAS_CACHE_DIR=$work/cache
