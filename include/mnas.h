@@ -411,7 +411,7 @@ typedef struct mnas_finalize_options {
     int top_k;                        /* best of the front, by reward; the next best rewards where the front is smaller */
     const char *recipe;               /* NULL: "final" */
     double epochs;                    /* NaN: the recipe's */
-    const char *baselines;            /* "auto", "none", or models "mobilenet-v2@0.5/28 mnasnet-b1@0.35/28 ./mine.yaml" */
+    const char *baselines;            /* "auto", "none", "study:FILE.db" (another's), or models "mobilenet-v2@0.5/28 ./mine.yaml" */
     int n_random;                     /* networks of the random search beside; -1: as many as complete trials; 0: none */
     int n_lr;                         /* learning rates tried for each family; 1: the recipe's */
     int n_repeats;                    /* further seeds of the chosen network and of the baseline next to it */
@@ -426,7 +426,7 @@ typedef struct mnas_finalize_options {
 } mnas_finalize_options;
 
 /* Run or resume stage two of a study that has complete trials. Nothing finished is lost or repeated. MNAS_ERR_MISMATCH where it
- * was begun with other options, MNAS_ERR_TIMEOUT for max_minutes, MNAS_ERR_CANCELLED. */
+ * was begun with other options, _TIMEOUT for max_minutes, _CANCELLED, _DEVICE where the device measures nothing any more. */
 int mnas_finalize(const mnas_finalize_options *options);
 
 /* ------------------------------------------------------------------------------------------------- what a study holds */
