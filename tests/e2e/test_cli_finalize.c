@@ -1,5 +1,6 @@
 /* test_cli_finalize.c - stage two from the command line, on a few hundred tiny images and a recorded latency: a search, then its
- * best network beside a baseline and a random one, tested once; resuming, refusing other options, and weights that can be read.
+ * best network beside a baseline and a random one, tested once; resuming, refusing other options, weights that can be read, and
+ * when a search goes on to it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,11 @@
 #define FINALIZE                                                                                             \
     "finalize " STUDY " --top-k 1 --epochs 0.5 --recipe final:batch=32 --baselines mobilenet-v2@0.1/28 "     \
     "--random 1 --learning-rates 1 --passes 2 --threads 1 --json --repeats "
+
+#define SEARCH                                                                                               \
+    "search --space mnasnet-28 --data " DATA " --device table:file=" DIR "/t.jsonl,default-ms=0.2 "          \
+    "--max-images 64 --recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --study " STUDY   \
+    " --no-forecast --json --trials "
 
 static void put_u32(FILE *f, uint32_t v) {
     for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(v >> shift & 255), f);
@@ -65,9 +71,7 @@ static const json_t *find(const json_t *root, const char *role) {
 
 static void test_finalize(void **state) {
     (void)state;
-    json_decref(run_json("search --space mnasnet-28 --data " DATA " --device table:file=" DIR
-                         "/t.jsonl,default-ms=0.2 --max-images 64 --recipe proxy:batch=32 --strategy random "
-                         "--threads 1 --target-ms 0.2 --trials 2 --study " STUDY " --json"));
+    json_decref(run_json(SEARCH "2"));
     json_t *root = run_json(FINALIZE "0");
     assert_int_equal(json_array_size(json_object_get(root, "finals")), 3);
     assert_non_null(json_object_get(root, "verdict"));
@@ -90,7 +94,21 @@ static void test_finalize(void **state) {
     check_refused(FINALIZE "1", 2, "--repeats");
 }
 
+/* Stage two of this study was begun with other options, so that a search which goes on to it is refused. Trials that are spent
+ * do not keep it from that; minutes that are over do. */
+static void test_search_goes_on_to_it(void **state) {
+    (void)state;
+    check_refused(SEARCH "2 --top-k 2", 2, "stage two of " STUDY " was begun with");
+    check_refused(SEARCH "50 --max-trials 2 --top-k 2", 2, "stage two of " STUDY " was begun with");
+    outcome o = run(SEARCH "50 --max-minutes 0.001 --top-k 2");
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(o.err, "no minutes are left for the final trainings"));
+    assert_non_null(strstr(text_of(&o), "\"front\""));
+    mnas_str_free(&o.out);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup(test_finalize, prepare)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup(test_finalize, prepare),
+                                       cmocka_unit_test(test_search_goes_on_to_it)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -433,6 +433,19 @@ static void test_words_outside_the_curve(void **state) {
     finals_free(f);
 }
 
+/* A gain may end at 0 exactly, which is no open end. */
+static void test_words_of_no_gain(void **state) {
+    (void)state;
+    finals *f = finals_create(1, 1000, 0);
+    add_exactly(f, MNAS_FINAL_FOUND, "found", 2, 0.5)->n_val = 0;
+    add_exactly(f, MNAS_FINAL_BASELINE, "mobilenet-v2", 4, 0.5)->n_val = 0;
+    mnas_verdict v;
+    judge(&v, f, 100);
+    if (!says(&v, "(95 % interval 0.00 to 0.00)")) fail_msg("%s", v.words);
+    mnas_verdict_free(&v);
+    finals_free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_curve),
@@ -449,6 +462,7 @@ int main(void) {
         cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_words_follow_the_interval),
         cmocka_unit_test(test_words_outside_the_curve),
+        cmocka_unit_test(test_words_of_no_gain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
