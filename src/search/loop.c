@@ -449,6 +449,10 @@ static int count_complete(const loop *l) {
     return l->history.n_complete + n_complete;
 }
 
+static int say_cancelled(void) {
+    return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted; the same command continues");
+}
+
 static int say_time_is_over(const loop *l) {
     return mnas_error_set(MNAS_ERR_TIMEOUT, "time is up with %d of %d trials complete", count_complete(l),
                           l->setup->options->trials);
@@ -478,10 +482,11 @@ static int finish_search(loop *l) {
     return rc < 0 ? rc : mnas_store_commit(l->setup->store);
 }
 
-/* For a reason that `say` tells, unless what was still running made the search complete. */
+/* For a reason that `say` tells, unless what was still running made the search complete, or was not let run. */
 static int stop(loop *l, int (*say)(const loop *)) {
     const int rc = drain(l);
     if (rc < 0) return rc;
+    if (count_active(l) > 0) return is_cancelled(l) ? say_cancelled() : say_time_is_over(l);
     return decide(l) == STEP_FINISHED ? finish_search(l) : say(l);
 }
 
@@ -489,8 +494,7 @@ static int go_on(loop *l) {
     for (;;) {
         int rc = advance(l);
         if (rc < 0) return rc;
-        if (is_cancelled(l))
-            return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted; the same command continues");
+        if (is_cancelled(l)) return say_cancelled();
         const step next = decide(l);
         if (next == STEP_FINISHED) return finish_search(l);
         if (next == STEP_STOP) return stop(l, say_why_stopped);
