@@ -92,26 +92,42 @@ static void cell(mnas_str *out, const char *text) {
     mnas_str_append(out, "</td>");
 }
 
-/* "1.42 (1.21 to 1.66)", or what is known of it; a note in a line of its own, or NULL. */
-static void interval_cell(mnas_str *out, double value, double low, double high, double unit, const char *sign,
-                          const char *note) {
-    char text[120];
-    int n;
-    if (!isfinite(value)) {
+/* " (1.21 to 1.66)", or what is known of a ratio: 0 and infinity are ends that the samples do not have. */
+static void ratio_interval(char *text, size_t n, double low, double high) {
+    if (low == 0 && isinf(high)) {
+        snprintf(text, n, " (leaves the curve)");
+    } else if (isinf(high)) {
+        snprintf(text, n, " (more than %.2f)", low);
+    } else if (low == 0) {
+        snprintf(text, n, " (less than %.2f)", high);
+    } else if (isfinite(low) && isfinite(high)) {
+        snprintf(text, n, " (%.2f to %.2f)", low, high);
+    }
+}
+
+/* "1.42 (1.21 to 1.66)", and a note in a line of its own, or NULL. */
+static void ratio_cell(mnas_str *out, const mnas_comparison *c, const char *note) {
+    char interval[80] = "";
+    if (!isfinite(c->ratio)) {
         cell(out, "-");
         return;
     }
-    n = snprintf(text, sizeof text, sign, value * unit);
-    if (low == 0 && isinf(high)) {
-        snprintf(text + n, sizeof text - (size_t)n, " (leaves the curve)");
-    } else if (isinf(high)) {
-        snprintf(text + n, sizeof text - (size_t)n, " (more than %.2f)", low * unit);
-    } else if (isfinite(low) && isfinite(high)) {
-        snprintf(text + n, sizeof text - (size_t)n, " (%.2f to %.2f)", low * unit, high * unit);
-    }
-    mnas_str_appendf(out, "<td>%s", text);
+    ratio_interval(interval, sizeof interval, c->ratio_low, c->ratio_high);
+    mnas_str_appendf(out, "<td>%.2f%s", c->ratio, interval);
     if (note) mnas_str_appendf(out, "<br/><span class=\"soft\">%s</span>", note);
     mnas_str_append(out, "</td>");
+}
+
+static void gain_cell(mnas_str *out, const mnas_comparison *c) {
+    char text[120];
+    if (c->n_points < 2 || !isfinite(c->accuracy_gain_frac)) {
+        cell(out, "-");
+        return;
+    }
+    const bool known = isfinite(c->gain_low_frac) && isfinite(c->gain_high_frac);
+    snprintf(text, sizeof text, known ? "%+.2f (%.2f to %.2f)" : "%+.2f", 100 * c->accuracy_gain_frac,
+             100 * c->gain_low_frac, 100 * c->gain_high_frac);
+    cell(out, text);
 }
 
 static const char *not_at_equal(const mnas_comparison *c) {
@@ -134,9 +150,8 @@ static void comparison_row(mnas_str *out, const mnas_comparison *c) {
     cell(out, all ? "all baselines" : mnas_verdict_family_name(c->family));
     cell(out, strcmp(c->split, "test") == 0 ? "test" : "validation");
     mnas_str_appendf(out, "<td>%d</td>", c->n_points);
-    interval_cell(out, c->ratio, c->ratio_low, c->ratio_high, 1, "%.2f", not_at_equal(c));
-    interval_cell(out, c->n_points > 1 ? c->accuracy_gain_frac : (double)NAN, c->gain_low_frac,
-                  c->gain_high_frac, 100, "%+.2f", NULL);
+    ratio_cell(out, c, not_at_equal(c));
+    gain_cell(out, c);
     mnas_str_append(out, "</tr>\n");
 }
 
