@@ -339,9 +339,10 @@ static bool plausible(const cache_header *h) {
 }
 
 /* Numbers so small that layout_of cannot overflow. */
-static bool countable(const cache_tail *t, size_t map_bytes) {
-    return t->n <= INT32_MAX && t->n_val <= t->n && t->n_skipped <= INT32_MAX &&
-           t->names_bytes <= map_bytes && t->skipped_bytes <= map_bytes;
+static bool countable(const cache_header *h, const cache_tail *t, size_t map_bytes) {
+    const size_t image_bytes = (size_t)h->height * (size_t)h->width * (size_t)h->channels;
+    return t->n <= INT32_MAX && t->n <= map_bytes / image_bytes && t->n_val <= t->n &&
+           t->n_skipped <= INT32_MAX && t->names_bytes <= map_bytes && t->skipped_bytes <= map_bytes;
 }
 
 static int check_file(cache_header *h, cache_tail *t, const void *map, size_t map_bytes, uint64_t key,
@@ -354,7 +355,7 @@ static int check_file(cache_header *h, cache_tail *t, const void *map, size_t ma
     if (memcmp(h->magic, MAGIC, sizeof MAGIC) != 0 || h->version != FORMAT_VERSION || h->key != key ||
         h->is_test != test || !plausible(h))
         return mnas_error_set(MNAS_ERR_FORMAT, "not the header expected");
-    if (!countable(t, map_bytes) || layout_of(h, t).file_bytes != map_bytes)
+    if (!countable(h, t, map_bytes) || layout_of(h, t).file_bytes != map_bytes)
         return mnas_error_set(MNAS_ERR_FORMAT, "%zu bytes, not what its end says", map_bytes);
     checksum sum = {0};
     checksum_add(&sum, map, map_bytes - sizeof stored);

@@ -1,7 +1,8 @@
 /* dataset_imagefolder.c - `imagefolder:path=DIR`: JPEG and PNG files, a folder for each class (folder_list.h has the layouts).
  *
  * Files are decoded by several threads, a chunk at a time, and handed on in order. One that does not decode is skipped and named;
- * what it was for (training, validation) is not given to another. Test files are opened for their first bytes only, unless they are
+ * what it was for (training, validation) is not given to another. Where the machine fails (memory, descriptors, the disk) nothing
+ * is skipped, since the cache would remember it: that is an error. Test files are opened for their first bytes only, unless they are
  * asked for.
  */
 #include <inttypes.h>
@@ -89,15 +90,22 @@ static int fingerprint(const void *opts, mnas_str *text) {
     return rc;
 }
 
+/* MNAS_ERR_IO is the machine's failure; a file that is not there any more, or not ours to read, is MNAS_ERR_MISSING. */
 static int read_file(uint8_t **bytes, size_t *n, const mnas_folder_list *list, const mnas_folder_file *file) {
     mnas_str path = {0};
     char *data = NULL;
     mnas_str_appendf(&path, "%s/%s", list->root, mnas_folder_name(list, file));
     int rc = mnas_str_ok(&path) ? mnas_file_read(path.data, MAX_FILE_BYTES, &data, n)
                                 : mnas_error_set(MNAS_ERR_MEMORY, "no memory for a path");
+    if (rc == MNAS_ERR_IO && access(path.data, R_OK) < 0) rc = MNAS_ERR_MISSING;
     mnas_str_free(&path);
     *bytes = (uint8_t *)data;
     return rc;
+}
+
+/* Of this machine and moment, not of the file. */
+static bool is_passing(int rc) {
+    return rc == MNAS_ERR_MEMORY || rc == MNAS_ERR_IO;
 }
 
 static int compare_ints(const void *a, const void *b) {
@@ -105,7 +113,7 @@ static int compare_ints(const void *a, const void *b) {
 }
 
 /* Median shorter side of a sample spread over the training files; 0 where none has a size. */
-static int median_side(const mnas_folder_list *list) {
+static int median_side(int *median, const mnas_folder_list *list) {
     int sides[SIZE_SAMPLE + 1], n = 0;
     size_t step = list->n_files / SIZE_SAMPLE + 1;
     for (size_t i = 0; i < list->n_files && n < SIZE_SAMPLE; i += step) {
@@ -114,23 +122,27 @@ static int median_side(const mnas_folder_list *list) {
         int height, width;
         const mnas_folder_file *f = &list->files[i];
         if (!f->is_image || f->split == MNAS_SPLIT_TEST) continue;
-        if (read_file(&bytes, &n_bytes, list, f) == 0 &&
-            mnas_image_size(&height, &width, bytes, n_bytes) == 0)
-            sides[n++] = height < width ? height : width;
+        int rc = read_file(&bytes, &n_bytes, list, f);
+        if (rc == 0) rc = mnas_image_size(&height, &width, bytes, n_bytes);
         free(bytes);
+        if (is_passing(rc)) return rc;
+        if (rc == 0) sides[n++] = height < width ? height : width;
     }
     qsort(sides, (size_t)n, sizeof *sides, compare_ints);
-    return n > 0 ? sides[n / 2] : 0;
+    *median = n > 0 ? sides[n / 2] : 0;
+    return 0;
 }
 
 /* The largest usual size that does not enlarge most images; the median itself where all are tiny. */
-static int choose_size(const mnas_folder_list *list) {
+static int choose_size(int *size, const mnas_folder_list *list) {
     static const int usual[] = {224, 192, 160, 128, 96, 64, 48, 32};
-    int median = median_side(list);
-    if (median == 0) return 32; /* nothing decodes: decoding will say so */
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        if (usual[i] <= median) return usual[i];
-    return median;
+    int rc = median_side(size, list);
+    if (rc < 0) return rc;
+    int median = *size;
+    if (median == 0) *size = 32; /* nothing decodes: decoding will say so */
+    for (size_t i = sizeof usual / sizeof *usual; i-- > 0;)
+        if (usual[i] <= median) *size = usual[i];
+    return 0;
 }
 
 static int count_files(mnas_dataset_shape *out, const mnas_folder_list *list) {
@@ -170,8 +182,10 @@ static int shape(const void *opts, mnas_dataset_shape *out) {
     if (rc == 0) rc = mnas_folder_sniff(&list);
     if (rc == 0) rc = count_files(out, &list);
     if (rc == 0) rc = mnas_dataset_name_classes(out, (const char *const *)list.classes, list.n_classes);
+    int size = (int)o->common.size;
+    if (rc == 0 && size == 0) rc = choose_size(&size, &list);
     if (rc == 0) {
-        out->height = out->width = o->common.size ? (int)o->common.size : choose_size(&list);
+        out->height = out->width = size;
         out->channels = (int)o->channels;
         out->classes = list.n_classes;
         out->n_ignored = list.n_ignored;
@@ -284,7 +298,7 @@ static void decode_chunk(pool *p) {
 
 static int hand_on(pool *p, const job *j, const mnas_decode_sink *sink) {
     if (j->rc == 0) return sink->emit(sink->user, j->pixels, j->file->label);
-    if (j->rc == MNAS_ERR_MEMORY)
+    if (is_passing(j->rc))
         return mnas_error_set(j->rc, "%s: %s", mnas_folder_name(p->list, j->file), j->reason);
     const char *name = mnas_folder_name(p->list, j->file);
     if (p->n_skipped++ < MAX_NAMED) mnas_log_warn("skipped %s: %s", name, j->reason);

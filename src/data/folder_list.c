@@ -74,6 +74,11 @@ typedef struct walk {
     } above[MAX_DEPTH]; /* the folders we are in: one of them again is a loop */
 } walk;
 
+/* Wraps round for years that a file may claim and nobody sees: it is compared alone. */
+static int64_t time_ns(const struct timespec *t) {
+    return (int64_t)((uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec);
+}
+
 static int add_file(walk *w, const char *relative, const struct stat *st) {
     mnas_folder_list *l = w->list;
     if (l->n_files == l->cap) {
@@ -82,12 +87,11 @@ static int add_file(walk *w, const char *relative, const struct stat *st) {
         if (!moved) return no_memory(l->root);
         l->files = moved, l->cap = cap;
     }
-    l->files[l->n_files++] =
-        (mnas_folder_file){.name = l->names.len,
-                           .size = st ? (int64_t)st->st_size : -1,
-                           .mtime_ns = st ? st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec : 0,
-                           .label = (uint16_t)w->label,
-                           .split = (uint8_t)w->split};
+    l->files[l->n_files++] = (mnas_folder_file){.name = l->names.len,
+                                                .size = st ? (int64_t)st->st_size : -1,
+                                                .mtime_ns = st ? time_ns(&st->st_mtim) : 0,
+                                                .label = (uint16_t)w->label,
+                                                .split = (uint8_t)w->split};
     mnas_str_append_n(&l->names, relative, strlen(relative) + 1);
     return mnas_str_ok(&l->names) ? 0 : no_memory(l->root);
 }
@@ -233,6 +237,24 @@ static int check_split_layout(mnas_folder_list *l, const entries *e) {
     return 0;
 }
 
+/* Train/ and Test/ are no classes, and nobody would see it from the accuracies. */
+static int check_whole_layout(const mnas_folder_list *l) {
+    static const char *const splits[] = {"train",      "training", "val",  "valid",
+                                         "validation", "dev",      "test", "testing"};
+    enum { N_SPLITS = sizeof splits / sizeof *splits };
+    int n_like_splits = 0;
+    for (int k = 0; k < l->n_classes; k++) {
+        size_t i = 0;
+        while (i < N_SPLITS && strcasecmp(l->classes[k], splits[i]) != 0) i++;
+        n_like_splits += i < N_SPLITS;
+    }
+    if (n_like_splits < l->n_classes) return 0;
+    return mnas_error_set(MNAS_ERR_FORMAT,
+                          "%s: its folders (%s, %s) look like splits, not like classes; name them train, val "
+                          "and test, with a folder for each class in each",
+                          l->root, l->classes[0], l->classes[1]);
+}
+
 int mnas_folder_read(mnas_folder_list *out, const char *dir) {
     entries top = {0};
     *out = (mnas_folder_list){0};
@@ -242,6 +264,7 @@ int mnas_folder_read(mnas_folder_list *out, const char *dir) {
     bool by_split = has_folder(out->root, "train");
     if (by_split) rc = check_split_layout(out, &top);
     if (rc == 0) rc = read_classes(out, by_split ? "train" : "");
+    if (rc == 0 && !by_split) rc = check_whole_layout(out);
     if (rc == 0) rc = read_part(out, by_split ? "train" : "", MNAS_SPLIT_TRAIN);
     if (rc == 0 && out->has_val) rc = read_part(out, "val", MNAS_SPLIT_VAL);
     if (rc == 0 && out->has_test) rc = read_part(out, "test", MNAS_SPLIT_TEST);
@@ -294,13 +317,20 @@ static bool named_as_image(const char *name) {
     return false;
 }
 
-static bool begins_as_image(const char *path) {
+/* What cannot be read by its rights is no image; what cannot be read for another reason is an error. */
+static int begins_as_image(bool *is_image, const char *path) {
     uint8_t bytes[MNAS_IMAGE_SNIFF_BYTES];
+    *is_image = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
+    if (fd < 0) {
+        int rc = mnas_error_errno("%s", path);
+        return access(path, R_OK) == 0 ? rc : 0;
+    }
     ssize_t n = read(fd, bytes, sizeof bytes);
+    int rc = n < 0 ? mnas_error_errno("%s", path) : 0;
     close(fd);
-    return n > 0 && mnas_image_sniff(bytes, (size_t)n) != MNAS_IMAGE_UNKNOWN;
+    *is_image = n > 0 && mnas_image_sniff(bytes, (size_t)n) != MNAS_IMAGE_UNKNOWN;
+    return rc;
 }
 
 int mnas_folder_sniff(mnas_folder_list *list) {
@@ -309,8 +339,10 @@ int mnas_folder_sniff(mnas_folder_list *list) {
         const char *name = mnas_folder_name(list, f);
         char *path = join(list->root, name);
         if (!path) return no_memory(list->root);
-        f->is_image = named_as_image(name) || begins_as_image(path);
+        f->is_image = named_as_image(name);
+        int rc = f->is_image ? 0 : begins_as_image(&f->is_image, path);
         free(path);
+        if (rc < 0) return rc;
         if (!f->is_image) list->n_ignored++;
     }
     return 0;

@@ -125,7 +125,8 @@ static void read_rows(jpeg_job *job) {
 /* One step; libjpeg's complaint becomes ours. */
 static int guarded(jpeg_job *job, void (*step)(jpeg_job *)) {
     if (setjmp(job->jump) != 0)
-        return mnas_error_set(job->memory ? MNAS_ERR_MEMORY : MNAS_ERR_FORMAT, "JPEG: %s", job->message);
+        return mnas_error_set(job->memory ? MNAS_ERR_MEMORY : MNAS_ERR_FORMAT, "%sJPEG: %s",
+                              job->memory ? "out of memory: " : "", job->message);
     step(job);
     return job->rc;
 }

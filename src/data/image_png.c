@@ -21,6 +21,7 @@ typedef struct png_job {
     png_infop info;
     jmp_buf jump;
     char message[160];
+    bool memory; /* none was left */
     const uint8_t *bytes;
     size_t n, at;
     int rc, components;
@@ -33,6 +34,19 @@ static void fail(png_structp png, png_const_charp message) {
     png_job *job = png_get_error_ptr(png);
     snprintf(job->message, sizeof job->message, "%s", message);
     longjmp(job->jump, 1);
+}
+
+/* libpng's own words do not tell a lack of memory from damage, for which a file is skipped. */
+static png_voidp allocate(png_structp png, png_alloc_size_t n) {
+    png_job *job = png_get_mem_ptr(png);
+    void *p = malloc(n);
+    if (!p) job->memory = true;
+    return p;
+}
+
+static void release(png_structp png, png_voidp p) {
+    (void)png;
+    free(p);
 }
 
 static void ignore_warning(png_structp png, png_const_charp message) {
@@ -100,7 +114,9 @@ static void convert(const png_job *job) {
 
 /* One step; libpng's complaint becomes ours. */
 static int guarded(png_job *job, void (*step)(png_job *)) {
-    if (setjmp(job->jump) != 0) return mnas_error_set(MNAS_ERR_FORMAT, "PNG: %s", job->message);
+    if (setjmp(job->jump) != 0)
+        return mnas_error_set(job->memory ? MNAS_ERR_MEMORY : MNAS_ERR_FORMAT, "%sPNG: %s",
+                              job->memory ? "out of memory: " : "", job->message);
     step(job);
     return job->rc;
 }
@@ -108,7 +124,8 @@ static int guarded(png_job *job, void (*step)(png_job *)) {
 int mnas_image_decode_png(mnas_image *out, const uint8_t *bytes, size_t n, int channels, bool size_only) {
     png_job job = {.bytes = bytes, .n = n, .image = out};
     *out = (mnas_image){.channels = channels};
-    job.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, fail, ignore_warning);
+    job.png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, fail, ignore_warning, &job, allocate, release);
     if (job.png) job.info = png_create_info_struct(job.png);
     int rc = job.info ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "no memory to decode a PNG");
     if (rc == 0) rc = guarded(&job, read_header);
