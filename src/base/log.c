@@ -34,6 +34,12 @@ static void put(const char *line, size_t n) {
     (void)done; /* nobody is left to tell */
 }
 
+/* File names and what other programs said must not steer the terminal. */
+static void tame(char *text) {
+    for (; *text; text++)
+        if (((unsigned char)*text < 32 && *text != '\n' && *text != '\t') || *text == 127) *text = '?';
+}
+
 void mnas_log(mnas_log_level level, const char *fmt, ...) {
     static const char *const prefix[] = {"debug: ", "", "warning: ", "error: "};
     if (level < threshold()) return;
@@ -44,6 +50,7 @@ void mnas_log(mnas_log_level level, const char *fmt, ...) {
     va_start(args, fmt);
     n = vsnprintf(line + used, sizeof line - used - 1, fmt, args);
     va_end(args);
+    tame(line + used);
     used = strlen(line);
     line[used++] = '\n';
     put(line, used);
@@ -58,6 +65,7 @@ void mnas_log_live(const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(line + used, sizeof line - used, fmt, args);
     va_end(args);
+    tame(line + used);
     put(line, strlen(line));
     live_shown = true;
 }

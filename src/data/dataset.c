@@ -204,7 +204,7 @@ void mnas_dataset_append_line(mnas_str *lines, const char *text) {
     size_t at = lines->len;
     mnas_str_append(lines, text);
     for (; at < lines->len; at++)
-        if (lines->data[at] == '\n') lines->data[at] = '?';
+        if ((unsigned char)lines->data[at] < 32 || lines->data[at] == 127) lines->data[at] = '?';
     mnas_str_append(lines, "\n");
 }
 

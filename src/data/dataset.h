@@ -60,7 +60,7 @@ typedef struct mnas_dataset_shape {
     mnas_str class_names; /* a line for each class, or empty */
 } mnas_dataset_shape;
 
-/* Text of outside, with the newline that ends it and none inside. */
+/* Text of outside, with the newline that ends it and no control characters inside. */
 void mnas_dataset_append_line(mnas_str *lines, const char *text);
 /* MNAS_ERR_MEMORY, or 0. */
 int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n);
