@@ -147,16 +147,13 @@ int mnas_db_open(mnas_db *db, const char *path, bool create) {
     if (rc < 0) return rc;
     if (!create && !mnas_file_exists(path))
         return mnas_error_set(MNAS_ERR_MISSING, "%s: no such study", path);
-    if (create) {
-        rc = open_as(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-        if (rc == 0)
-            rc = mnas_db_exec(
-                db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-    } else {
-        rc = open_reading(db);
-    }
+    rc = create ? open_as(db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) : open_reading(db);
     if (rc < 0) mnas_db_close(db);
     return rc;
+}
+
+int mnas_db_make_durable(const mnas_db *db) {
+    return mnas_db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
 }
 
 void mnas_db_close(mnas_db *db) {

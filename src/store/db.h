@@ -19,6 +19,8 @@ typedef struct mnas_db {
 /* create = false: MNAS_ERR_MISSING where there is no file, and nothing can be written through the connection. */
 int mnas_db_open(mnas_db *db, const char *path, bool create);
 void mnas_db_close(mnas_db *db);
+/* Before the first write: changes the file, so it must be known to be ours. */
+int mnas_db_make_durable(const mnas_db *db);
 
 int mnas_db_exec(const mnas_db *db, const char *sql);
 int mnas_db_pragma_int(const mnas_db *db, const char *name, int64_t *value);

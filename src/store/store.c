@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,10 +29,17 @@ enum { APPLICATION_ID = 0x6d6e6173 /* "mnas" */, LOCK_TRIES = 20, LOCK_PAUSE_MS 
 
 /* ---- the lock ---- */
 
+/* A study has one lock, by whatever link it is opened. */
+static int lock_name(char *name, size_t n, const char *path) {
+    char target[PATH_MAX];
+    return mnas_str_format(name, n, "%s.lock", realpath(path, target) ? target : path);
+}
+
 /* The last writer may be dying just now, with a child that has not yet closed what it inherited: try for a second. */
 static int lock_study(mnas_store *store, const char *path) {
-    char name[sizeof store->db.path + 8];
-    snprintf(name, sizeof name, "%s.lock", path);
+    char name[PATH_MAX + 8];
+    int rc = lock_name(name, sizeof name, path);
+    if (rc < 0) return rc;
     store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (store->lock_fd < 0) return mnas_error_errno("%s: cannot lock the study", name);
     for (int i = 0; flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
@@ -43,6 +51,16 @@ static int lock_study(mnas_store *store, const char *path) {
         mnas_clock_sleep_ms(LOCK_PAUSE_MS);
     }
     return 0;
+}
+
+bool mnas_store_is_written(const char *path) {
+    char name[PATH_MAX + 8];
+    if (lock_name(name, sizeof name, path) < 0) return false;
+    const int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return held;
 }
 
 /* ---- schema ---- */
@@ -96,17 +114,16 @@ static int create_schema(mnas_store *store) {
     return run_schema(store, &sql);
 }
 
-static int check_schema(mnas_store *store, bool may_create) {
+/* *is_new: an empty file, which may become a study. */
+static int check_schema(mnas_store *store, bool *is_new) {
     int64_t n_changes, id, version;
     const mnas_db *db = &store->db;
     int rc = mnas_db_pragma_int(db, "schema_version", &n_changes);
     if (rc == 0) rc = mnas_db_pragma_int(db, "application_id", &id);
     if (rc == 0) rc = mnas_db_pragma_int(db, "user_version", &version);
     if (rc < 0) return rc;
-    if (n_changes == 0 && id == 0 && version == 0) {
-        if (may_create) return create_schema(store);
-        return mnas_error_set(MNAS_ERR_FORMAT, "%s: no study (an empty file)", db->path);
-    }
+    *is_new = n_changes == 0 && id == 0 && version == 0;
+    if (*is_new) return 0;
     if (id != APPLICATION_ID)
         return mnas_error_set(MNAS_ERR_FORMAT, "%s: no study of mnas, but another program's SQLite file",
                               db->path);
@@ -115,6 +132,26 @@ static int check_schema(mnas_store *store, bool may_create) {
     return mnas_error_set(MNAS_ERR_FORMAT, "%s: schema version is %lld, this mnas knows %d%s", db->path,
                           (long long)version, MNAS_STORE_SCHEMA,
                           version > MNAS_STORE_SCHEMA ? "; use a newer mnas" : "");
+}
+
+/* A view may compute for ever, and a trigger writes what nobody asked for: a study of ours has neither. */
+static int check_tables(mnas_store *store) {
+    sqlite3_stmt *stmt;
+    bool row;
+    const char *type = NULL, *name = NULL;
+    int rc = mnas_db_prepare(&store->db, &stmt,
+                             "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+                             " OR sql LIKE 'CREATE VIRTUAL%' LIMIT 1");
+    if (rc < 0) return rc;
+    rc = mnas_db_step(&store->db, stmt, &row);
+    if (rc == 0 && row) rc = mnas_db_text_view(stmt, 0, &type);
+    if (rc == 0 && row) rc = mnas_db_text_view(stmt, 1, &name);
+    if (rc == 0 && row)
+        rc = mnas_error_set(MNAS_ERR_FORMAT,
+                            "%s: it has the %s \"%s\"; a study has tables alone: not written by mnas",
+                            store->db.path, type ? type : "?", name ? name : "?");
+    sqlite3_finalize(stmt);
+    return rc;
 }
 
 static int check_integrity(mnas_store *store) {
@@ -132,6 +169,12 @@ static int check_integrity(mnas_store *store) {
     return rc;
 }
 
+static int prepare_writing(mnas_store *store, bool is_new) {
+    int rc = mnas_db_make_durable(&store->db);
+    if (rc == 0) rc = is_new ? create_schema(store) : check_integrity(store);
+    return rc == 0 && store->schema < MNAS_STORE_SCHEMA ? upgrade_schema(store) : rc;
+}
+
 /* ---- life ---- */
 
 /* A limit on file sizes ends in an error of write, as a full disk does, and not in our death. */
@@ -146,6 +189,7 @@ int mnas_store_open(mnas_store **out, const char *path, mnas_store_mode mode) {
     if (!store) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: study %s", path);
     store->lock_fd = -1;
     struct stat st;
+    bool is_new = false;
     int rc = 0;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) /* before a lock is left beside it */
         rc = mnas_error_set(MNAS_ERR_FORMAT, "%s: no study, but a folder or a device", path);
@@ -154,9 +198,11 @@ int mnas_store_open(mnas_store **out, const char *path, mnas_store_mode mode) {
         rc = lock_study(store, path);
     }
     if (rc == 0) rc = mnas_db_open(&store->db, path, mode == MNAS_STORE_WRITE);
-    if (rc == 0) rc = check_schema(store, mode == MNAS_STORE_WRITE);
-    if (rc == 0 && mode == MNAS_STORE_WRITE) rc = check_integrity(store);
-    if (rc == 0 && mode == MNAS_STORE_WRITE && store->schema < MNAS_STORE_SCHEMA) rc = upgrade_schema(store);
+    if (rc == 0) rc = check_schema(store, &is_new);
+    if (rc == 0) rc = check_tables(store);
+    if (rc == 0 && mode == MNAS_STORE_READ && is_new)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "%s: no study (an empty file)", path);
+    if (rc == 0 && mode == MNAS_STORE_WRITE) rc = prepare_writing(store, is_new);
     if (rc < 0)
         mnas_store_close(store);
     else

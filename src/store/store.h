@@ -29,6 +29,8 @@ typedef enum { MNAS_STORE_READ, MNAS_STORE_WRITE } mnas_store_mode;
 /* WRITE creates the file where it is missing. MNAS_ERR_MISSING, MNAS_ERR_BUSY (another writer),
  * MNAS_ERR_FORMAT (no study, damaged, or of a newer schema). */
 int mnas_store_open(mnas_store **out, const char *path, mnas_store_mode mode);
+/* Whether another process, or another mnas_store of this one, has it open for writing just now. */
+bool mnas_store_is_written(const char *path);
 void mnas_store_close(mnas_store *store); /* undoes what was begun and not committed; NULL is allowed */
 
 int mnas_store_begin(mnas_store *store);

@@ -194,7 +194,15 @@ static void test_one_writer(void **state) {
     assert_null(second);
     assert_int_equal(mnas_store_open(&second, path, MNAS_STORE_READ), 0);
     mnas_store_close(second);
+    assert_true(mnas_store_is_written(path));
+    char link[600];
+    snprintf(link, sizeof link, "%s.link", path);
+    assert_int_equal(symlink(path, link), 0); /* the same study by another name */
+    assert_int_equal(mnas_store_open(&second, link, MNAS_STORE_WRITE), MNAS_ERR_BUSY);
+    assert_true(mnas_store_is_written(link));
+    unlink(link);
     mnas_store_close(store);
+    assert_false(mnas_store_is_written(path));
     mnas_store_close(open_writing());
 }
 
@@ -233,7 +241,28 @@ static void test_foreign_files(void **state) {
     assert_int_equal(mnas_store_open(&store, path, MNAS_STORE_READ), MNAS_ERR_FORMAT);
     unlink(path);
     execute("CREATE TABLE notes (x)");
+    char *before, *after;
+    size_t n_before, n_after;
+    assert_int_equal(mnas_file_read(path, 1 << 20, &before, &n_before), 0);
     refuse(MNAS_ERR_FORMAT, "another program");
+    assert_int_equal(mnas_file_read(path, 1 << 20, &after, &n_after), 0);
+    assert_int_equal(n_after, n_before);
+    assert_memory_equal(after, before, n_before); /* what is not ours stays as it was */
+    free(before);
+    free(after);
+}
+
+/* A view in a table's place could compute for ever, a trigger write for itself. */
+static void test_views_and_triggers(void **state) {
+    (void)state;
+    mnas_store_close(open_writing());
+    execute("ALTER TABLE setting RENAME TO kept; CREATE VIEW setting AS WITH RECURSIVE c(n) AS"
+            " (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n AS name, n AS value FROM c");
+    refuse(MNAS_ERR_FORMAT, "the view \"setting\"");
+    execute("DROP VIEW setting; ALTER TABLE kept RENAME TO setting");
+    mnas_store_close(open_writing());
+    execute("CREATE TRIGGER more AFTER INSERT ON trial BEGIN DELETE FROM trial; END");
+    refuse(MNAS_ERR_FORMAT, "the trigger \"more\"");
 }
 
 static void test_schema_version(void **state) {
@@ -554,6 +583,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_transaction_is_whole_or_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_writer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_views_and_triggers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_version, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
