@@ -201,7 +201,7 @@ static void test_space(void **state) {
     assert_string_equal(json_string_value(json_array_get(json_object_get(first, "choices"), 0)), "conv");
     json_decref(root);
     root = run_json("space --json");
-    assert_int_equal(json_array_size(json_object_get(root, "spaces")), 5);
+    assert_int_equal(json_array_size(json_object_get(root, "spaces")), 7);
     json_decref(root);
     outcome o = run("space mnasnet-28 --yaml");
     assert_true(text_of(&o)[0] == '#');

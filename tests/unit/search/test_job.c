@@ -69,7 +69,8 @@ static void check(const char *body, int status, const char *words) {
 }
 
 #define RESULT(accuracy)                                                                                     \
-    "{\"result\":{\"val_accuracy_frac\":" accuracy ",\"val_loss\":1,\"train_loss\":1,\"steps\":1,"           \
+    "{\"result\":{\"val_accuracy_frac\":" accuracy                                                           \
+    ",\"val_balanced_frac\":0.5,\"val_loss\":1,\"train_loss\":1,\"steps\":1,"                                \
     "\"n_images\":64,\"train_s\":1,\"eval_s\":0.5,\"images_per_s\":1,\"slab_bytes\":1,\"peak_rss_bytes\":1}" \
     "}"
 
