@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "mnas.h"
+#include "search/pareto.h"
 
 /* ---- JSON ---- */
 
@@ -119,19 +120,13 @@ static void csv_row(mnas_str *row, const mnas_trial *t, bool on_front) {
 
 /* ---- the whole ---- */
 
-static bool contains(const int *numbers, int n, int number) {
-    for (int i = 0; i < n; i++)
-        if (numbers[i] == number) return true;
-    return false;
-}
-
 static int write_csv(const mnas_study *study, int trial, const int *front, int n_front, FILE *out) {
     bool written = fputs(csv_header, out) >= 0;
     for (int i = 0; i < mnas_study_n_trials(study) && written; i++) {
         const mnas_trial *t = mnas_study_trial(study, i);
         mnas_str row = {0};
         if (trial >= 0 && t->number != trial) continue;
-        csv_row(&row, t, contains(front, n_front, t->number));
+        csv_row(&row, t, mnas_pareto_contains(front, n_front, t->number));
         const bool ok = mnas_str_ok(&row);
         written = ok && fputs(row.data, out) >= 0;
         mnas_str_free(&row);

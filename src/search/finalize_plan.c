@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "search/pareto.h"
 
 /* ---- the best of a study ---- */
 
@@ -25,12 +26,6 @@ static int compare(const void *left, const void *right) {
     return a->trial->number < b->trial->number ? -1 : 1;
 }
 
-static bool contains(const int *numbers, int n, int number) {
-    for (int i = 0; i < n; i++)
-        if (numbers[i] == number) return true;
-    return false;
-}
-
 static size_t collect(candidate *out, const mnas_study *study, const mnas_reward *reward, const int *front,
                       int n_front) {
     size_t n = 0;
@@ -38,7 +33,7 @@ static size_t collect(candidate *out, const mnas_study *study, const mnas_reward
         const mnas_trial *t = mnas_study_trial(study, i);
         if (t->state != MNAS_TRIAL_COMPLETE) continue;
         out[n++] = (candidate){t, mnas_reward_value(reward, t->accuracy_frac, t->latency.median_ms),
-                               contains(front, n_front, t->number)};
+                               mnas_pareto_contains(front, n_front, t->number)};
     }
     return n;
 }

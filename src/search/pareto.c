@@ -43,3 +43,9 @@ int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, siz
     free(points);
     return 0;
 }
+
+bool mnas_pareto_contains(const int *front, int n_front, int number) {
+    for (int i = 0; i < n_front; i++)
+        if (front[i] == number) return true;
+    return false;
+}

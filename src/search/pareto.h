@@ -2,11 +2,14 @@
 #ifndef MNAS_SEARCH_PARETO_H
 #define MNAS_SEARCH_PARETO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Indices of the front into front[n], fastest first. A point with a number that is not finite is on no
  * front; of equal points the first counts. */
 int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, size_t n, size_t *front,
                       size_t *n_front);
+/* Whether a trial of this number is on a front, as mnas_study_front gives it. */
+bool mnas_pareto_contains(const int *front, int n_front, int number);
 
 #endif

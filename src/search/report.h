@@ -82,6 +82,7 @@ double mnas_report_beat_probability(int n_beat, int n_after, int n);
 /* For HTML texts and attributes, whoever made the study. */
 void mnas_report_escape(mnas_str *out, const char *text);
 void mnas_report_escape_n(mnas_str *out, const char *text, size_t n);
+void mnas_report_cell(mnas_str *out, const char *text); /* of a table */
 
 void mnas_report_words(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_figures(const mnas_report_facts *facts, mnas_str *out); /* the row of key figures */

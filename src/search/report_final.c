@@ -43,9 +43,7 @@ int mnas_report_final_look(const mnas_report_facts *facts, const mnas_final *fin
     if (final->role == MNAS_FINAL_RANDOM) return 1;
     int look = 2;
     for (int i = 0; i < s->n_finals && strcmp(s->finals[i]->family, final->family) != 0; i++) {
-        bool first = s->finals[i]->role == MNAS_FINAL_BASELINE;
-        for (int k = 0; k < i; k++) first = first && strcmp(s->finals[k]->family, s->finals[i]->family) != 0;
-        look += first;
+        look += s->finals[i]->role == MNAS_FINAL_BASELINE && mnas_verdict_leads_family(s->finals, i);
     }
     return look < MNAS_REPORT_LOOKS ? look : MNAS_REPORT_LOOKS - 1;
 }
@@ -86,12 +84,6 @@ static void paragraph(const mnas_report_source *s, mnas_str *out, const char *cl
 
 /* ---- comparisons ---- */
 
-static void cell(mnas_str *out, const char *text) {
-    mnas_str_append(out, "<td>");
-    mnas_report_escape(out, text);
-    mnas_str_append(out, "</td>");
-}
-
 /* " (1.21 to 1.66)", or what is known of a ratio: 0 and infinity are ends that the samples do not have. */
 static void ratio_interval(char *text, size_t n, double low, double high) {
     if (low == 0 && isinf(high)) {
@@ -109,7 +101,7 @@ static void ratio_interval(char *text, size_t n, double low, double high) {
 static void ratio_cell(mnas_str *out, const mnas_comparison *c, const char *note) {
     char interval[80] = "";
     if (!isfinite(c->ratio)) {
-        cell(out, "-");
+        mnas_report_cell(out, "-");
         return;
     }
     ratio_interval(interval, sizeof interval, c->ratio_low, c->ratio_high);
@@ -121,13 +113,13 @@ static void ratio_cell(mnas_str *out, const mnas_comparison *c, const char *note
 static void gain_cell(mnas_str *out, const mnas_comparison *c) {
     char text[120];
     if (c->n_points < 2 || !isfinite(c->accuracy_gain_frac)) {
-        cell(out, "-");
+        mnas_report_cell(out, "-");
         return;
     }
     const bool known = isfinite(c->gain_low_frac) && isfinite(c->gain_high_frac);
     snprintf(text, sizeof text, known ? "%+.2f (%.2f to %.2f)" : "%+.2f", 100 * c->accuracy_gain_frac,
              100 * c->gain_low_frac, 100 * c->gain_high_frac);
-    cell(out, text);
+    mnas_report_cell(out, text);
 }
 
 static const char *not_at_equal(const mnas_comparison *c) {
@@ -147,8 +139,8 @@ static const char *not_at_equal(const mnas_comparison *c) {
 static void comparison_row(mnas_str *out, const mnas_comparison *c) {
     bool all = strcmp(c->family, "baselines") == 0;
     mnas_str_append(out, "<tr>");
-    cell(out, all ? "all baselines" : mnas_verdict_family_name(c->family));
-    cell(out, strcmp(c->split, "test") == 0 ? "test" : "validation");
+    mnas_report_cell(out, all ? "all baselines" : mnas_verdict_family_name(c->family));
+    mnas_report_cell(out, strcmp(c->split, "test") == 0 ? "test" : "validation");
     mnas_str_appendf(out, "<td>%d</td>", c->n_points);
     ratio_cell(out, c, not_at_equal(c));
     gain_cell(out, c);
@@ -225,13 +217,13 @@ static void state_cell(mnas_str *out, const mnas_final *f) {
 static void number_cells(mnas_str *out, const mnas_final *f) {
     char text[4 * MNAS_HUMAN_BYTES];
     accuracy_text(f->val_accuracy_frac, f->n_val, text);
-    cell(out, text);
+    mnas_report_cell(out, text);
     accuracy_text(f->test_accuracy_frac, f->n_test, text);
-    cell(out, isfinite(f->test_accuracy_frac) ? text : "not tested");
+    mnas_report_cell(out, isfinite(f->test_accuracy_frac) ? text : "not tested");
     latency_text(&f->latency, text);
-    cell(out, text);
+    mnas_report_cell(out, text);
     mnas_clock_duration(f->train_s, text, MNAS_HUMAN_BYTES);
-    cell(out, isfinite(f->train_s) ? text : "-");
+    mnas_report_cell(out, isfinite(f->train_s) ? text : "-");
 }
 
 static void final_row(const mnas_report_facts *facts, mnas_str *out, const mnas_final *f) {
@@ -247,13 +239,13 @@ static void final_row(const mnas_report_facts *facts, mnas_str *out, const mnas_
         state_cell(out, f);
     }
     mnas_human_count(f->params, text);
-    cell(out, text);
+    mnas_report_cell(out, text);
     mnas_human_count(f->macs, text);
-    cell(out, text);
+    mnas_report_cell(out, text);
     snprintf(text, sizeof text, f->input_size > 0 ? "%d" : "-", f->input_size);
-    cell(out, text);
+    mnas_report_cell(out, text);
     snprintf(text, sizeof text, isfinite(f->lr) && f->lr > 0 ? "%.4g" : "-", f->lr);
-    cell(out, text);
+    mnas_report_cell(out, text);
     mnas_str_append(out, "</tr>\n");
 }
 

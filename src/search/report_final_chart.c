@@ -136,16 +136,9 @@ static void curve(picture *p, const mnas_final *first, double *room, size_t *fro
     mnas_str_append(p->c.out, "\"/>\n");
 }
 
-static bool is_first_of_family(const picture *p, int i) {
-    for (int k = 0; k < i; k++) {
-        if (strcmp(p->s->finals[k]->family, p->s->finals[i]->family) == 0) return false;
-    }
-    return true;
-}
-
 static void curves(picture *p, double *room, size_t *front) {
     for (int i = 0; i < p->s->n_finals; i++) {
-        if (p->s->finals[i]->role != MNAS_FINAL_FOUND && is_first_of_family(p, i))
+        if (p->s->finals[i]->role != MNAS_FINAL_FOUND && mnas_verdict_leads_family(p->s->finals, i))
             curve(p, p->s->finals[i], room, front);
     }
 }
@@ -259,7 +252,7 @@ static void equal_line(picture *p, const mnas_comparison *k, int look) {
 static void equal_lines(picture *p) {
     for (int i = 0; p->chosen && p->s->verdict && i < p->s->n_finals; i++) {
         const mnas_final *f = p->s->finals[i];
-        if (f->role != MNAS_FINAL_BASELINE || !is_first_of_family(p, i)) continue;
+        if (f->role != MNAS_FINAL_BASELINE || !mnas_verdict_leads_family(p->s->finals, i)) continue;
         const mnas_comparison *k = mnas_verdict_find(p->s->verdict, f->family, p->test ? "test" : "val");
         if (k && k->kind != MNAS_COMPARE_NOT) equal_line(p, k, mnas_report_final_look(p->facts, f));
     }
@@ -296,11 +289,10 @@ static void keys(const mnas_report_facts *f, mnas_str *out) {
                                                           "rect x=\"6.5\" y=\"1.5\" width=\"9\" height=\"9\"",
                                                           "circle cx=\"11\" cy=\"6\" r=\"5\"",
                                                           "circle cx=\"11\" cy=\"6\" r=\"5\""};
-    picture p = {.s = f->source, .facts = f};
     mnas_str_append(out, "<p class=\"keys\">\n");
     for (int i = 0; i < f->source->n_finals; i++) {
         const mnas_final *final = f->source->finals[i];
-        if (!is_first_of_family(&p, i)) continue;
+        if (!mnas_verdict_leads_family(f->source->finals, i)) continue;
         int look = mnas_report_final_look(f, final);
         char class[24];
         snprintf(class, sizeof class, "mark look%d", look);

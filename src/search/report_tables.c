@@ -13,7 +13,7 @@
 
 enum { RANGE_BYTES = 2 * MNAS_HUMAN_BYTES + 8 };
 
-static void cell(mnas_str *out, const char *text) {
+void mnas_report_cell(mnas_str *out, const char *text) {
     mnas_str_append(out, "<td>");
     mnas_report_escape(out, text);
     mnas_str_append(out, "</td>");
@@ -97,7 +97,7 @@ void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
 static void condition(mnas_str *out, const char *name, const char *value) {
     if (!value || !value[0]) return;
     mnas_str_appendf(out, "<tr><th>%s</th>", name);
-    cell(out, value);
+    mnas_report_cell(out, value);
     mnas_str_append(out, "</tr>\n");
 }
 

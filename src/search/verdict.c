@@ -28,6 +28,12 @@ bool mnas_verdict_is_point(const mnas_final *final, bool test) {
            isfinite(final->latency.median_ms) && isfinite(mnas_verdict_accuracy(final, test));
 }
 
+bool mnas_verdict_leads_family(const mnas_final *const *finals, int i) {
+    for (int k = 0; k < i; k++)
+        if (strcmp(finals[k]->family, finals[i]->family) == 0) return false;
+    return true;
+}
+
 const mnas_final *mnas_verdict_chosen(const mnas_verdict *v, const mnas_final *const *finals, int n_finals) {
     for (int i = 0; i < n_finals; i++) {
         if (v->chosen >= 0 && finals[i]->number == v->chosen) return finals[i];
@@ -132,21 +138,13 @@ static int add_group(sheet *s, const char *family) {
     return 0;
 }
 
-static bool is_first_of_family(const sheet *s, int i) {
-    for (int k = 0; k < i; k++) {
-        if (s->finals[k]->role != MNAS_FINAL_FOUND && strcmp(s->finals[k]->family, s->finals[i]->family) == 0)
-            return false;
-    }
-    return s->finals[i]->role != MNAS_FINAL_FOUND;
-}
-
 /* results: [n_finals + 1] */
 static int collect_groups(sheet *s, mnas_comparison *results) {
     int rc = 0, n_baselines = 0;
     s->groups = mnas_arena_alloc(s->arena, ((size_t)s->n_finals + 1) * sizeof *s->groups);
     if (!s->groups) return alloc_failed();
     for (int i = 0; rc == 0 && i < s->n_finals; i++) {
-        if (!is_first_of_family(s, i)) continue;
+        if (s->finals[i]->role == MNAS_FINAL_FOUND || !mnas_verdict_leads_family(s->finals, i)) continue;
         n_baselines += s->finals[i]->role == MNAS_FINAL_BASELINE;
         s->groups[s->n_groups].result = &results[s->n_groups];
         rc = add_group(s, s->finals[i]->family);

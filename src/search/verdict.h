@@ -14,6 +14,8 @@ int mnas_verdict_compute(mnas_verdict *out, const mnas_final *const *finals, int
 
 /* Whether it is a point of its family's curve on this split: complete, measured, tested where that is asked, no repeat. */
 bool mnas_verdict_is_point(const mnas_final *final, bool test);
+/* Whether no network before it in the plan is of its family. */
+bool mnas_verdict_leads_family(const mnas_final *const *finals, int i);
 double mnas_verdict_accuracy(const mnas_final *final, bool test);
 const mnas_final *mnas_verdict_chosen(const mnas_verdict *v, const mnas_final *const *finals, int n_finals);
 /* NULL where there is none. */

@@ -45,13 +45,6 @@ static const mnas_comparison *comparison(const writer *w, const char *family) {
     return mnas_verdict_find(w->v, family, w->test ? "test" : "val");
 }
 
-static bool is_first_of_family(const writer *w, int i) {
-    for (int k = 0; k < i; k++) {
-        if (strcmp(w->finals[k]->family, w->finals[i]->family) == 0) return false;
-    }
-    return true;
-}
-
 /* The family's fastest network, or its most accurate one (sign 1). */
 static const mnas_final *end_of_family(const writer *w, const char *family, int sign) {
     const mnas_final *end = NULL;
@@ -216,7 +209,7 @@ void mnas_verdict_headline(const mnas_verdict *v, const mnas_final *const *final
     int n = 0;
     snprintf(who, sizeof who, "The best network found, %s,", w.chosen->name);
     for (int i = 0; i < n_finals; i++) {
-        if (finals[i]->role != MNAS_FINAL_BASELINE || !is_first_of_family(&w, i)) continue;
+        if (finals[i]->role != MNAS_FINAL_BASELINE || !mnas_verdict_leads_family(finals, i)) continue;
         const mnas_comparison *c = comparison(&w, finals[i]->family);
         if (c && c->kind != MNAS_COMPARE_NOT) compare_sentence(&w, c, n++ ? "It" : who);
     }
@@ -304,7 +297,8 @@ void mnas_verdict_details(const mnas_verdict *v, const mnas_final *const *finals
     writer w = begin(v, finals, n_finals, out);
     if (w.chosen) choice_sentence(&w);
     for (int i = 0; w.chosen && i < n_finals; i++) {
-        const mnas_comparison *c = is_first_of_family(&w, i) ? comparison(&w, finals[i]->family) : NULL;
+        const mnas_comparison *c =
+            mnas_verdict_leads_family(finals, i) ? comparison(&w, finals[i]->family) : NULL;
         if (!c) continue;
         side_sentences(&w, finals[i], c);
         gain_sentence(&w, c);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/rng.h"
+#include "search/memory_need.h"
 #include "search/search.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -198,17 +199,19 @@ static void test_too_slow(void **state) {
     expect_failures(&o, "timeout", "0.3 s");
 }
 
+/* The limits of this process are its trainings'. */
 static void test_too_large(void **state) {
     (void)state;
     if (SANITIZED) skip(); /* sanitizers map more than any limit allows */
     struct rlimit old, small;
     assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
     small = old;
-    small.rlim_cur = (rlim_t)150 << 20;
+    small.rlim_cur = MNAS_MEMORY_RESERVE_BYTES + (8 << 20);
     mnas_search_options o = fix_options(fix_study, 1);
     assert_int_equal(setrlimit(RLIMIT_DATA, &small), 0);
-    expect_failures(&o, "memory", "MiB are free");
+    fix_expect(mnas_search_run(&o), MNAS_ERR_MEMORY, "even the smallest needs");
     assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+    assert_false(mnas_file_exists(fix_study));
 }
 
 static void test_crashed(void **state) {
