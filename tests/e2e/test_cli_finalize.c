@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "cli_fixture.h"
+#include "tiny_images.h"
 
 #define DIR   MNAS_TEST_TMP "/cli-finalize"
 #define STUDY DIR "/s.db"
@@ -24,38 +24,14 @@
     "--max-images 64 --recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --study " STUDY   \
     " --no-forecast --json --trials "
 
-static void put_u32(FILE *f, uint32_t v) {
-    for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(v >> shift & 255), f);
-}
-
-/* Two classes: bright on the left or on the right. */
-static void write_split(const char *name, uint32_t n) {
-    char path[1200];
-    mnas_rng rng = mnas_rng_stream(1, n, "images");
-    snprintf(path, sizeof path, DIR "/%s-images-idx3-ubyte", name);
-    FILE *images = fopen(path, "wb");
-    snprintf(path, sizeof path, DIR "/%s-labels-idx1-ubyte", name);
-    FILE *labels = fopen(path, "wb");
-    assert_true(images && labels);
-    put_u32(images, 0x803), put_u32(images, n), put_u32(images, 28), put_u32(images, 28);
-    put_u32(labels, 0x801), put_u32(labels, n);
-    for (uint32_t i = 0; i < n; i++) {
-        fputc((int)(i % 2), labels);
-        for (uint32_t p = 0; p < 28 * 28; p++)
-            fputc((int)(((p % 28 < 14) == (i % 2 == 0) ? 150 : 0) + mnas_rng_below(&rng, 100)), images);
-    }
-    assert_int_equal(fclose(images), 0);
-    assert_int_equal(fclose(labels), 0);
-}
-
 static int prepare(void **state) {
     (void)state;
     int rc = system("rm -rf " DIR);
     assert_int_equal(rc, 0);
     assert_int_equal(mnas_file_mkdirs(DIR), 0);
     setenv("MNAS_CACHE_DIR", DIR "/cache", 1);
-    write_split("train", 200);
-    write_split("t10k", 20);
+    tiny_images_write(DIR, "train", 200);
+    tiny_images_write(DIR, "t10k", 20);
     return mnas_file_write_atomic(DIR "/t.jsonl", "", 0);
 }
 

@@ -16,9 +16,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/rng.h"
 #include "cli_fixture.h"
 #include "store/store.h"
+#include "tiny_images.h"
 
 #define DIR   MNAS_TEST_TMP "/cli-search"
 #define STUDY DIR "/s.db"
@@ -30,44 +30,14 @@
 
 /* ---- tiny data ---- */
 
-static void put_u32(FILE *f, uint32_t v) {
-    for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(v >> shift & 255), f);
-}
-
-/* Two classes: bright on the left or on the right. */
-static void write_split(const char *name, uint32_t n) {
-    char path[1200];
-    mnas_rng rng = mnas_rng_stream(1, n, "images");
-    snprintf(path, sizeof path, DIR "/%s-images-idx3-ubyte", name);
-    FILE *images = fopen(path, "wb");
-    snprintf(path, sizeof path, DIR "/%s-labels-idx1-ubyte", name);
-    FILE *labels = fopen(path, "wb");
-    assert_true(images && labels);
-    put_u32(images, 0x803);
-    put_u32(images, n);
-    put_u32(images, 28);
-    put_u32(images, 28);
-    put_u32(labels, 0x801);
-    put_u32(labels, n);
-    for (uint32_t i = 0; i < n; i++) {
-        fputc((int)(i % 2), labels);
-        for (uint32_t p = 0; p < 28 * 28; p++) {
-            uint32_t bright = (p % 28 < 14) == (i % 2 == 0) ? 150 : 0;
-            fputc((int)(bright + mnas_rng_below(&rng, 100)), images);
-        }
-    }
-    assert_int_equal(fclose(images), 0);
-    assert_int_equal(fclose(labels), 0);
-}
-
 static int prepare(void **state) {
     (void)state;
     int rc = system("rm -rf " DIR);
     assert_int_equal(rc, 0);
     assert_int_equal(mnas_file_mkdirs(DIR), 0);
     setenv("MNAS_CACHE_DIR", DIR "/cache", 1);
-    write_split("train", 200);
-    write_split("t10k", 20);
+    tiny_images_write(DIR, "train", 200);
+    tiny_images_write(DIR, "t10k", 20);
     assert_int_equal(mnas_file_write_atomic(DIR "/t.jsonl", "", 0), 0);
     return 0;
 }
