@@ -32,6 +32,10 @@ static void mention_finals(const mnas_study *study) {
     if (n > 0) printf("\nstage two: %d of %d networks complete; chosen: %s\n", n_complete, n, chosen);
 }
 
+static const char *outcome_of(const mnas_study *study, const mnas_trial *t, char buf[64]) {
+    return mnas_study_interrupted(study, t) ? "interrupted" : mnas_cli_trial_outcome(t, buf);
+}
+
 static int print_all(const mnas_study *study) {
     mnas_table table;
     mnas_table_start(&table, "trial|<state|accuracy|latency|reward|parameters|multiply-adds|training");
@@ -40,7 +44,7 @@ static int print_all(const mnas_study *study) {
         char outcome[64], time[32];
         mnas_clock_duration(t->train_s, time, sizeof time);
         mnas_table_cell(&table, "%d", t->number);
-        mnas_table_cell(&table, "%s", mnas_cli_trial_outcome(t, outcome));
+        mnas_table_cell(&table, "%s", outcome_of(study, t, outcome));
         mnas_table_percent(&table, t->accuracy_frac);
         mnas_table_ms(&table, t->latency.median_ms);
         mnas_table_decimals(&table, t->reward, 4);
@@ -88,9 +92,9 @@ static void print_times(const mnas_trial *t) {
     putchar('\n');
 }
 
-static void print_one(const mnas_trial *t) {
+static void print_one(const mnas_study *study, const mnas_trial *t) {
     char outcome[64], text[MNAS_HUMAN_BYTES];
-    printf("%-13s %d, %s\n", "trial", t->number, mnas_cli_trial_outcome(t, outcome));
+    printf("%-13s %d, %s\n", "trial", t->number, outcome_of(study, t, outcome));
     print_blocks(t->arch);
     mnas_human_percent(t->accuracy_frac, text);
     printf("%-13s %s", "accuracy", text);
@@ -127,7 +131,7 @@ static int print(const show_opts *o, const mnas_study *study, const mnas_trial *
         return mnas_study_export(study, trial ? trial->number : -1,
                                  o->csv ? MNAS_EXPORT_CSV : MNAS_EXPORT_JSON, stdout);
     if (!trial) return print_all(study);
-    print_one(trial);
+    print_one(study, trial);
     return 0;
 }
 

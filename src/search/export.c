@@ -36,7 +36,7 @@ static json_t *trial_json(const mnas_study *study, const mnas_trial *t) {
     bool measured = isfinite(t->latency.median_ms);
     return json_pack(
         "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s, s:i, s:o, s:o, s:o}",
+        "s:o, s:s, s:i, s:o, s:o, s:o, s:b}",
         "trial", t->number, "state", mnas_trial_state_name(t->state), "reason", mnas_json_text(t->reason),
         "arch", mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
         mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",
@@ -48,7 +48,8 @@ static json_t *trial_json(const mnas_study *study, const mnas_trial *t) {
         "finished_utc", mnas_json_time(t->finished_unix_ms), "train_s", mnas_json_number(t->train_s),
         "measure_s", mnas_json_number(t->measure_s), "overhead_s", mnas_json_number(t->overhead_s), "seed",
         seed, "attempt", t->attempt, "latency", measured ? mnas_json_latency(&t->latency) : json_null(),
-        "layers", layers_json(study, t->number), "error", mnas_json_text(t->error));
+        "layers", layers_json(study, t->number), "error", mnas_json_text(t->error), "interrupted",
+        mnas_study_interrupted(study, t));
 }
 
 /* ---- CSV ---- */

@@ -35,6 +35,7 @@ typedef struct mnas_report_source {
     const char *(*setting)(const void *context, const char *name); /* NULL where it is not stored */
     const void *context;
     int64_t now_unix_ms;
+    bool is_interrupted; /* trials are running by their rows, and nobody is at work */
     const mnas_final *const *finals; /* of stage two, in the order of the plan; verdict NULL where there was none */
     int n_finals;
     const mnas_verdict *verdict;

@@ -126,7 +126,10 @@ static int read_all(holdings *h, mnas_report_source *s, const mnas_study *study)
     h->trials = malloc(((size_t)s->n_trials + 1) * sizeof *h->trials);
     if (!h->trials)
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a report of %d trials", s->n_trials);
-    for (int i = 0; i < s->n_trials; i++) h->trials[i] = mnas_study_trial(study, i);
+    for (int i = 0; i < s->n_trials; i++) {
+        h->trials[i] = mnas_study_trial(study, i);
+        s->is_interrupted = s->is_interrupted || mnas_study_interrupted(study, h->trials[i]);
+    }
     s->trials = h->trials;
     int rc = mnas_study_front(study, &h->front, &s->n_front);
     if (rc < 0) return rc;

@@ -125,8 +125,8 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
     }
     mnas_str_append(out, f->source->n_finals > 0
                              ? "; the best of many is partly luck, which is why the full trainings above count.</p>\n"
-                             : "; the best of many is partly luck, so train the networks of the front in full and "
-                               "evaluate them on the test split before you choose.</p>\n");
+                             : "; the best of many is partly luck, so let mnas finalize train the best of the front in "
+                               "full, and choose by what they reach then on validation.</p>\n");
 }
 
 void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {
@@ -152,7 +152,10 @@ static void figure(mnas_str *out, const char *value, const char *label, const ch
 static void count_figures(const mnas_report_facts *f, mnas_str *out) {
     char value[32], note[96];
     snprintf(value, sizeof value, "%d", f->n_done);
-    snprintf(note, sizeof note, "%d failed%s", f->n_failed, f->n_running ? ", some still running" : "");
+    snprintf(note, sizeof note, "%d failed%s", f->n_failed,
+             f->n_running == 0           ? ""
+             : f->source->is_interrupted ? ", some interrupted"
+                                         : ", some still running");
     figure(out, value, "complete trials", note);
     snprintf(value, sizeof value, "%d", f->n_front);
     figure(out, value, "on the Pareto front", "no other beats them");

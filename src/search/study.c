@@ -17,6 +17,7 @@ struct mnas_study {
     mnas_snapshot *updates;
     mnas_final *finals;
     size_t n_trials, n_settings, n_updates, n_finals;
+    bool is_written; /* by another process */
 };
 
 static bool possible(double value, double low, double high) {
@@ -58,12 +59,15 @@ int mnas_study_open(mnas_study **out, const char *path) {
     *out = NULL;
     mnas_study *s = calloc(1, sizeof *s);
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: study %s", path);
+    /* asked before the rows are read and after: a search may end or begin in between */
+    s->is_written = mnas_store_is_written(path);
     int rc = mnas_store_open(&s->store, path, MNAS_STORE_READ);
     if (rc == 0) rc = mnas_store_settings(s->store, &s->settings, &s->n_settings);
     if (rc == 0) rc = mnas_store_trials(s->store, &s->trials, &s->n_trials);
     if (rc == 0) rc = mnas_store_updates(s->store, &s->updates, &s->n_updates);
     if (rc == 0) rc = mnas_store_finals(s->store, &s->finals, &s->n_finals);
     if (rc == 0) rc = check_numbers(s);
+    s->is_written = s->is_written || mnas_store_is_written(path);
     if (rc < 0)
         mnas_study_close(s);
     else
@@ -87,6 +91,10 @@ int mnas_study_n_trials(const mnas_study *study) {
 
 const mnas_trial *mnas_study_trial(const mnas_study *study, int i) {
     return i >= 0 && (size_t)i < study->n_trials ? &study->trials[i] : NULL;
+}
+
+bool mnas_study_interrupted(const mnas_study *study, const mnas_trial *trial) {
+    return trial->state == MNAS_TRIAL_RUNNING && !study->is_written;
 }
 
 const char *mnas_study_setting(const mnas_study *study, const char *name) {

@@ -203,6 +203,8 @@ static void test_csv(void **state) {
     json_decref(root);
     free(csv);
     check_refused("show " STUDY " --csv --json", 2, "give one");
+    check_refused("show " STUDY " 99", 2, "trial 99 is not in this study");
+    check_refused("eval " STUDY ":99 --weights none --data fashion-mnist", 2, "trial 99 is not in ");
 }
 
 static void test_json_beside_the_page(void **state) {
