@@ -164,12 +164,34 @@ static int open_existing(search *s, mnas_store_mode mode) {
 
 /* ---- opening what is named ---- */
 
+/* A folder of photos may have grown since: trials on other images are not to be compared. */
+static int compare_data(const search *s) {
+    const struct {
+        const char *name, *what;
+        int64_t value;
+    } numbers[] = {{"n_train", "training images", s->data.n_train},
+                   {"n_val", "validation images", s->data.n_val},
+                   {"classes", "classes", s->data.classes}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        const char *text = stored(s, numbers[i].name);
+        long long was;
+        if (text && mnas_str_to_i64(text, &was) && was != numbers[i].value)
+            return mnas_error_set(MNAS_ERR_MISMATCH,
+                                  "%s has %" PRId64
+                                  " %s now, but %lld when %s was begun; put the images back "
+                                  "as they were, or begin another --study",
+                                  s->options.data, numbers[i].value, numbers[i].what, was, s->options.study);
+    }
+    return 0;
+}
+
 static int read_data(search *s) {
     mnas_dataset *dataset;
     int rc = mnas_dataset_open(&dataset, s->options.data, 0); /* never the test split */
     if (rc < 0) return rc;
     s->data = dataset->info;
     mnas_dataset_close(dataset);
+    if ((rc = compare_data(s)) < 0) return rc;
     mnas_model reference;
     rc = mnas_space_reference(s->space, &reference);
     if (rc == 0) rc = mnas_model_fit_dataset(&reference, &s->data);

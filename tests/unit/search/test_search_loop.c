@@ -193,7 +193,7 @@ static void test_model_argument(void **state) {
     fix_expect(mnas_model_open(&model, arg, 24), 0, NULL);
     assert_int_equal(model.input_size, 24);
     snprintf(arg, sizeof arg, "%s:2", fix_study);
-    fix_expect(mnas_model_open(&model, arg, 0), MNAS_ERR_MISSING, "no trial 2");
+    fix_expect(mnas_model_open(&model, arg, 0), MNAS_ERR_ARG, "it has 2 trials");
     snprintf(arg, sizeof arg, "%s.none:2", fix_study);
     fix_expect(mnas_model_open(&model, arg, 0), MNAS_ERR_MISSING, "no such study");
     fix_expect(mnas_model_open(&model, "mnasnet-a1", 0), 0, NULL);
@@ -460,6 +460,10 @@ static void test_other_options_are_refused(void **state) {
     fix_expect(run(&o, 0), MNAS_ERR_MISMATCH, "--data is fashion-mnist");
     o = made, o.jobs = 2;
     fix_expect(run(&o, 0), MNAS_ERR_MISMATCH, "--jobs is 2");
+    o = made; /* the images are others than they were */
+    fix_execute(fix_study, "UPDATE setting SET value = value + 1 WHERE name = 'n_train'");
+    fix_expect(run(&o, 0), MNAS_ERR_MISMATCH, "has 200 training images now, but 201 when");
+    fix_execute(fix_study, "UPDATE setting SET value = value - 1 WHERE name = 'n_train'");
     /* these may differ */
     o = made, o.trials = 4, o.max_minutes = 5, o.threads = 2, o.trial_timeout_s = 50;
     fix_expect(run(&o, 0), 0, NULL);
