@@ -6,10 +6,13 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ftw.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "base/proc.h"
 #include "blocks/net.h"
+#include "data/cifar.h"
 #include "data/dataset.h"
 #include "fault_loop.h"
 #include "model/weights.h"
@@ -158,6 +161,79 @@ static void test_images(void **state) {
     for (int i = 0; i < N_KINDS; i++) fault_loop(&mapping, kinds[i]);
 }
 
+/* ---- CIFAR-10, and photos ---- */
+
+enum { CIFAR_RECORDS = 4, CIFAR_FILES = 6, PHOTOS = 6 };
+
+static void write_cifar(void) {
+    static uint8_t records[CIFAR_RECORDS * MNAS_CIFAR_RECORD_BYTES];
+    for (size_t i = 0; i < sizeof records; i++)
+        records[i] = (uint8_t)(i % MNAS_CIFAR_RECORD_BYTES == 0 ? i / MNAS_CIFAR_RECORD_BYTES : i * 5);
+    for (int f = 1; f <= CIFAR_FILES; f++) {
+        char path[600], name[32];
+        snprintf(name, sizeof name, f == CIFAR_FILES ? "test_batch" : "data_batch_%d", f);
+        snprintf(path, sizeof path, "%s/%s.bin", dir, name);
+        assert_int_equal(mnas_file_write_atomic(path, records, sizeof records), 0);
+    }
+}
+
+static int open_cifar(void) {
+    char spec[600];
+    mnas_dataset *dataset;
+    snprintf(spec, sizeof spec, "cifar10:path=%s,val=4", dir);
+    const int rc = mnas_dataset_open(&dataset, spec, MNAS_ALLOW_TEST);
+    if (rc < 0) return rc;
+    assert_int_equal(dataset->split[MNAS_SPLIT_TRAIN].n, CIFAR_RECORDS * (CIFAR_FILES - 1) - 4);
+    assert_int_equal(dataset->split[MNAS_SPLIT_TEST].n, CIFAR_RECORDS);
+    mnas_dataset_close(dataset);
+    return 0;
+}
+
+/* JPEG, PNG and a file without a name's end in each class. */
+static void write_photos(void) {
+    static const char *const images[] = {"rgb.png", "large.jpg", "grey.jpg"};
+    for (int i = 0; i < 3 * PHOTOS; i++) {
+        char path[700], *bytes;
+        size_t n;
+        snprintf(path, sizeof path, "%s/unit/data/images/%s", MNAS_SOURCE_DIR "/tests", images[i % 3]);
+        assert_int_equal(mnas_file_read(path, 1 << 20, &bytes, &n), 0);
+        snprintf(path, sizeof path, "%s/photos/%s/%c", dir, i < PHOTOS ? "val" : "train", "ab"[i / 3 % 2]);
+        assert_int_equal(mnas_file_mkdirs(path), 0);
+        const size_t used = strlen(path);
+        snprintf(path + used, sizeof path - used, "/%d%s", i, i % 3 == 0 ? "" : ".jpg");
+        assert_int_equal(mnas_file_write_atomic(path, bytes, n), 0);
+        free(bytes);
+    }
+}
+
+/* No photo may be skipped because the machine failed: the cache would remember it. */
+static int open_photos(void) {
+    char spec[600];
+    mnas_dataset *dataset;
+    snprintf(spec, sizeof spec, "imagefolder:path=%s/photos,test=0", dir);
+    const int rc = mnas_dataset_open(&dataset, spec, 0);
+    if (rc < 0) return rc;
+    assert_int_equal(dataset->info.n_skipped + dataset->info.n_ignored, 0);
+    assert_int_equal(dataset->split[MNAS_SPLIT_TRAIN].n, 2 * PHOTOS);
+    assert_int_equal(dataset->split[MNAS_SPLIT_VAL].n, PHOTOS);
+    mnas_dataset_close(dataset);
+    return 0;
+}
+
+static void test_cifar(void **state) {
+    (void)state;
+    const fault_case c = {"decode CIFAR-10", cache, forget_cache, open_cifar, NULL, NULL, data_words, 0};
+    write_cifar();
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&c, kinds[i]);
+}
+
+static void test_photos(void **state) {
+    (void)state;
+    const fault_case c = {"decode photos", cache, forget_cache, open_photos, NULL, NULL, data_words, 0};
+    write_photos();
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&c, kinds[i]);
+}
+
 static void test_images_on_a_full_disk(void **state) {
     (void)state;
     char spec[64];
@@ -193,6 +269,11 @@ static void test_child(void **state) {
     for (size_t i = 0; i < sizeof child_kinds / sizeof *child_kinds; i++) fault_loop(&c, child_kinds[i]);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
+    (void)st, (void)kind, (void)at;
+    return remove(path);
+}
+
 static int setup(void **state) {
     (void)state;
     mnas_model model;
@@ -217,10 +298,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     forget_cache();
-    rmdir(cache);
-    snprintf(cache, sizeof cache, "%s", dir);
-    forget_cache();
-    rmdir(dir);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     mnas_weights_destroy(weights);
     mnas_graph_destroy(graph);
     return 0;
@@ -229,7 +307,8 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights), cmocka_unit_test(test_weights_on_a_full_disk),
-        cmocka_unit_test(test_images), cmocka_unit_test(test_images_on_a_full_disk),
+        cmocka_unit_test(test_images),  cmocka_unit_test(test_images_on_a_full_disk),
+        cmocka_unit_test(test_cifar),   cmocka_unit_test(test_photos),
         cmocka_unit_test(test_child)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -197,27 +196,103 @@ static void test_search_on_a_full_disk(void **state) {
 
 /* ---- two at once ---- */
 
-static void test_two_searches(void **state) {
-    (void)state;
-    char name[600];
-    snprintf(name, sizeof name, "%s.lock", fix_study);
-    expect_done(search(fix_study), "the first search");
-    const int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666); /* as a running search holds it */
-    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
-    const outcome o = search(fix_study);
+static void put_trials(int *n_running, int *n_interrupted) {
+    mnas_study *study;
+    *n_running = *n_interrupted = 0;
+    if (mnas_study_open(&study, fix_study) < 0) return; /* not there yet */
+    for (int i = 0; i < mnas_study_n_trials(study); i++) {
+        *n_running += mnas_study_trial(study, i)->state == MNAS_TRIAL_RUNNING;
+        *n_interrupted += mnas_study_interrupted(study, mnas_study_trial(study, i));
+    }
+    mnas_study_close(study);
+}
+
+/* A search with a trial under way. */
+static mnas_proc *start_and_wait(void) {
+    int n_running = 0, n_interrupted;
+    fix_remove_study(fix_study);
+    mnas_proc *p = start_search(fix_study);
+    while (n_running == 0) {
+        assert_int_equal(mnas_proc_wait(&p, 1, 2), 0);
+        assert_false(mnas_proc_done(p));
+        put_trials(&n_running, &n_interrupted);
+        assert_int_equal(n_interrupted, 0);
+    }
+    return p;
+}
+
+static void expect_refused(outcome o) {
     assert_int_equal(o.code, 1);
     assert_non_null(strstr(o.err, fix_study));
     assert_non_null(strstr(o.err, "another"));
     assert_non_null(strstr(o.err, "wait for it or stop it"));
-    const char *const show[] = {MNAS_FAULT_BINARY, "show", fix_study, NULL};
-    expect_done(finish(start(show)), "show beside a search");
+}
+
+static outcome show(void) {
+    const char *const argv[] = {MNAS_FAULT_BINARY, "show", fix_study, NULL};
+    return finish(start(argv));
+}
+
+static mnas_proc *start_report(const char *page) {
+    const char *const argv[] = {MNAS_FAULT_BINARY, "report", fix_study, "-o", page, NULL};
+    return start(argv);
+}
+
+/* The first stands still while the others try: it holds its study however long they take. */
+static void test_beside_a_search(void **state) {
+    (void)state;
     char page[600];
+    mnas_proc *first = start_and_wait();
+    mnas_proc_pause(first);
+    expect_refused(search(fix_study));
+    const char *const final[] = {MNAS_FAULT_BINARY, "finalize", fix_study, "--top-k", "1", NULL};
+    expect_refused(finish(start(final)));
+    const outcome shown = show();
+    expect_done(shown, "show beside a search");
+    if (!strstr(shown.out, "running")) fail_msg("shown: %s", shown.out);
     snprintf(page, sizeof page, "%s/page.html", fix_dir);
-    const char *const report[] = {MNAS_FAULT_BINARY, "report", fix_study, "-o", page, NULL};
-    expect_done(finish(start(report)), "report beside a search");
-    close(fd);
-    expect_done(search(fix_study), "after the other search; its lock file is there still");
-    expect_same_table("after two searches");
+    expect_done(finish(start_report(page)), "report beside a search");
+    mnas_proc_resume(first);
+    expect_done(finish(first), "the first search");
+    expect_same_table("beside others");
+}
+
+/* One of two that began at the same moment may have found the study made since it looked. */
+static void expect_refused_or_late(outcome o) {
+    if (o.code == 1 && strstr(o.err, "start again to continue it")) return;
+    expect_refused(o);
+}
+
+/* Started at the same moment, neither held up: the one that does not get the study says so. */
+static void test_two_searches(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fix_remove_study(fix_study);
+        mnas_proc *a = start_search(fix_study), *b = start_search(fix_study);
+        const outcome x = finish(a), y = finish(b);
+        if (x.code != 0) expect_refused_or_late(x);
+        if (y.code != 0) expect_refused_or_late(y);
+        assert_true(x.code == 0 || y.code == 0);
+        expect_whole_study("two searches");
+        expect_same_table("two searches");
+    }
+}
+
+/* What was under way is told from what is under way. */
+static void test_killed_search(void **state) {
+    (void)state;
+    int n_running, n_interrupted;
+    mnas_proc *p = start_and_wait();
+    mnas_proc_kill(p);
+    finish(p);
+    put_trials(&n_running, &n_interrupted);
+    assert_true(n_running > 0);
+    assert_int_equal(n_interrupted, n_running);
+    const outcome shown = show();
+    expect_done(shown, "show after a kill");
+    if (!strstr(shown.out, "interrupted")) fail_msg("shown: %s", shown.out);
+    expect_done(search(fix_study), "after a kill; its lock file is there still");
+    expect_same_table("after a kill");
 }
 
 /* ---- killed ---- */
@@ -287,6 +362,68 @@ static void test_training(void **state) {
     free(old);
 }
 
+/* ---- reports ---- */
+
+static const char old_page[] = "<!DOCTYPE html>the old page\n";
+
+/* True where it is a new one. */
+static bool expect_whole_page(const char *page) {
+    size_t n;
+    char *now = contents(page, &n);
+    const bool old = n == sizeof old_page - 1 && memcmp(now, old_page, n) == 0;
+    if (!old && (strncmp(now, "<!DOCTYPE html>", 15) != 0 || strcmp(now + n - 8, "</html>\n") != 0))
+        fail_msg("%s is neither the old page nor a new one: %zu bytes", page, n);
+    free(now);
+    return !old;
+}
+
+static void test_killed_report(void **state) {
+    (void)state;
+    char page[600];
+    snprintf(page, sizeof page, "%s/killed.html", fix_dir);
+    expect_done(search(fix_study), "search");
+    const double begun_s = mnas_clock_now_s();
+    expect_done(finish(start_report(page)), "report");
+    const double all_s = mnas_clock_now_s() - begun_s;
+    int n_new = 0;
+    mnas_rng rng = mnas_rng_stream((uint64_t)mnas_clock_now_ns(), 0, "kill");
+    for (int i = 0; i < 20; i++) {
+        fix_write(page, old_page, sizeof old_page - 1);
+        mnas_proc *p = start_report(page);
+        mnas_clock_sleep_ms((int64_t)(mnas_rng_uniform(&rng) * all_s * 1000));
+        mnas_proc_kill(p);
+        finish(p);
+        n_new += expect_whole_page(page);
+    }
+    print_message("report: killed 20 times, %d pages were new\n", n_new);
+}
+
+static void test_report_on_a_full_disk(void **state) {
+    (void)state;
+    char page[600], spec[64];
+    int n_failed = 0;
+    snprintf(page, sizeof page, "%s/full.html", fix_dir);
+    expect_done(search(fix_study), "search");
+    for (long room = 0;; room = 3 * room + 1, n_failed++) {
+        fix_write(page, old_page, sizeof old_page - 1);
+        snprintf(spec, sizeof spec, "disk:%ld", room);
+        arm(spec, "main");
+        const outcome o = finish(start_report(page));
+        const bool fired = shared->n_fired > 0;
+        arm(NULL, NULL);
+        if (!fired) break;
+        expect_message(&o, spec);
+        /* the page and its tables, or what SQLite keeps beside a study while it is read */
+        if (!strstr(o.err, "No space left") && !strstr(o.err, "no room on the disk"))
+            fail_msg("%s: %s", spec, o.err);
+        if (!strstr(o.err, "full.") && !strstr(o.err, fix_study)) fail_msg("%s: %s", spec, o.err);
+        assert_false(expect_whole_page(page));
+        expect_done(finish(start_report(page)), spec);
+        assert_true(expect_whole_page(page));
+    }
+    assert_true(n_failed > 3);
+}
+
 static int setup(void **state) {
     if (access(MNAS_FAULT_BINARY, X_OK) < 0) return -1;
     if (fix_setup(state) != 0) return -1;
@@ -310,7 +447,11 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_searches),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_beside_a_search),
+                                       cmocka_unit_test(test_two_searches),
+                                       cmocka_unit_test(test_killed_search),
+                                       cmocka_unit_test(test_killed_report),
+                                       cmocka_unit_test(test_report_on_a_full_disk),
                                        cmocka_unit_test(test_killed_training),
                                        cmocka_unit_test(test_search_on_a_full_disk),
                                        cmocka_unit_test(test_search),
