@@ -1,7 +1,7 @@
 /* mnas.h - the public interface of mnas, platform-aware neural architecture search.
  *
- * Read it top to bottom: errors, the values (blocks, models, spaces), what a network costs, data and devices, training,
- * the search, and what a study holds afterwards. The command line (src/cli) uses this header and src/base alone: whatever
+ * Read it top to bottom: errors, blocks and models, what a network costs, spaces, data, devices, training, the search, stage
+ * two, what a study holds afterwards, and the machine. The command line (src/cli) uses this header and src/base alone: whatever
  * it can do, a program linked with libmnas can do.
  *
  * Conventions. Fallible functions return 0 or a negative mnas_status and leave a message (mnas_error_message). Results come
@@ -237,6 +237,14 @@ int mnas_measure(mnas_latency *out, const mnas_model *model, const char *device_
 /* Append the measurement to a table file for `table:file=F` (JSON lines, created when missing). */
 int mnas_measure_record(const char *path, const mnas_model *model, const mnas_latency *latency);
 
+/* Where the milliseconds of a network go. Layers are timed one by one; they need not add up to its latency. */
+typedef struct mnas_layer_time {
+    char name[64];                /* as in mnas_layer_cost */
+    double ms;
+} mnas_layer_time;
+/* MNAS_ERR_DEVICE where the device cannot. *layers is malloc'ed. */
+int mnas_measure_layers(mnas_layer_time **layers, int *n, const mnas_model *model, const char *device_spec);
+
 /* -------------------------------------------------------------------------------------------------------------- training */
 
 /* A recipe: everything of training that is not the network. Named ones: `proxy` (short trials), `short`, `imagenet-mnasnet`.
@@ -437,8 +445,6 @@ int mnas_study_open(mnas_study **out, const char *path); /* read-only; MNAS_ERR_
 void mnas_study_close(mnas_study *study);
 int mnas_study_n_trials(const mnas_study *study);
 const mnas_trial *mnas_study_trial(const mnas_study *study, int i); /* ordered by number */
-/* The trial is running by its row, but nothing is at work on the study: the same search would begin it again. */
-bool mnas_study_interrupted(const mnas_study *study, const mnas_trial *trial);
 /* Stored setting as text ("space", "data", "target_ms", "command_line", "w", ...) or NULL. */
 const char *mnas_study_setting(const mnas_study *study, const char *name);
 /* Numbers of the trials on the front (accuracy up, latency down; complete ones only), fastest first; *front is malloc'ed. */
@@ -481,14 +487,7 @@ typedef struct mnas_verdict {
 int mnas_study_verdict(const mnas_study *study, mnas_verdict *out);
 void mnas_verdict_free(mnas_verdict *verdict);
 
-/* Where the milliseconds of a network go. Layers are timed one by one; they need not add up to its latency. */
-typedef struct mnas_layer_time {
-    char name[64];                    /* as in mnas_layer_cost */
-    double ms;
-} mnas_layer_time;
-/* MNAS_ERR_DEVICE where the device cannot. *layers is malloc'ed. */
-int mnas_measure_layers(mnas_layer_time **layers, int *n, const mnas_model *model, const char *device_spec);
-/* Of a trial; *n is 0 where they were not taken. *layers is malloc'ed. */
+/* Where the milliseconds of a trial's network go; *n is 0 where they were not taken. *layers is malloc'ed. */
 int mnas_study_layers(const mnas_study *study, int trial, mnas_layer_time **layers, int *n);
 
 /* The strategy's probabilities when it had made n_proposals: of each decision's choices, concatenated. */
