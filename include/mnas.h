@@ -445,6 +445,8 @@ int mnas_study_open(mnas_study **out, const char *path); /* read-only; MNAS_ERR_
 void mnas_study_close(mnas_study *study);
 int mnas_study_n_trials(const mnas_study *study);
 const mnas_trial *mnas_study_trial(const mnas_study *study, int i); /* ordered by number */
+/* The trial is running by its row, but nothing is at work on the study: the same search would begin it again. */
+bool mnas_study_interrupted(const mnas_study *study, const mnas_trial *trial);
 /* Stored setting as text ("space", "data", "target_ms", "command_line", "w", ...) or NULL. */
 const char *mnas_study_setting(const mnas_study *study, const char *name);
 /* Numbers of the trials on the front (accuracy up, latency down; complete ones only), fastest first; *front is malloc'ed. */
