@@ -330,7 +330,7 @@ static int suggest(plan *p, const char *data) {
     s->channels = p->shape.channels, s->classes = p->shape.classes;
     s->stored_size = p->shape.height < p->shape.width ? p->shape.height : p->shape.width;
     mnas_str_format(s->base, sizeof s->base, "%s", s->channels == 1 ? "mnasnet-28" : "mnasnet-32");
-    mnas_threads_use(0);
+    mnas_threads_use(1); /* as the proposed command trains: a busy machine then lengthens it little */
     if ((rc = mnas_space_open(&p->base, s->base)) < 0) return rc;
     choose_length(p);
     if ((rc = choose_size(p)) < 0) return rc;
