@@ -36,7 +36,7 @@ static const mnas_opt options[] = {
     {"max-minutes", MNAS_OPT_FLOAT, AT(max_minutes), NULL, 0.001, 1e7, "minutes",
      "stop after this time; no limit unless given", NULL},
     {"output", MNAS_OPT_STRING, AT(output), "", 0, 0, "DIR",
-     "folder for weights and models; STUDY without .db, with .final, unless given", NULL},
+     "folder for weights and models; STUDY without .db, with .final, unless given; also -o DIR", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};

@@ -80,7 +80,8 @@ static void add_disk(mnas_str *s, const mnas_forecast *f) {
         mnas_str_append(s, "forecast: that does not fit on the disk\n");
 }
 
-int mnas_cli_forecast_text(char **text, const mnas_forecast *forecast, double max_minutes) {
+/* *text is malloc'ed. */
+static int forecast_text(char **text, const mnas_forecast *forecast, double max_minutes) {
     mnas_str s = {0};
     if (forecast->n_trials > 0)
         add_time(&s, forecast, max_minutes);
@@ -114,7 +115,7 @@ static int print_json(const mnas_forecast *f) {
 int mnas_cli_print_forecast(const mnas_forecast *forecast, double max_minutes, bool json) {
     char *text;
     if (json) return print_json(forecast);
-    int rc = mnas_cli_forecast_text(&text, forecast, max_minutes);
+    int rc = forecast_text(&text, forecast, max_minutes);
     if (rc == 0) fputs(text, stdout);
     free(text);
     return rc;
@@ -122,7 +123,7 @@ int mnas_cli_print_forecast(const mnas_forecast *forecast, double max_minutes, b
 
 void mnas_cli_log_forecast(const mnas_forecast *forecast, double max_minutes) {
     char *text, *rest;
-    if (mnas_cli_forecast_text(&text, forecast, max_minutes) < 0) return;
+    if (forecast_text(&text, forecast, max_minutes) < 0) return;
     for (const char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         mnas_log_info("%s", line);
     free(text);

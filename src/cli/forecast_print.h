@@ -4,9 +4,7 @@
 
 #include "mnas.h"
 
-/* The forecast as lines; *text is malloc'ed. max_minutes NaN: no limit. */
-int mnas_cli_forecast_text(char **text, const mnas_forecast *forecast, double max_minutes);
-/* Those lines (or JSON) to stdout. */
+/* The forecast as lines (or JSON) to stdout. max_minutes NaN: no limit. */
 int mnas_cli_print_forecast(const mnas_forecast *forecast, double max_minutes, bool json);
 /* Those lines to stderr, as messages. */
 void mnas_cli_log_forecast(const mnas_forecast *forecast, double max_minutes);
