@@ -105,12 +105,27 @@ int mnas_cli_fail(int status, const char *hint) {
     return exit_code(status);
 }
 
+/* A study is the work of hours: no -o replaces one. */
+static bool is_database(const char *path) {
+    static const char magic[] = "SQLite format 3";
+    char head[sizeof magic] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return false;
+    const size_t n = fread(head, 1, sizeof head, file);
+    fclose(file);
+    return n == sizeof head && memcmp(head, magic, sizeof head) == 0;
+}
+
 int mnas_cli_check_output(const char *output, const char *input) {
     char study[MNAS_OPT_STR];
     const char *colon = strrchr(input, ':');
     snprintf(study, sizeof study, "%.*s", (int)(colon ? colon - input : 0), input);
-    if (!mnas_file_same(output, input) && !mnas_file_same(output, study)) return 0;
-    return mnas_error_set(MNAS_ERR_ARG, "-o %s would overwrite what is read; allowed: another file", output);
+    if (mnas_file_same(output, input) || mnas_file_same(output, study))
+        return mnas_error_set(MNAS_ERR_ARG, "-o %s would overwrite what is read; allowed: another file",
+                              output);
+    if (is_database(output))
+        return mnas_error_set(MNAS_ERR_ARG, "-o %s would overwrite a study; allowed: another file", output);
+    return 0;
 }
 
 int mnas_cli_parse_word(int *out, const char *what, const char *word, int min) {

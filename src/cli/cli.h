@@ -58,7 +58,7 @@ void mnas_cli_catch_signals(void);
 const char *mnas_cli_command_line(void);
 void mnas_cli_set_command_line(int argc, char **argv);
 
-/* MNAS_ERR_ARG where -o names the file that `input` is or that, as STUDY:TRIAL, it lies in. */
+/* MNAS_ERR_ARG where -o names a study, the file that `input` is or that, as STUDY:TRIAL, it lies in. */
 int mnas_cli_check_output(const char *output, const char *input);
 
 /* A whole number in a word ("TRIAL"), min or more. */

@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "cli/cli.h"
 #include "mnas.h"
 
 static void add_search(mnas_str *out, const mnas_suggestion *s, const char *file) {
@@ -66,6 +67,7 @@ int mnas_cli_space_suggest(const char *data, const char *output, bool json) {
     if (rc < 0) return rc;
     add_search(&search, &s, as_path(&path, output[0] ? output : "suggested.yaml"));
     if (!mnas_str_ok(&search)) rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for a command line");
+    if (rc == 0 && output[0]) rc = mnas_cli_check_output(output, "");
     if (rc == 0 && output[0]) rc = mnas_file_write_atomic(output, s.yaml, strlen(s.yaml));
     if (rc == 0 && json)
         rc = print_json(&s, search.data);

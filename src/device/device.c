@@ -78,8 +78,8 @@ int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mna
                           device->class->plugin.name);
 }
 
-void mnas_device_limit(mnas_device *device, double deadline_s) {
-    if (device->class->limit) device->class->limit(device->state, deadline_s);
+void mnas_device_limit(mnas_device *device, double deadline_s, const volatile bool *cancel) {
+    if (device->class->limit) device->class->limit(device->state, deadline_s, cancel);
 }
 
 bool mnas_device_needs_quiet(const mnas_device *device) {

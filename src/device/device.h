@@ -16,9 +16,9 @@ typedef struct mnas_device_class {
     bool needs_quiet;
     /* `opts` outlives the state. *state is handed to the others; may be NULL. */
     int (*open)(void **state, const void *opts);
-    /* From now on end what takes longer than to deadline_s (monotonic) with MNAS_ERR_CANCELLED. NULL where nothing takes
-     * long. */
-    void (*limit)(void *state, double deadline_s);
+    /* From now on end what takes longer than to deadline_s (monotonic), or is under way when *cancel (may be NULL) becomes
+     * true, with MNAS_ERR_CANCELLED. NULL where nothing takes long. */
+    void (*limit)(void *state, double deadline_s, const volatile bool *cancel);
     /* Fills *out whole. MNAS_ERR_INVALID where the network cannot be built, MNAS_ERR_DEVICE where the device fails. */
     int (*measure)(void *state, const mnas_model *model, mnas_latency *out);
     /* Each layer of the folded network on its own; *layers is malloc'ed. NULL where the device cannot. */
@@ -37,7 +37,8 @@ bool mnas_device_can_measure_layers(const mnas_device *device);
 /* MNAS_ERR_DEVICE where it cannot; else as measure_layers above. */
 int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mnas_layer_time **layers,
                                int *n);
-void mnas_device_limit(mnas_device *device, double deadline_s); /* as limit above */
+void mnas_device_limit(mnas_device *device, double deadline_s,
+                       const volatile bool *cancel); /* as limit above */
 bool mnas_device_needs_quiet(const mnas_device *device);
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
 const mnas_plugin *const *mnas_device_plugins(size_t *n);

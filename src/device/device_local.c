@@ -53,8 +53,9 @@ static const double min_cpu_frac = 0.97, max_switches_per_s = 50;
 
 typedef struct local_state {
     const local_opts *opts;
-    int core;          /* -1: not pinned */
-    double deadline_s; /* monotonic; INFINITY: none */
+    int core;                    /* -1: not pinned */
+    double deadline_s;           /* monotonic; INFINITY: none */
+    const volatile bool *cancel; /* or NULL */
 } local_state;
 
 static int choose_core(int64_t wanted, int *core) {
@@ -88,8 +89,10 @@ static int local_open(void **state, const void *opts) {
     return rc;
 }
 
-static void local_limit(void *state, double deadline_s) {
-    ((local_state *)state)->deadline_s = deadline_s;
+static void local_limit(void *state, double deadline_s, const volatile bool *cancel) {
+    local_state *s = state;
+    s->deadline_s = deadline_s;
+    s->cancel = cancel;
 }
 
 static void local_close(void *state) {
@@ -108,6 +111,7 @@ static int ask_child(char **answer, const char *kind, const char *request, const
     const char *const argv[] = {mnas_proc_self(), "worker", kind, NULL};
     const double left_s = s->deadline_s - mnas_clock_now_s();
     *answer = NULL;
+    if (s->cancel && *s->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
     int rc = left_s <= 0 ? MNAS_ERR_TIMEOUT
                          : mnas_proc_run(argv, request, fmin(s->opts->timeout_s, left_s), answer);
     if (rc == MNAS_ERR_TIMEOUT && mnas_clock_now_s() >= s->deadline_s)

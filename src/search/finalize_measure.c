@@ -122,7 +122,7 @@ int mnas_stage_measure(mnas_stage *s) {
     if (!is_needed(s)) return 0;
     int rc = mnas_device_open(&device, mnas_stage_setting(s, "device"));
     if (rc < 0) return rc;
-    if (!isnan(s->options.max_minutes)) mnas_device_limit(device, s->begun_s + 60 * s->options.max_minutes);
+    mnas_device_limit(device, s->begun_s + 60 * s->options.max_minutes, s->options.cancel); /* NaN: none */
     for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = run_pass(s, device, i);
     mnas_device_close(device);
     if (rc != MNAS_ERR_CANCELLED) return rc;

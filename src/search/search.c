@@ -114,6 +114,9 @@ static int fix_settings(search *s) {
     return rc;
 }
 
+/* A search of so many times the trials it was begun for is no longer what its strategy was set up for. */
+static const int much_longer = 4;
+
 static const char *stored(const search *s, const char *name) {
     return mnas_settings_get(s->stored, s->n_stored, name);
 }
@@ -299,6 +302,11 @@ static int create_study(search *s) {
 
 /* Every start of the search, the first one and each resume. */
 static int note_start(search *s) {
+    if (s->n_stored > 0 && s->options.trials > much_longer * s->n_trials)
+        mnas_log_warn(
+            "%s was begun for %d trials, and the strategy's settings stay those of so few; for a long search "
+            "begin another --study (to try one out, --max-trials ends it early)",
+            s->options.study, s->n_trials);
     int rc = set_int(s, "trials", s->options.trials);
     if (rc == 0 && s->options.command_line) /* the last one made the study what it is */
         rc = mnas_store_set(s->store, "command_line", s->options.command_line);
@@ -401,7 +409,7 @@ int mnas_search_run_with(const mnas_search_options *options, const mnas_search_h
     if (s.n_stored == 0 && (rc = check_memory(&s)) < 0) goto out;
     if (s.n_stored == 0 && (rc = create_study(&s)) < 0) goto out;
     if ((rc = note_start(&s)) < 0) goto out;
-    mnas_device_limit(s.device, s.begun_s + 60 * budget_minutes(&s));
+    mnas_device_limit(s.device, s.begun_s + 60 * budget_minutes(&s), options->cancel);
     rc = run(&s);
     mnas_store_note_end(s.store, rc, "finished", "stopped");
     if (rc == 0)

@@ -313,6 +313,8 @@ static void test_output_spares_what_is_read(void **state) {
     check_refused("report " STUDY " -o " STUDY, 2, "would overwrite what is read");
     check_refused("train " STUDY ":0 --data idx:path=" DIR " -o " STUDY, 2, "would overwrite what is read");
     check_refused("report " STUDY " -o /dev/null", 2, "a device or a pipe");
+    check_refused("train mnasnet-small --data idx:path=" DIR " -o " STUDY, 2, "would overwrite a study");
+    check_refused("space suggest --data idx:path=" DIR " -o " STUDY, 2, "would overwrite a study");
     json_decref(run_json("show " STUDY " --json")); /* still a study */
 }
 
