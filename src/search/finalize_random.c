@@ -32,6 +32,9 @@ static int check_space(const mnas_stage *s, const char *name) {
 static void on_progress(void *user, const mnas_search_progress *p) {
     mnas_stage *s = user;
     char name[32];
+    if (p->trial && p->trial->state == MNAS_TRIAL_COMPLETE)
+        mnas_log_info("random search: trial %d has %.2f %% at %.3g ms (%d/%d)", p->trial->number,
+                      100 * p->trial->accuracy_frac, p->trial->latency.median_ms, p->n_complete, p->n_wanted);
     if (!s->options.progress) return;
     snprintf(name, sizeof name, "trial %d", p->number);
     const mnas_finalize_progress out = {.phase = "random search",
