@@ -266,6 +266,11 @@ typedef struct mnas_train_options {
     uint64_t seed;
     const char *output;           /* safetensors file, or NULL */
     const char *init;             /* start from these weights, or NULL */
+    const char *checkpoint;       /* where the training is kept and gone on with, as long as it is the same one; or NULL */
+    double checkpoint_minutes;    /* between two writings of it; 0: after every step */
+    const char *metrics;          /* file of JSON lines, or NULL */
+    const char *tensorboard;      /* folder for an event file, or NULL */
+    int metrics_steps;            /* between two entries of both; 0: a hundredth of an epoch */
     void (*progress)(void *user, const mnas_epoch *epoch); /* may be NULL */
     void *user;
     const volatile bool *cancel;  /* becomes true on Ctrl-C; may be NULL */
@@ -273,14 +278,21 @@ typedef struct mnas_train_options {
 
 typedef struct mnas_train_result {
     double val_accuracy_frac, val_balanced_frac, val_loss, train_loss;
+    double best_accuracy_frac;    /* of all epochs, on validation */
+    int best_epoch;               /* which had it, 1.. */
     int steps;
     int64_t n_images;             /* seen */
     double train_s, eval_s, images_per_s;
     int64_t slab_bytes, peak_rss_bytes;
 } mnas_train_result;
 
-/* Train `model` (its classes, input and channels are set to the dataset's). MNAS_ERR_NAN when the loss is not finite. */
+/* Train `model` (its classes, input and channels are set to the dataset's). MNAS_ERR_NAN when the loss is not finite;
+ * MNAS_ERR_MISMATCH where the checkpoint is of another training (names what differs). With a checkpoint, the weights of the
+ * best epoch are kept beside it (mnas_train_best_path); MNAS_ERR_CANCELLED then has lost no step. */
 int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_options *options);
+
+/* run.ckpt -> run.best.safetensors; any other name: with .best.safetensors behind it. MNAS_ERR_ARG when longer than n. */
+int mnas_train_best_path(char *path, size_t n, const char *checkpoint);
 
 typedef struct mnas_eval_result {
     int64_t n;
