@@ -41,6 +41,7 @@ struct mnas_loader {
         int epoch, batch; /* to be produced next; batch == n_batches: the end mark of an evaluation */
     } plan;
     slot slots[N_SLOTS];
+    int64_t step;   /* calls of next so far */
     int read_slot;  /* lent to the consumer, or its next */
     bool slot_lent; /* slots[read_slot] is in the consumer's hands */
     bool stop;
@@ -67,6 +68,11 @@ static void fill_image(mnas_loader *l, slot *s, int at, uint32_t i) {
                        l->height, l->width, l->channels, draw, &l->norm);
 }
 
+/* An evaluation's end mark is a step. */
+static int steps_per_epoch(const mnas_loader *l) {
+    return l->n_batches + (l->options.shuffle ? 0 : 1);
+}
+
 static void start_epoch(mnas_loader *l) {
     for (int i = 0; i < l->n; i++) l->order[i] = (uint32_t)i;
     if (!l->options.shuffle) return;
@@ -80,8 +86,7 @@ static void produce(mnas_loader *l, slot *s) {
     s->epoch = l->plan.epoch;
     s->n = left <= 0 ? 0 : left < l->options.batch ? left : l->options.batch;
     for (int i = 0; i < s->n; i++) fill_image(l, s, i, l->order[first + i]);
-    int n_steps = l->n_batches + (l->options.shuffle ? 0 : 1);
-    if (++l->plan.batch == n_steps) l->plan.batch = 0, l->plan.epoch++;
+    if (++l->plan.batch == steps_per_epoch(l)) l->plan.batch = 0, l->plan.epoch++;
 }
 
 static void *producer_main(void *arg) {
@@ -195,15 +200,19 @@ int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_spli
     return rc;
 }
 
+static void stop_thread(mnas_loader *l) {
+    if (!l->has_thread) return;
+    pthread_mutex_lock(&l->mutex);
+    l->stop = true;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->mutex);
+    pthread_join(l->thread, NULL);
+    l->has_thread = l->stop = false;
+}
+
 void mnas_loader_destroy(mnas_loader *loader) {
     if (!loader) return;
-    if (loader->has_thread) {
-        pthread_mutex_lock(&loader->mutex);
-        loader->stop = true;
-        pthread_cond_broadcast(&loader->changed);
-        pthread_mutex_unlock(&loader->mutex);
-        pthread_join(loader->thread, NULL);
-    }
+    stop_thread(loader);
     pthread_cond_destroy(&loader->changed);
     pthread_mutex_destroy(&loader->mutex);
     mnas_arena_destroy(loader->arena);
@@ -216,7 +225,25 @@ int mnas_loader_n_batches(const mnas_loader *loader) {
     return loader->n_batches;
 }
 
-void mnas_loader_next(mnas_loader *loader, mnas_batch *out) {
+int64_t mnas_loader_step(const mnas_loader *loader) {
+    return loader->step;
+}
+
+int mnas_loader_seek(mnas_loader *loader, int64_t step) {
+    if (step < 0 || step / steps_per_epoch(loader) > INT32_MAX)
+        return mnas_error_set(MNAS_ERR_ARG, "step is %lld; allowed: 0 or more, up to 2^31 epochs",
+                              (long long)step);
+    stop_thread(loader);
+    for (int i = 0; i < N_SLOTS; i++) loader->slots[i].full = false;
+    loader->read_slot = 0, loader->slot_lent = false;
+    loader->step = step;
+    loader->plan.epoch = (int)(step / steps_per_epoch(loader));
+    loader->plan.batch = (int)(step % steps_per_epoch(loader));
+    start_epoch(loader);
+    return start_thread(loader);
+}
+
+int mnas_loader_next(mnas_loader *loader, mnas_batch *out) {
     pthread_mutex_lock(&loader->mutex);
     if (loader->slot_lent) {
         loader->slots[loader->read_slot].full = false;
@@ -227,5 +254,7 @@ void mnas_loader_next(mnas_loader *loader, mnas_batch *out) {
     while (!s->full) pthread_cond_wait(&loader->changed, &loader->mutex);
     loader->slot_lent = true;
     pthread_mutex_unlock(&loader->mutex);
+    loader->step++;
     *out = (mnas_batch){s->images, s->labels, s->n, s->epoch};
+    return 0;
 }

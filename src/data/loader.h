@@ -16,10 +16,15 @@ typedef struct mnas_augment {
     bool flip; /* horizontal, with probability 1/2 */
 } mnas_augment;
 
+/* Where a training image is cut from. PAD: the whole image, moved by mnas_augment.pad. AREA: a random part of 8 to 100 % of its area,
+ * aspect 3/4 to 4/3, brought to the batch's size. */
+typedef enum { MNAS_CROP_PAD, MNAS_CROP_AREA } mnas_crop;
+
 typedef struct mnas_loader_options {
     int batch;
     bool shuffle;       /* training; false: in order, each image once an epoch, no augmentation */
     int64_t max_images; /* use only the first so many of the split (of a seed-fixed shuffle of it); 0: all */
+    mnas_crop crop;     /* AREA: augment.pad is not used */
     mnas_augment augment;
     double mean[4], std[4]; /* per channel */
     uint64_t seed;
@@ -39,7 +44,14 @@ int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_spli
                        const mnas_loader_options *options);
 void mnas_loader_destroy(mnas_loader *loader);
 int mnas_loader_n_batches(const mnas_loader *loader); /* an epoch */
-/* The next batch; never fails after create. Evaluation: after the last batch n is 0 once, then it starts again. */
-void mnas_loader_next(mnas_loader *loader, mnas_batch *out);
+/* The next batch. Evaluation: after the last batch n is 0 once, then it starts again. Fails only where the machine does
+ * (MNAS_ERR_IO, MNAS_ERR_MEMORY) or nothing decodes any more (MNAS_ERR_FORMAT); out->n is then 0. */
+int mnas_loader_next(mnas_loader *loader, mnas_batch *out);
+
+/* The state of a loader is a pure function of (dataset, options, step). Step: how many calls of mnas_loader_next came before, an
+ * evaluation's end marks counted. A loader that was created anew and moved to the step of another goes on bit for bit like it. */
+int64_t mnas_loader_step(const mnas_loader *loader);
+/* A batch handed out before is no longer valid. MNAS_ERR_ARG for a negative step. */
+int mnas_loader_seek(mnas_loader *loader, int64_t step);
 
 #endif

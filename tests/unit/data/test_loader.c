@@ -245,6 +245,35 @@ static void augmentation_belongs_to_the_image(void **state) {
     assert_memory_equal(images[0], images[1], sizeof images[0]);
 }
 
+/* From any step of one loader another goes on: the same images and labels, epoch and size. */
+static void goes_on_from_any_step(void **state) {
+    (void)state;
+    for (int train = 0; train < 2; train++) {
+        mnas_loader_options o = {.batch = train ? 50 : 9, /* 3 batches an epoch, or 3 and the end mark */
+                                 .shuffle = train,
+                                 .augment = {.pad = train, .flip = train},
+                                 .seed = 6,
+                                 AS_BYTES};
+        mnas_split_kind kind = train ? MNAS_SPLIT_TRAIN : MNAS_SPLIT_VAL;
+        mnas_loader *straight = create(kind, &o), *moved = create(kind, &o);
+        for (int step = 0; step < 9; step++) {
+            mnas_batch expected, got;
+            assert_int_equal(mnas_loader_step(straight), step);
+            assert_int_equal(mnas_loader_next(straight, &expected), 0);
+            if (step % 2 == 0) assert_int_equal(mnas_loader_seek(moved, step), 0);
+            assert_int_equal(mnas_loader_step(moved), step);
+            assert_int_equal(mnas_loader_next(moved, &got), 0);
+            assert_int_equal(got.n, expected.n);
+            assert_int_equal(got.epoch, expected.epoch);
+            assert_memory_equal(got.images, expected.images, (size_t)got.n * IMAGE * sizeof(float));
+            assert_memory_equal(got.labels, expected.labels, (size_t)got.n * sizeof *got.labels);
+        }
+        assert_int_equal(mnas_loader_seek(moved, -1), MNAS_ERR_ARG);
+        mnas_loader_destroy(straight);
+        mnas_loader_destroy(moved);
+    }
+}
+
 static void ends_cleanly_at_any_moment(void **state) {
     (void)state;
     for (int taken = 0; taken < 30; taken++) {
@@ -305,6 +334,7 @@ int main(void) {
         cmocka_unit_test(max_images_is_a_fixed_part),
         cmocka_unit_test(batches_depend_on_the_seed_alone),
         cmocka_unit_test(augmentation_belongs_to_the_image),
+        cmocka_unit_test(goes_on_from_any_step),
         cmocka_unit_test(ends_cleanly_at_any_moment),
         cmocka_unit_test(wrong_options_are_named),
     };
