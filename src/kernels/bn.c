@@ -1,64 +1,51 @@
 /* bn.c - batch-norm and its activation: statistics and application forward, reductions and application backward.
  *
- * The tensor is a matrix [pixels, C]. Several pixels are taken as one row, so that a row is a multiple of the
- * vector width and at least ROW_LANES vectors long whatever C is; coefficients are repeated accordingly, and
- * the sums of a row's repetitions are added at the end. Pixels left over are done one by one in plain C.
- *
- * Statistics are sums of differences from the first pixel, so that a large mean costs no digits; float over
- * blocks of BLOCK_ROWS rows, double across blocks. Sums are per share of the rows (one a thread) and added in order.
+ * What a neighbour does in passing (model/kernel.h: by_producer, by_consumer) is left out here; between two
+ * neighbours that do all of it, the work of a few channels remains. The tensor is a matrix [pixels, C], cut into one
+ * share of the pixels a thread and blocks of a share (norm.c has the loops).
  */
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
-#include "kernels/isa.h"
-#include "model/act.h"
-#include "model/kernel.h"
+#include "kernels/norm.h"
 
-enum { ROW_LANES = 4, BLOCK_ROWS = 64, N_TABLES = 5, SMALL_WORK = 1 << 14, STREAM_BYTES = 24 << 20 };
+enum { BLOCK_BYTES = 1 << 14, SMALL_WORK = 1 << 14, STREAM_BYTES = 24 << 20 };
 
 typedef struct bn {
-    const mnas_isa *isa;
-    int n_threads;
-    size_t channels, repeat, columns; /* columns = repeat * channels */
-    size_t pixels, rows;              /* rows = pixels / repeat */
-    bool stream;                      /* the result is too large to be found in a cache by whoever reads it */
+    mnas_norm own; /* where no neighbour shares the work */
+    size_t pixels, block;
+    bool parallel;
+    bool stream; /* the result is too large to be found in a cache by whoever reads it */
 } bn;
-
-static size_t gcd(size_t a, size_t b) {
-    return b ? gcd(b, a % b) : a;
-}
 
 static bool supports(const mnas_node *node, const mnas_shape *in) {
     (void)in;
     return node->act != MNAS_ACT_SIGMOID;
 }
 
-/* Scratch: N_TABLES coefficient rows of floats, then per thread two rows of doubles and two of floats. */
-static size_t thread_bytes(const bn *b) {
-    return 2 * b->columns * (sizeof(double) + sizeof(float));
-}
-static size_t table_bytes(const bn *b) {
-    return N_TABLES * b->columns * sizeof(float);
+static void destroy(void *state) {
+    if (state) mnas_norm_close(&((bn *)state)->own);
+    free(state);
 }
 
 static int create(void **state, const mnas_node *node, const mnas_shape *in, int batch, bool training,
                   size_t *scratch_bytes) {
     (void)training;
-    bn *b = malloc(sizeof *b);
+    bn *b = calloc(1, sizeof *b);
     if (!b) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
-    b->isa = mnas_isa_get();
-    b->n_threads = omp_get_max_threads();
-    b->channels = (size_t)in[0].c;
-    b->repeat = b->isa->lanes / gcd(b->isa->lanes, b->channels);
-    while (b->repeat * b->channels < ROW_LANES * b->isa->lanes) b->repeat *= 2;
-    b->columns = b->repeat * b->channels;
+    const int rc = mnas_norm_open(&b->own, node, in[0].c);
+    if (rc < 0) {
+        free(b);
+        return rc;
+    }
+    const size_t row_bytes = b->own.columns * sizeof(float);
     b->pixels = (size_t)batch * (size_t)in[0].h * (size_t)in[0].w;
-    b->rows = b->pixels / b->repeat;
-    b->stream = b->pixels * b->channels * sizeof(float) > STREAM_BYTES;
-    *scratch_bytes = table_bytes(b) + (size_t)b->n_threads * thread_bytes(b);
+    b->block = b->own.repeat * (row_bytes < BLOCK_BYTES ? BLOCK_BYTES / row_bytes : 1);
+    b->parallel = b->pixels * b->own.channels > SMALL_WORK;
+    b->stream = b->pixels * b->own.channels * sizeof(float) > STREAM_BYTES;
+    *scratch_bytes = 0;
     *state = b;
     return 0;
 }
@@ -68,121 +55,74 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
 /* Everything a pass needs; x, dy and the result are whole tensors. */
 typedef struct pass {
     const bn *b;
+    const mnas_norm *norm;
     const float *x, *dy;
     float *result;
-    mnas_bn_columns coef;
-    char *scratch;
 } pass;
 
-static float *table(const pass *p, int i) {
-    return (float *)p->scratch + (size_t)i * p->b->columns;
+static pass pass_of(bn *b, const mnas_call *call) {
+    return (pass){.b = b,
+                  .norm = call->norm ? call->norm : &b->own,
+                  .x = call->src[0],
+                  .dy = call->ddst,
+                  .result = call->dst};
 }
 
-static double *totals(const pass *p, int thread) {
-    return (double *)(p->scratch + table_bytes(p->b) + (size_t)thread * thread_bytes(p->b));
+/* First pixel of a share: shares are whole blocks. */
+static size_t share_begin(const pass *p, int share) {
+    const size_t n_blocks = (p->b->pixels + p->b->block - 1) / p->b->block;
+    const size_t first = n_blocks * (size_t)share / (size_t)p->norm->n_shares * p->b->block;
+    return first < p->b->pixels ? first : p->b->pixels;
 }
 
-static void fill(const pass *p, int i, size_t c, double value) {
-    for (size_t r = 0; r < p->b->repeat; r++) table(p, i)[r * p->b->channels + c] = (float)value;
+/* The work on n pixels from float `at` on. */
+typedef void block_fn(const pass *p, size_t at, size_t n, int share);
+
+static void statistics_block(const pass *p, size_t at, size_t n, int share) {
+    mnas_norm_add_sums(p->norm, p->x + at, n, share);
 }
 
-typedef void rows_fn(const pass *p, size_t begin, size_t n, float *part);
-
-static void statistics_rows(const pass *p, size_t begin, size_t n, float *part) {
-    p->b->isa->bn_sums(p->x + begin * p->b->columns, p->coef.mean, n, p->b->columns, part,
-                       part + p->b->columns);
+static void gradient_sums_block(const pass *p, size_t at, size_t n, int share) {
+    mnas_norm_add_gradient_sums(p->norm, p->x + at, p->dy + at, n, NULL, share);
 }
 
-static void gradient_rows(const pass *p, size_t begin, size_t n, float *part) {
-    const size_t at = begin * p->b->columns;
-    p->b->isa->bn_gradient_sums(p->x + at, p->dy + at, &p->coef, n, p->b->columns, part,
-                                part + p->b->columns);
+static void apply_block(const pass *p, size_t at, size_t n, int share) {
+    (void)share;
+    (p->b->stream ? mnas_norm_apply_stream : mnas_norm_apply)(p->norm, p->x + at, n, p->result + at);
 }
 
-/* First row of a thread's share. */
-static size_t share_begin(const bn *b, int thread) {
-    return b->rows * (size_t)thread / (size_t)b->n_threads;
+static void gradient_block(const pass *p, size_t at, size_t n, int share) {
+    (void)share;
+    mnas_norm_gradient(p->norm, p->x + at, p->dy + at, n, p->result + at);
 }
 
-static void sum_share(const pass *p, rows_fn *fn, int thread) {
-    const bn *b = p->b;
-    double *total = totals(p, thread);
-    float *part = (float *)(total + 2 * b->columns);
-    const size_t begin = share_begin(b, thread), end = share_begin(b, thread + 1);
-    memset(total, 0, 2 * b->columns * sizeof *total);
-    for (size_t i = begin; i < end; i += BLOCK_ROWS) {
-        fn(p, i, end - i < BLOCK_ROWS ? end - i : BLOCK_ROWS, part);
-        b->isa->accumulate(part, 2 * b->columns, total);
-    }
+static void sum_share(const pass *p, block_fn *fn, int share) {
+    const size_t end = share_begin(p, share + 1), channels = p->norm->channels;
+    mnas_norm_clear(p->norm, share);
+    for (size_t i = share_begin(p, share); i < end; i += p->b->block)
+        fn(p, i * channels, end - i < p->b->block ? end - i : p->b->block, share);
 }
 
-/* Both sums of every channel over the whole rows; the result is in the first 2 C of thread 0's totals. */
-static double *sum_rows(const pass *p, rows_fn *fn) {
-    const bn *b = p->b;
-    const bool parallel = b->pixels * b->channels > SMALL_WORK;
-#pragma omp parallel for schedule(static) num_threads(b->n_threads) if (parallel)
-    for (int t = 0; t < b->n_threads; t++) sum_share(p, fn, t);
-    double *sum = totals(p, 0);
-    for (int t = 1; t < b->n_threads; t++)
-        for (size_t j = 0; j < 2 * b->columns; j++) sum[j] += totals(p, t)[j];
-    for (size_t k = 0; k < 2; k++)
-        for (size_t c = 0; c < b->channels; c++) {
-            double all = 0;
-            for (size_t r = 0; r < b->repeat; r++) all += sum[k * b->columns + r * b->channels + c];
-            sum[k * b->channels + c] = all; /* never ahead of what is still to be read */
-        }
-    return sum;
-}
-
-typedef void apply_fn(const pass *p, size_t begin, size_t n);
-
-static void forward_rows(const pass *p, size_t begin, size_t n) {
-    const size_t at = begin * p->b->columns;
-    const mnas_isa *isa = p->b->isa;
-    (p->b->stream ? isa->bn_apply_stream : isa->bn_apply)(p->x + at, &p->coef, n, p->b->columns,
-                                                          p->result + at);
-}
-
-static void backward_rows(const pass *p, size_t begin, size_t n) {
-    const size_t at = begin * p->b->columns;
-    p->b->isa->bn_gradient(p->x + at, p->dy + at, &p->coef, n, p->b->columns, p->result + at);
+static void sum_pixels(const pass *p, block_fn *fn) {
+#pragma omp parallel for schedule(static) num_threads(p->norm->n_shares) if (p->b->parallel)
+    for (int t = 0; t < p->norm->n_shares; t++) sum_share(p, fn, t);
 }
 
 /* From the last block to the first: what the sums read last, and what the next operator reads first, is still
  * in the cache. */
-static void apply_rows(const pass *p, apply_fn *fn) {
-    const bn *b = p->b;
-    const bool parallel = b->pixels * b->channels > SMALL_WORK;
-#pragma omp parallel for schedule(static) num_threads(b->n_threads) if (parallel)
-    for (int t = 0; t < b->n_threads; t++) {
-        const size_t begin = share_begin(b, t);
-        for (size_t end = share_begin(b, t + 1); end > begin;) {
-            const size_t n = end - begin < BLOCK_ROWS ? end - begin : BLOCK_ROWS;
-            end -= n;
-            fn(p, end, n);
+static void map_pixels(const pass *p, block_fn *fn) {
+#pragma omp parallel for schedule(static) num_threads(p->norm->n_shares) if (p->b->parallel)
+    for (int t = 0; t < p->norm->n_shares; t++) {
+        const size_t begin = share_begin(p, t), end = share_begin(p, t + 1);
+        for (size_t n_blocks = (end - begin + p->b->block - 1) / p->b->block; n_blocks-- > 0;) {
+            const size_t first = begin + n_blocks * p->b->block, left = end - first;
+            fn(p, first * p->norm->channels, left < p->b->block ? left : p->b->block, t);
         }
     }
 }
 
-/* First element of the pixels that fill no row. */
-static size_t tail(const bn *b) {
-    return b->rows * b->columns;
-}
-
 /* ------------------------------------------------------------------------------------------------- forward */
 
-static mnas_bn_columns coefficients(const pass *p, mnas_act act) {
-    return (mnas_bn_columns){.mean = table(p, 0),
-                             .scale = table(p, 1),
-                             .beta = table(p, 2),
-                             .slope = table(p, 3),
-                             .offset = table(p, 4),
-                             .act = act,
-                             .low = act == MNAS_ACT_NONE ? -INFINITY : 0.0f,
-                             .high = act == MNAS_ACT_RELU6 ? 6.0f : INFINITY};
-}
-
-/* Batch mean and biased variance of channel c, from the sums of differences from the first pixel. */
 static void update_moving(const mnas_call *call, size_t c, double n, double mean, double var) {
     const double keep = call->node->momentum;
     if (call->node->unbiased && n > 1) var *= n / (n - 1);
@@ -190,99 +130,73 @@ static void update_moving(const mnas_call *call, size_t c, double n, double mean
     call->param[3][c] = (float)(keep * (double)call->param[3][c] + (1 - keep) * var);
 }
 
+/* Batch mean and biased variance, from the sums of differences from the shift. */
 static void batch_statistics(const pass *p, const mnas_call *call) {
-    const bn *b = p->b;
-    const size_t channels = b->channels;
-    for (size_t c = 0; c < channels; c++) fill(p, 0, c, (double)p->x[c]);
-    double *sum = sum_rows(p, statistics_rows);
-    for (size_t i = tail(b); i < b->pixels * channels; i++) {
-        const double d = (double)p->x[i] - (double)p->x[i % channels];
-        sum[i % channels] += d;
-        sum[channels + i % channels] += d * d;
-    }
+    const mnas_norm *norm = p->norm;
+    const double *sum = mnas_norm_total(norm), n = (double)p->b->pixels;
     float *saved = call->saved;
-    const double n = (double)b->pixels;
-    for (size_t c = 0; c < channels; c++) {
-        const double d = sum[c] / n, spread = sum[channels + c] / n - d * d, var = spread > 0 ? spread : 0;
-        const double mean = (double)p->x[c] + d;
+    for (size_t c = 0; c < norm->channels; c++) {
+        const double d = sum[c] / n, spread = sum[norm->channels + c] / n - d * d,
+                     var = spread > 0 || isnan(spread) ? spread : 0;
+        const double mean = (double)norm->shift[c] + d;
         saved[c] = (float)mean;
-        saved[channels + c] = (float)(1 / sqrt(var + call->node->epsilon));
+        saved[norm->channels + c] = (float)(1 / sqrt(var + call->node->epsilon));
         update_moving(call, c, n, mean, var);
     }
 }
 
-static int forward(void *state, const mnas_call *call) {
-    const bn *b = state;
-    pass p = {.b = b, .x = call->src[0], .result = call->dst, .scratch = call->scratch};
-    p.coef = coefficients(&p, call->node->act);
-    if (call->training) batch_statistics(&p, call);
+static void set_coefficients(const pass *p, const mnas_call *call) {
+    const mnas_norm *norm = p->norm;
     const float *saved = call->saved;
-    for (size_t c = 0; c < b->channels; c++) {
-        const double rstd = call->training ? (double)saved[b->channels + c]
+    for (size_t c = 0; c < norm->channels; c++) {
+        const double rstd = call->training ? (double)saved[norm->channels + c]
                                            : 1 / sqrt((double)call->param[3][c] + call->node->epsilon);
-        fill(&p, 0, c, (double)(call->training ? saved[c] : call->param[2][c]));
-        fill(&p, 1, c, (double)call->param[0][c] * rstd);
-        fill(&p, 2, c, (double)call->param[1][c]);
+        mnas_norm_set(norm, norm->mean, c, (double)(call->training ? saved[c] : call->param[2][c]));
+        mnas_norm_set(norm, norm->scale, c, (double)call->param[0][c] * rstd);
+        mnas_norm_set(norm, norm->beta, c, (double)call->param[1][c]);
     }
-    apply_rows(&p, forward_rows);
-    for (size_t i = tail(b); i < b->pixels * b->channels; i++) {
-        const size_t c = i % b->channels;
-        const float y = (p.x[i] - p.coef.mean[c]) * p.coef.scale[c] + p.coef.beta[c];
-        p.result[i] = (float)mnas_act_value(p.coef.act, (double)y);
+}
+
+static int forward(void *state, const mnas_call *call) {
+    const pass p = pass_of(state, call);
+    if (call->training) {
+        if (!p.norm
+                 ->by_producer) { /* the first pixel is as near to all others as the moving mean, or nearer */
+            for (size_t c = 0; c < p.norm->channels; c++)
+                mnas_norm_set(p.norm, p.norm->shift, c, (double)p.x[c]);
+            sum_pixels(&p, statistics_block);
+        }
+        batch_statistics(&p, call);
     }
+    set_coefficients(&p, call);
+    if (!p.norm->by_consumer) map_pixels(&p, apply_block);
     return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ backward */
 
-/* dy times the activation's slope. */
-static double gradient_at(const pass *p, size_t i) {
-    const size_t c = i % p->b->channels;
-    const float y = (p->x[i] - p->coef.mean[c]) * p->coef.scale[c] + p->coef.beta[c];
-    return (double)p->dy[i] * mnas_act_slope(p->coef.act, (double)y);
-}
-
-/* dgamma and dbeta, and from them slope and offset of dx = scale g - (x - mean) slope - offset (bn's own
- * formula, with slope = scale rstd dgamma / n, offset = scale dbeta / n). */
+/* dgamma and dbeta, and from them what takes a gradient through the norm. */
 static void parameter_gradients(const pass *p, const mnas_call *call) {
-    const bn *b = p->b;
+    const mnas_norm *norm = p->norm;
+    const double *sum = mnas_norm_total(norm), n = (double)p->b->pixels;
     const float *saved = call->saved;
-    double *sum = sum_rows(p, gradient_rows);
-    for (size_t i = tail(b); i < b->pixels * b->channels; i++) {
-        const size_t c = i % b->channels;
-        sum[c] += gradient_at(p, i);
-        sum[b->channels + c] += gradient_at(p, i) * (double)(p->x[i] - p->coef.mean[c]);
-    }
-    for (size_t c = 0; c < b->channels; c++) {
-        const double rstd = (double)saved[b->channels + c], scale = (double)call->param[0][c] * rstd;
-        const double dgamma = sum[b->channels + c] * rstd, dbeta = sum[c], n = (double)b->pixels;
+    for (size_t c = 0; c < norm->channels; c++) {
+        const double rstd = (double)saved[norm->channels + c], scale = (double)call->param[0][c] * rstd;
+        const double dgamma = sum[norm->channels + c] * rstd, dbeta = sum[c];
         call->dparam[0][c] = (float)dgamma;
         call->dparam[1][c] = (float)dbeta;
-        fill(p, 3, c, scale * rstd * dgamma / n);
-        fill(p, 4, c, scale * dbeta / n);
+        mnas_norm_set(norm, norm->slope, c, scale * rstd * dgamma / n);
+        mnas_norm_set(norm, norm->offset, c, scale * dbeta / n);
     }
 }
 
 static int backward(void *state, const mnas_call *call) {
-    const bn *b = state;
-    const float *saved = call->saved;
-    pass p = {.b = b, .x = call->src[0], .dy = call->ddst, .result = call->dsrc[0], .scratch = call->scratch};
-    p.coef = coefficients(&p, call->node->act);
-    for (size_t c = 0; c < b->channels; c++) {
-        fill(&p, 0, c, (double)saved[c]);
-        fill(&p, 1, c, (double)call->param[0][c] * (double)saved[b->channels + c]);
-        fill(&p, 2, c, (double)call->param[1][c]);
-    }
+    pass p = pass_of(state, call);
+    if (!p.norm->by_consumer) sum_pixels(&p, gradient_sums_block);
     parameter_gradients(&p, call);
-    if (!p.result) return 0;
-    apply_rows(&p, backward_rows);
-    for (size_t i = tail(b); i < b->pixels * b->channels; i++) {
-        const size_t c = i % b->channels;
-        const double d = (double)(p.x[i] - p.coef.mean[c]);
-        p.result[i] = (float)((double)p.coef.scale[c] * gradient_at(&p, i) - d * (double)p.coef.slope[c] -
-                              (double)p.coef.offset[c]);
-    }
+    p.result = call->dsrc[0];
+    if (!p.norm->by_producer && p.result) map_pixels(&p, gradient_block);
     return 0;
 }
 
-const mnas_kernel mnas_kernel_bn = {"batch-norm", supports, create, forward, backward, free};
+const mnas_kernel mnas_kernel_bn = {"batch-norm", supports, create, forward, backward, destroy, false};

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mnas.h"
+#include "model/kernel.h"
 
 enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
 
@@ -48,14 +48,6 @@ typedef struct mnas_dw_weight {
     float *sum; /* [kernel * kernel, width] */
 } mnas_dw_weight;
 
-/* Batch-norm's coefficients of each column: y = act((x - mean) * scale + beta); for the gradient
- * dx = scale * g - (x - mean) * slope - offset, g = dy act'. Activations that clip do so to low and high. */
-typedef struct mnas_bn_columns {
-    const float *mean, *scale, *beta, *slope, *offset;
-    mnas_act act; /* none, relu, relu6, swish, hswish */
-    float low, high;
-} mnas_bn_columns;
-
 /* "columns": a matrix [rows, columns], dense; columns is a multiple of lanes unless said. */
 typedef struct mnas_isa {
     const char *name;
@@ -66,13 +58,14 @@ typedef struct mnas_isa {
     /* sum[j] = sum_i (x[i, j] - shift[j]), square likewise: overwritten */
     void (*bn_sums)(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square);
-    void (*bn_apply)(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y);
+    void (*bn_apply)(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y);
     /* The same past the cache; y aligned to a vector. */
-    void (*bn_apply_stream)(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y);
-    /* sum[j] = sum_i g, sum_x[j] = sum_i g (x - mean): overwritten */
-    void (*bn_gradient_sums)(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
-                             size_t columns, float *sum, float *sum_x);
-    void (*bn_gradient)(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+    void (*bn_apply_stream)(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y);
+    /* sum[j] = sum_i g, sum_x[j] = sum_i g (x - mean): overwritten; g = dy act' is written where not NULL (it may be dy) */
+    void (*bn_gradient_sums)(const float *x, const float *dy, const mnas_norm *bn, size_t rows,
+                             size_t columns, float *sum, float *sum_x, float *g);
+    /* dx = scale g - (x - mean) slope - offset, g = dy act'; act apart from bn's, since dy may be g already */
+    void (*bn_gradient)(const float *x, const float *dy, const mnas_norm *bn, mnas_act act, size_t rows,
                         size_t columns, float *dx);
     /* total[j] += part[j]; any n */
     void (*accumulate)(const float *part, size_t n, double *total);

@@ -17,10 +17,10 @@ LEAF_INLINE void store(float *p, vec x) {
     for (; j + 4 * MNAS_LEAF_LANES <= columns; j += 4 * MNAS_LEAF_LANES) body(__VA_ARGS__, j, 4);            \
     for (; j < columns; j += MNAS_LEAF_LANES) body(__VA_ARGS__, j, 1);
 /* The same with the activation as a constant, too. */
-#define FOR_COLUMNS_OF_ACT(body, ...)                                                                        \
-    if (bn->act == MNAS_ACT_SWISH) {                                                                         \
+#define FOR_COLUMNS_OF_ACT(body, act, ...)                                                                   \
+    if ((act) == MNAS_ACT_SWISH) {                                                                           \
         FOR_COLUMNS(body, __VA_ARGS__, MNAS_ACT_SWISH)                                                       \
-    } else if (bn->act == MNAS_ACT_HSWISH) {                                                                 \
+    } else if ((act) == MNAS_ACT_HSWISH) {                                                                   \
         FOR_COLUMNS(body, __VA_ARGS__, MNAS_ACT_HSWISH)                                                      \
     } else {                                                                                                 \
         FOR_COLUMNS(body, __VA_ARGS__, MNAS_ACT_NONE)                                                        \
@@ -45,7 +45,7 @@ LEAF_INLINE void sums_of(const float *x, const float *shift, size_t rows, size_t
 static void bn_sums(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square){FOR_COLUMNS(sums_of, x, shift, rows, columns, sum, square)}
 
-LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y,
+LEAF_INLINE void apply_to(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y,
                           const bool stream, const mnas_act act, size_t j, const int n) {
     vec mean[4], scale[4], beta[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
@@ -66,19 +66,18 @@ LEAF_INLINE void apply_to(const float *x, const mnas_bn_columns *bn, size_t rows
     }
 }
 
-static void bn_apply(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns, float *y) {
-    FOR_COLUMNS_OF_ACT(apply_to, x, bn, rows, columns, y, false)
+static void bn_apply(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y) {
+    FOR_COLUMNS_OF_ACT(apply_to, bn->act, x, bn, rows, columns, y, false)
 }
 
-static void bn_apply_stream(const float *x, const mnas_bn_columns *bn, size_t rows, size_t columns,
-                            float *y) {
-    FOR_COLUMNS_OF_ACT(apply_to, x, bn, rows, columns, y, true)
+static void bn_apply_stream(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y) {
+    FOR_COLUMNS_OF_ACT(apply_to, bn->act, x, bn, rows, columns, y, true)
     store_fence();
 }
 
-LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
-                                  size_t columns, float *sum, float *sum_x, const mnas_act act, size_t j,
-                                  const int n) {
+LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_norm *bn, size_t rows,
+                                  size_t columns, float *sum, float *sum_x, float *masked, const bool keep,
+                                  const mnas_act act, size_t j, const int n) {
     vec mean[4], scale[4], beta[4], s[4], q[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
     for (int v = 0; v < n; v++) {
@@ -94,18 +93,24 @@ LEAF_INLINE void gradient_sums_of(const float *x, const float *dy, const mnas_bn
             const vec g = passed_back(d * scale[v] + beta[v], low, high, load(dy + k), act);
             s[v] += g;
             q[v] += g * d;
+            if (keep) store(masked + k, g);
         }
     }
     for (int v = 0; v < n; v++)
         store(sum + j + v * MNAS_LEAF_LANES, s[v]), store(sum_x + j + v * MNAS_LEAF_LANES, q[v]);
 }
 
-static void bn_gradient_sums(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
-                             size_t columns, float *sum, float *sum_x){
-    FOR_COLUMNS_OF_ACT(gradient_sums_of, x, dy, bn, rows, columns, sum, sum_x)}
+static void bn_gradient_sums(const float *x, const float *dy, const mnas_norm *bn, size_t rows,
+                             size_t columns, float *sum, float *sum_x, float *g) {
+    if (g) {
+        FOR_COLUMNS_OF_ACT(gradient_sums_of, bn->act, x, dy, bn, rows, columns, sum, sum_x, g, true)
+    } else {
+        FOR_COLUMNS_OF_ACT(gradient_sums_of, bn->act, x, dy, bn, rows, columns, sum, sum_x, g, false)
+    }
+}
 
 /* dx = scale * (g - mean(g) - xhat * mean(g xhat)), xhat = (x - mean) / std; dx may be dy. */
-LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_norm *bn, size_t rows,
                              size_t columns, float *dx, const mnas_act act, size_t j, const int n) {
     vec mean[4], scale[4], beta[4], slope[4], offset[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
@@ -125,7 +130,7 @@ LEAF_INLINE void gradient_to(const float *x, const float *dy, const mnas_bn_colu
     }
 }
 
-static void bn_gradient(const float *x, const float *dy, const mnas_bn_columns *bn, size_t rows,
+static void bn_gradient(const float *x, const float *dy, const mnas_norm *bn, mnas_act act, size_t rows,
                         size_t columns, float *dx) {
-    FOR_COLUMNS_OF_ACT(gradient_to, x, dy, bn, rows, columns, dx)
+    FOR_COLUMNS_OF_ACT(gradient_to, act, x, dy, bn, rows, columns, dx)
 }

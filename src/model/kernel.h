@@ -2,13 +2,39 @@
  * kernels (kernels/) share this contract, which is why it stands below them all.
  *
  * All tensors are dense NHWC f32, 64-byte aligned. Parameters are in the layouts of graph.h. backward() overwrites
- * dsrc[i] and dparam[i] (it never accumulates); dsrc[i] is NULL where no gradient is wanted. dsrc[0] may be the very
+ * dsrc[i] and dparam[i] (and adds only where call.adds says so); dsrc[i] is NULL where no gradient is wanted. dsrc[0] may be the very
  * buffer ddst where the operator says so (mnas_op.inplace_backward).
  */
 #ifndef MNAS_MODEL_KERNEL_H
 #define MNAS_MODEL_KERNEL_H
 
 #include "model/graph.h"
+
+/* A batch-norm with its activation that the operators on both sides of it do in passing, y = act((x - mean) scale + beta).
+ *
+ * by_producer: whoever writes x (call.norm_out) adds up `sums` of what it writes, and backward takes the gradient through
+ *   the norm as it reads it: its ddst is the gradient of y, and dx = scale g - (x - mean) slope - offset.
+ * by_consumer: whoever reads y (call.norm_in) finds x in src, and applies the norm as it reads; backward it writes
+ *   g = dy act'(y) to dsrc and adds up `sums` of it. A gradient that is g already passes no activation again.
+ *
+ * The norm's own node runs between the two and has only the work of a few channels left. kernels/norm.h does the loops.
+ *
+ * Tables have `columns` = repeat x channels floats: several pixels in a row of the tensor make whole vectors of any number of
+ * channels; the first `channels` of a table are the channels. sums [n_shares, 2, columns]: each share of the work overwrites
+ * its own: forward sum x - shift and its square, backward sum g and g (x - mean). */
+typedef struct mnas_norm {
+    bool by_producer, by_consumer;
+    mnas_act act;
+    float low, high; /* where the activation clips */
+    size_t channels, repeat, columns;
+    float *shift; /* moving mean: near x, so that the squares cost no digits */
+    float *mean, *scale, *beta;
+    float *slope, *offset; /* backward */
+    int n_shares;
+    double *sums;
+    float *parts; /* [n_shares, 2, columns]: room for a block's sums before they are added to `sums` */
+    void *memory; /* of all of the above */
+} mnas_norm;
 
 typedef struct mnas_call {
     const mnas_node *node;
@@ -21,9 +47,13 @@ typedef struct mnas_call {
     const float *ddst;
     float *dsrc[MNAS_MAX_INPUTS];
     float *dparam[MNAS_MAX_NODE_PARAMS]; /* untouched for bn's moving statistics */
-    void *saved;   /* mnas_op.saved_bytes, kept from forward to backward of the same step */
-    void *scratch; /* what create() asked for; contents do not survive a call */
-    uint64_t seed; /* of this step, for dropout */
+    void *saved;         /* mnas_op.saved_bytes, kept from forward to backward of the same step */
+    void *scratch;       /* what create() asked for; contents do not survive a call */
+    uint64_t seed;       /* of this step, for dropout */
+    mnas_norm *norm;     /* bn: its own, where a neighbour does part of it; else NULL */
+    mnas_norm *norm_out; /* the one behind this node, where by_producer; else NULL */
+    mnas_norm *norm_in[MNAS_MAX_INPUTS]; /* the one in front of each input, where by_consumer; else NULL */
+    bool adds;                           /* dsrc[0] += instead of =; only where the kernel says it can */
 } mnas_call;
 
 /* A prepared implementation of one node at one batch size. */
@@ -37,6 +67,7 @@ typedef struct mnas_kernel {
     int (*forward)(void *state, const mnas_call *call);
     int (*backward)(void *state, const mnas_call *call);
     void (*destroy)(void *state);
+    bool adds; /* backward can add to dsrc[0]: call.adds */
 } mnas_kernel;
 
 #endif

@@ -141,7 +141,10 @@ static void reference_destroy(void *state) {
     (void)state;
 }
 
-const mnas_kernel mnas_op_reference = {
-    "reference",       reference_supports, reference_create,
-    reference_forward, reference_backward, reference_destroy,
-};
+const mnas_kernel mnas_op_reference = {"reference",
+                                       reference_supports,
+                                       reference_create,
+                                       reference_forward,
+                                       reference_backward,
+                                       reference_destroy,
+                                       false};

@@ -92,4 +92,4 @@ static int backward(void *state, const mnas_call *call) {
                                 (float *)call->ddst, call->scratch);
 }
 
-const mnas_kernel mnas_onednn_op_conv = {"onednn", supports, create, forward, backward, destroy};
+const mnas_kernel mnas_onednn_op_conv = {"onednn", supports, create, forward, backward, destroy, false};
