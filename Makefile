@@ -1,5 +1,5 @@
 # For people; the build itself is CMake (CMakePresets.json). `make` alone prints this help.
-.PHONY: help deps build install demo check check-asan check-tsan check-all bench fuzz fuzz-coverage fuzz-planted format clean
+.PHONY: help deps build install demo check check-asan check-tsan check-onednn3 check-all bench fuzz fuzz-coverage fuzz-planted format clean
 
 help:
 	@echo "mnas: platform-aware neural architecture search"
@@ -12,6 +12,7 @@ help:
 	@echo "  make install     the program and its manual pages, below PREFIX (/usr/local)"
 	@echo "  make check-asan  all tests under the address and undefined-behaviour sanitizers"
 	@echo "  make check-tsan  the tests of our own threads under the thread sanitizer"
+	@echo "  make check-onednn3  the tests that compute, with Debian 13's oneDNN 3.x, which is fetched beside, not installed"
 	@echo "  make bench       training speed beside PyTorch (needs python3-torch)"
 	@echo "  make fuzz        each reader of outside input for FUZZ_SECONDS (60) under libFuzzer; installs clang"
 	@echo "  make fuzz-coverage  which share of each reader's lines the fuzz corpus reaches (at least 80 %)"
@@ -43,6 +44,14 @@ check-asan: deps
 check-tsan: deps
 	@cmake --preset tsan >/dev/null && ninja -C build-tsan
 	@OMP_NUM_THREADS=1 scripts/with-sanitizers ctest --test-dir build-tsan --output-on-failure -R '^test_(loader|dataset_.*|proc|train)$$'
+
+# Skipped, with what apt said, where Debian 13's packages cannot be had.
+check-onednn3: deps
+	@if scripts/fetch-onednn3; then \
+	    cmake -C build-onednn3/debian13/onednn3.cmake --preset release -B build-onednn3 >/dev/null && \
+	    ninja -C build-onednn3 && build-onednn3/mnas doctor | grep "oneDNN *3" && \
+	    ctest --test-dir build-onednn3 --output-on-failure -L '^(ops|golden|train)$$'; \
+	else echo "skipped: no oneDNN 3.x here to build with, see above"; fi
 
 bench: build
 	@bench/run_train.sh

@@ -1,5 +1,6 @@
-/* onednn.c - wrapper of oneDNN 2.6's C API.
+/* onednn.c - wrapper of oneDNN's C API, of 2.6 (Debian 12) and of 3.x (Debian 13); the headers it is compiled with say which.
  *
+ * The two differ in how tensors and operations are described before a primitive exists: one section below, twice.
  * It does not decide which operator runs where: lowerings do. Invariants: primitives are made in create() and
  * never in a training step; memory objects carry no buffer of their own, only the handle of the running call,
  * so one prepared pass must not run on two threads at once.
@@ -8,6 +9,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,57 +59,125 @@ typedef struct geometry {
     dnnl_dims_t strides, pad_before, pad_behind;
 } geometry;
 
+/* ---- 2.x and 3.x: in the one a tensor's description is a struct, in the other an object to be destroyed ---- */
+
+#if DNNL_VERSION_MAJOR >= 3
+
+typedef const_dnnl_memory_desc_t tensor_ref;
+
+static tensor_ref ref(const dnnl_memory_desc_t *tensor) {
+    return *tensor;
+}
+
+static dnnl_status_t describe_tensor(dnnl_memory_desc_t *out, const dnnl_dims_t dims,
+                                     dnnl_format_tag_t layout) {
+    return dnnl_memory_desc_create_with_tag(out, 4, dims, dnnl_f32, layout);
+}
+
+static void forget_tensor(dnnl_memory_desc_t tensor) {
+    if (tensor) dnnl_memory_desc_destroy(tensor);
+}
+
+/* `hint` is the forward pass, for the backward ones. */
+static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, mnas_onednn_pass pass, const geometry *g,
+                                   dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr) {
+    const dnnl_alg_kind_t direct = dnnl_convolution_direct;
+    const dnnl_dims_t dense = {0, 0};
+    switch (pass) {
+    case MNAS_ONEDNN_FORWARD:
+        return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training, direct,
+                                                              g->src, g->weight_any, NULL, g->dst, g->strides,
+                                                              dense, g->pad_before, g->pad_behind, attr);
+    case MNAS_ONEDNN_BACKWARD_DATA:
+        return dnnl_convolution_backward_data_primitive_desc_create(pd, engine, direct, g->src, g->weight_any,
+                                                                    g->dst, g->strides, dense, g->pad_before,
+                                                                    g->pad_behind, hint, attr);
+    default:
+        return dnnl_convolution_backward_weights_primitive_desc_create(
+            pd, engine, direct, g->src, g->weight_any, NULL, g->dst, g->strides, dense, g->pad_before,
+            g->pad_behind, hint, attr);
+    }
+}
+
+#else
+
+typedef const dnnl_memory_desc_t *tensor_ref;
+
+static tensor_ref ref(const dnnl_memory_desc_t *tensor) {
+    return tensor;
+}
+
+static dnnl_status_t describe_tensor(dnnl_memory_desc_t *out, const dnnl_dims_t dims,
+                                     dnnl_format_tag_t layout) {
+    return dnnl_memory_desc_init_by_tag(out, 4, dims, dnnl_f32, layout);
+}
+
+static void forget_tensor(dnnl_memory_desc_t tensor) {
+    (void)tensor;
+}
+
+static dnnl_status_t describe_operation(dnnl_convolution_desc_t *out, mnas_onednn_pass pass,
+                                        const geometry *g) {
+    const dnnl_alg_kind_t direct = dnnl_convolution_direct;
+    switch (pass) {
+    case MNAS_ONEDNN_FORWARD:
+        return dnnl_convolution_forward_desc_init(out, dnnl_forward_training, direct, &g->src, &g->weight_any,
+                                                  NULL, &g->dst, g->strides, g->pad_before, g->pad_behind);
+    case MNAS_ONEDNN_BACKWARD_DATA:
+        return dnnl_convolution_backward_data_desc_init(out, direct, &g->src, &g->weight_any, &g->dst,
+                                                        g->strides, g->pad_before, g->pad_behind);
+    default:
+        return dnnl_convolution_backward_weights_desc_init(out, direct, &g->src, &g->weight_any, NULL,
+                                                           &g->dst, g->strides, g->pad_before, g->pad_behind);
+    }
+}
+
+/* `hint` is the forward pass, for the backward ones. */
+static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, mnas_onednn_pass pass, const geometry *g,
+                                   dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attr) {
+    dnnl_convolution_desc_t operation;
+    const dnnl_status_t s = describe_operation(&operation, pass, g);
+    return s == dnnl_success ? dnnl_primitive_desc_create(pd, &operation, attr, engine, hint) : s;
+}
+
+#endif
+
+/* ---- the same for both ---- */
+
 static dnnl_status_t describe(geometry *g, const mnas_node *node, mnas_shape in, int batch) {
     const dnnl_dims_t src = {batch, in.c, in.h, in.w}, dst = {batch, node->out.c, node->out.h, node->out.w};
     const dnnl_dims_t weight = {node->out.c, in.c, node->kernel, node->kernel};
     g->strides[0] = g->strides[1] = node->stride;
     g->pad_before[0] = node->pad_top, g->pad_before[1] = node->pad_left;
     g->pad_behind[0] = node->pad_bottom, g->pad_behind[1] = node->pad_right;
-    dnnl_status_t s = dnnl_memory_desc_init_by_tag(&g->src, 4, src, dnnl_f32, dnnl_nhwc);
-    if (s == dnnl_success) s = dnnl_memory_desc_init_by_tag(&g->dst, 4, dst, dnnl_f32, dnnl_nhwc);
-    if (s == dnnl_success)
-        s = dnnl_memory_desc_init_by_tag(&g->weight_any, 4, weight, dnnl_f32, dnnl_format_tag_any);
-    if (s == dnnl_success) s = dnnl_memory_desc_init_by_tag(&g->weight_plain, 4, weight, dnnl_f32, dnnl_oihw);
+    dnnl_status_t s = describe_tensor(&g->src, src, dnnl_nhwc);
+    if (s == dnnl_success) s = describe_tensor(&g->dst, dst, dnnl_nhwc);
+    if (s == dnnl_success) s = describe_tensor(&g->weight_any, weight, dnnl_format_tag_any);
+    if (s == dnnl_success) s = describe_tensor(&g->weight_plain, weight, dnnl_oihw);
     return s;
 }
 
-static dnnl_status_t conv_desc(dnnl_convolution_desc_t *desc, mnas_onednn_pass pass, const geometry *g) {
-    switch (pass) {
-    case MNAS_ONEDNN_FORWARD:
-        return dnnl_convolution_forward_desc_init(desc, dnnl_forward_training, dnnl_convolution_direct,
-                                                  &g->src, &g->weight_any, NULL, &g->dst, g->strides,
-                                                  g->pad_before, g->pad_behind);
-    case MNAS_ONEDNN_BACKWARD_DATA:
-        return dnnl_convolution_backward_data_desc_init(desc, dnnl_convolution_direct, &g->src,
-                                                        &g->weight_any, &g->dst, g->strides, g->pad_before,
-                                                        g->pad_behind);
-    default:
-        return dnnl_convolution_backward_weights_desc_init(desc, dnnl_convolution_direct, &g->src,
-                                                           &g->weight_any, NULL, &g->dst, g->strides,
-                                                           g->pad_before, g->pad_behind);
-    }
+static void forget(geometry *g) {
+    forget_tensor(g->src);
+    forget_tensor(g->dst);
+    forget_tensor(g->weight_any);
+    forget_tensor(g->weight_plain);
 }
 
-/* The backward passes are chosen with the forward pass as a hint. */
 static dnnl_status_t create_pd(dnnl_primitive_desc_t *pd, mnas_onednn_pass pass, const geometry *g) {
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_convolution_desc_t desc;
     dnnl_status_t s = dnnl_primitive_attr_create(&attr);
     if (s == dnnl_success) s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-    if (s == dnnl_success && pass != MNAS_ONEDNN_FORWARD) {
-        s = conv_desc(&desc, MNAS_ONEDNN_FORWARD, g);
-        if (s == dnnl_success) s = dnnl_primitive_desc_create(&hint, &desc, attr, engine, NULL);
-    }
-    if (s == dnnl_success) s = conv_desc(&desc, pass, g);
-    if (s == dnnl_success) s = dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
+    if (s == dnnl_success && pass != MNAS_ONEDNN_FORWARD)
+        s = describe_conv(&hint, MNAS_ONEDNN_FORWARD, g, NULL, attr);
+    if (s == dnnl_success) s = describe_conv(pd, pass, g, hint, attr);
     dnnl_primitive_desc_destroy(hint);
     dnnl_primitive_attr_destroy(attr);
     return s;
 }
 
-static dnnl_status_t create_reorder(mnas_onednn_conv *conv, const dnnl_memory_desc_t *plain,
-                                    const dnnl_memory_desc_t *wanted) {
+static dnnl_status_t create_reorder(mnas_onednn_conv *conv, tensor_ref plain, tensor_ref wanted) {
     const bool out = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t s = dnnl_reorder_primitive_desc_create(&pd, out ? wanted : plain, engine,
@@ -119,18 +189,18 @@ static dnnl_status_t create_reorder(mnas_onednn_conv *conv, const dnnl_memory_de
 
 static dnnl_status_t create_memories(mnas_onednn_conv *conv, const geometry *g) {
     const bool out = conv->pass == MNAS_ONEDNN_BACKWARD_WEIGHT;
-    const dnnl_memory_desc_t *wanted =
+    const tensor_ref wanted =
         dnnl_primitive_desc_query_md(conv->pd, out ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-    const dnnl_memory_desc_t *pad = dnnl_primitive_desc_query_md(conv->pd, dnnl_query_scratchpad_md, 0);
+    const tensor_ref pad = dnnl_primitive_desc_query_md(conv->pd, dnnl_query_scratchpad_md, 0);
     conv->scratchpad_bytes = dnnl_memory_desc_get_size(pad);
-    dnnl_status_t s = dnnl_memory_create(&conv->src, &g->src, engine, DNNL_MEMORY_NONE);
-    if (s == dnnl_success) s = dnnl_memory_create(&conv->dst, &g->dst, engine, DNNL_MEMORY_NONE);
+    dnnl_status_t s = dnnl_memory_create(&conv->src, ref(&g->src), engine, DNNL_MEMORY_NONE);
+    if (s == dnnl_success) s = dnnl_memory_create(&conv->dst, ref(&g->dst), engine, DNNL_MEMORY_NONE);
     if (s == dnnl_success) s = dnnl_memory_create(&conv->scratchpad, pad, engine, DNNL_MEMORY_NONE);
     if (s == dnnl_success) s = dnnl_memory_create(&conv->weight, wanted, engine, DNNL_MEMORY_NONE);
-    if (s != dnnl_success || dnnl_memory_desc_equal(wanted, &g->weight_plain)) return s;
+    if (s != dnnl_success || dnnl_memory_desc_equal(wanted, ref(&g->weight_plain))) return s;
     conv->weight_bytes = dnnl_memory_desc_get_size(wanted);
-    s = dnnl_memory_create(&conv->weight_plain, &g->weight_plain, engine, DNNL_MEMORY_NONE);
-    return s == dnnl_success ? create_reorder(conv, &g->weight_plain, wanted) : s;
+    s = dnnl_memory_create(&conv->weight_plain, ref(&g->weight_plain), engine, DNNL_MEMORY_NONE);
+    return s == dnnl_success ? create_reorder(conv, ref(&g->weight_plain), wanted) : s;
 }
 
 int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const mnas_node *node,
@@ -141,11 +211,12 @@ int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const
     mnas_onednn_conv *conv = calloc(1, sizeof *conv);
     if (!conv) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: convolution %s", node->name);
     conv->pass = pass;
-    geometry g;
+    geometry g = {0};
     dnnl_status_t s = describe(&g, node, in, batch);
     if (s == dnnl_success) s = create_pd(&conv->pd, pass, &g);
     if (s == dnnl_success) s = dnnl_primitive_create(&conv->primitive, conv->pd);
     if (s == dnnl_success) s = create_memories(conv, &g);
+    forget(&g);
     if (s != dnnl_success) {
         mnas_onednn_conv_destroy(conv);
         return mnas_error_context(fail(s, "preparing a convolution"), "%s", node->name);
@@ -209,8 +280,15 @@ int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, floa
 }
 
 int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
-                       const float *b, float *c) {
+                       const float *b, bool add, float *c) {
     const dnnl_status_t s = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
-                                       transpose_a ? m : k, b, transpose_b ? k : n, 0.0f, c, n);
+                                       transpose_a ? m : k, b, transpose_b ? k : n, add ? 1.0f : 0.0f, c, n);
     return s == dnnl_success ? 0 : fail(s, "a matrix product");
+}
+
+const char *mnas_onednn_version(void) {
+    static char text[32];
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
+    return text;
 }

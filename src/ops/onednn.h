@@ -1,10 +1,9 @@
 /* onednn.h - the one place that knows oneDNN: one prepared pass of a convolution, and a matrix product.
  *
- * The lowerings (op_NAME_onednn.c) see these few functions and no oneDNN type, so that another version of the
- * library (3.x has another C API) is a change of onednn.c alone. Tensors are dense NHWC f32; weights are [K,
- * C, k, k] as everywhere and are reordered inside, per call, into the layout that the library's fastest
- * implementation wants. A prepared pass holds no buffer: weights' copies and the library's scratchpad live in
- * the `scratch` handed to run().
+ * The lowerings (op_NAME_onednn.c) see these few functions and no oneDNN type: that 2.6 and 3.x have different C
+ * APIs is onednn.c's business alone. Tensors are dense NHWC f32; weights are [K, C, k, k] as everywhere and are
+ * reordered inside, per call, into the layout that the library's fastest implementation wants. A prepared pass
+ * holds no buffer: weights' copies and the library's scratchpad live in the `scratch` handed to run().
  */
 #ifndef MNAS_OPS_ONEDNN_H
 #define MNAS_OPS_ONEDNN_H
@@ -29,9 +28,12 @@ size_t mnas_onednn_conv_scratch_bytes(const mnas_onednn_conv *conv);
  * others read. */
 int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, float *dst, void *scratch);
 
-/* Row-major c[m, n] = op(a) op(b), overwritten; op(a) is [m, k], op(b) is [k, n]; transposed means stored the
- * other way round. Rows are dense. */
+/* Row-major c[m, n] = op(a) op(b), or c += where `add`; op(a) is [m, k], op(b) is [k, n]; transposed means stored
+ * the other way round. Rows are dense. Inside a parallel region it runs on the calling thread alone. */
 int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
-                       const float *b, float *c);
+                       const float *b, bool add, float *c);
+
+/* Of the library that runs, e.g. "3.7.2". */
+const char *mnas_onednn_version(void);
 
 #endif

@@ -4,7 +4,6 @@
  * Invariant: "bad" means that a search cannot work, "note" that its results may be worse.
  */
 #include <inttypes.h>
-#include <oneapi/dnnl/dnnl_version.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "base/file.h"
 #include "base/stats.h"
 #include "device/conditions.h"
+#include "ops/onednn.h"
 #include "search/machine.h"
 
 enum { MAX_FINDINGS = 32, NOISE_ROUNDS = 60 };
@@ -101,7 +101,7 @@ static void check_memory(report *r) {
 }
 
 static void check_libraries(report *r) {
-    say(r, "ok", "oneDNN", "%d.%d: trains the networks", DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR);
+    say(r, "ok", "oneDNN", "%s: trains the networks", mnas_onednn_version());
     say(r, "ok", "XNNPACK", "present: runs the networks whose latency is taken");
     say(r, "note", "XNNPACK",
         "Debian's XNNPACK has no fast 7x7 depthwise kernel: networks with kernel 7 are timed slower than "
