@@ -24,7 +24,11 @@ static int infer_bytes(int64_t *out, const mnas_graph *graph) {
 
 static int train_bytes(int64_t *out, const mnas_graph *graph, int batch) {
     mnas_memory_plan plan;
-    int rc = mnas_memory_plan_training(&plan, graph, batch);
+    mnas_fusion *fusion;
+    int rc = mnas_fusion_plan(&fusion, graph);
+    if (rc < 0) return rc;
+    rc = mnas_memory_plan_training(&plan, graph, fusion, batch);
+    free(fusion);
     if (rc < 0) return rc;
     *out = (int64_t)plan.bytes;
     mnas_memory_plan_free(&plan);

@@ -15,6 +15,7 @@
 
 typedef struct planner {
     const mnas_graph *graph;
+    const mnas_fusion *fusion; /* or NULL */
     int batch, n;
     bool training;
     int *group; /* [n] the node in whose place this node's gradient stands (itself where not shared), or -1 */
@@ -45,26 +46,41 @@ static bool wants_gradient(const planner *p, int node) {
     return p->graph->nodes[node].op->backward != NULL;
 }
 
+/* The node whose place holds the values of node i's output, or what stands for them. */
+static int holder(const planner *p, int i) {
+    return p->fusion && p->fusion[i].by_consumer ? p->graph->nodes[i].in[0] : i;
+}
+
 static bool reads(const mnas_node *reader, int node) {
     for (int k = 0; k < reader->n_in; k++)
         if (reader->in[k] == node) return true;
     return false;
 }
 
-static void live_activations(planner *p) {
-    for (int i = 0; i < p->n; i++) {
-        const mnas_node *node = &p->graph->nodes[i];
-        size_t bytes = tensor_bytes(p, i);
-        touch(&p->act[i], bytes, i);
-        for (int k = 0; k < node->n_in; k++) {
-            int from = node->in[k];
-            touch(&p->act[from], tensor_bytes(p, from), i);
-            if (p->training && node->op->backward_reads_src)
-                touch(&p->act[from], tensor_bytes(p, from), step_of_backward(p, i));
-        }
-        if (p->training && node->op->backward_reads_dst) touch(&p->act[i], bytes, step_of_backward(p, i));
+static void use_activation(planner *p, int node, int step) {
+    const int at = holder(p, node);
+    touch(&p->act[at], tensor_bytes(p, at), step);
+}
+
+static void live_activation(planner *p, int i) {
+    const mnas_node *node = &p->graph->nodes[i];
+    const int backward = step_of_backward(p, i);
+    use_activation(p, i, i);
+    for (int k = 0; k < node->n_in; k++) {
+        use_activation(p, node->in[k], i);
+        const bool normed = holder(p, node->in[k]) != node->in[k];
+        if (p->training && (normed || node->op->backward_reads_src)) use_activation(p, node->in[k], backward);
     }
-    touch(&p->act[p->n - 1], tensor_bytes(p, p->n - 1), step_of_loss(p));
+    if (!p->training) return;
+    if (node->op->backward_reads_dst) use_activation(p, i, backward);
+    /* Whoever takes the gradient through the norm reads what the norm has read. */
+    if (p->fusion && p->fusion[i].by_producer)
+        use_activation(p, node->in[0], step_of_backward(p, node->in[0]));
+}
+
+static void live_activations(planner *p) {
+    for (int i = 0; i < p->n; i++) live_activation(p, i);
+    use_activation(p, p->n - 1, step_of_loss(p));
 }
 
 static void live_saved(planner *p) {
@@ -111,10 +127,11 @@ static void give_gradient(planner *p, int i, int k) {
     if (!wants_gradient(p, from)) return;
     if (p->group[from] >= 0) {
         touch(&p->grad[p->group[from]], tensor_bytes(p, from), step);
-        touch(&p->extra[from], tensor_bytes(p, from), step);
+        if (!(p->fusion && p->fusion[i].adds && k == 0)) touch(&p->extra[from], tensor_bytes(p, from), step);
         return;
     }
-    p->group[from] = can_share(p, i, k) ? p->group[i] : from;
+    const bool untouched = p->fusion && p->fusion[i].by_producer; /* its own gradient is its input's */
+    p->group[from] = untouched || can_share(p, i, k) ? p->group[i] : from;
     touch(&p->grad[p->group[from]], tensor_bytes(p, from), step);
 }
 
@@ -129,12 +146,14 @@ static void live_gradients(planner *p) {
     }
 }
 
-static int planner_init(planner *p, const mnas_graph *graph, int batch, bool training) {
+static int planner_init(planner *p, const mnas_graph *graph, const mnas_fusion *fusion, int batch,
+                        bool training) {
     assert(graph->n_nodes > 0);
     if (batch < 1 || batch > MNAS_MAX_BATCH)
         return mnas_error_set(MNAS_ERR_ARG, "batch is %d images; allowed: 1 to %d", batch, MNAS_MAX_BATCH);
     size_t n = (size_t)graph->n_nodes;
-    *p = (planner){.graph = graph, .batch = batch, .n = graph->n_nodes, .training = training};
+    *p = (planner){
+        .graph = graph, .fusion = fusion, .batch = batch, .n = graph->n_nodes, .training = training};
     p->items = calloc(4 * n, sizeof *p->items);
     p->group = malloc(n * sizeof *p->group);
     if (!p->items || !p->group) {
@@ -169,7 +188,7 @@ static int export_plan(mnas_memory_plan *out, const planner *p) {
     out->extra = places + 3 * n;
     for (size_t i = 0; i < n; i++) {
         int group = p->group[i];
-        out->act[i] = place_of(&p->act[i]);
+        out->act[i] = place_of(&p->act[holder(p, (int)i)]);
         out->grad[i] = group < 0 ? MNAS_NO_PLACE : place_of(&p->grad[group]);
         out->saved[i] = place_of(&p->saved[i]);
         out->extra[i] = place_of(&p->extra[i]);
@@ -186,10 +205,11 @@ static int check_total(const planner *p) {
                           p->batch);
 }
 
-static int make_plan(mnas_memory_plan *out, const mnas_graph *graph, int batch, bool training) {
+static int make_plan(mnas_memory_plan *out, const mnas_graph *graph, const mnas_fusion *fusion, int batch,
+                     bool training) {
     planner p;
     *out = (mnas_memory_plan){0};
-    int rc = planner_init(&p, graph, batch, training);
+    int rc = planner_init(&p, graph, fusion, batch, training);
     if (rc < 0) return rc;
     live_activations(&p);
     live_saved(&p);
@@ -202,17 +222,19 @@ out:
     return rc;
 }
 
-int mnas_memory_plan_training(mnas_memory_plan *out, const mnas_graph *graph, int batch) {
-    return make_plan(out, graph, batch, true);
+int mnas_memory_plan_training(mnas_memory_plan *out, const mnas_graph *graph, const mnas_fusion *fusion,
+                              int batch) {
+    return make_plan(out, graph, fusion, batch, true);
 }
 
-int mnas_memory_plan_inference(mnas_memory_plan *out, const mnas_graph *graph, int batch) {
-    return make_plan(out, graph, batch, false);
+int mnas_memory_plan_inference(mnas_memory_plan *out, const mnas_graph *graph, const mnas_fusion *fusion,
+                               int batch) {
+    return make_plan(out, graph, fusion, batch, false);
 }
 
 int mnas_memory_peak_inference(size_t *bytes, const mnas_graph *graph, int batch) {
     planner p;
-    int rc = planner_init(&p, graph, batch, false);
+    int rc = planner_init(&p, graph, NULL, batch, false);
     if (rc < 0) return rc;
     live_activations(&p);
     *bytes = 0;

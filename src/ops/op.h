@@ -30,6 +30,10 @@ typedef struct mnas_op {
     bool backward_reads_src; /* so src stays alive until then */
     bool backward_reads_dst;
     bool inplace_backward; /* dsrc[0] may be ddst */
+    /* Whether the node's kernel can do a batch-norm behind it, or in front of an input, in passing (model/kernel.h:
+     * mnas_norm). NULL: it cannot. */
+    bool (*takes_norm_behind)(const mnas_node *node);
+    bool (*takes_norm_in_front)(const mnas_node *node);
     /* Sets node->out from the inputs; MNAS_ERR_INVALID with shapes in the message. */
     int (*shape)(mnas_node *node, const mnas_shape *in);
     /* Declares the parameters of the graph's last node. NULL: none. */

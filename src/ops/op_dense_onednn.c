@@ -20,7 +20,7 @@ static int forward(void *state, const mnas_call *call) {
     (void)state;
     const int filters = call->node->filters;
     const int rc = mnas_onednn_matmul(false, true, call->batch, filters, call->in[0].c, call->src[0],
-                                      call->param[0], call->dst);
+                                      call->param[0], false, call->dst);
     if (rc < 0 || !call->node->bias) return rc;
     for (int64_t n = 0; n < call->batch; n++)
         for (int64_t k = 0; k < filters; k++) call->dst[n * filters + k] += call->param[1][k];
@@ -37,12 +37,12 @@ static void backward_bias(const mnas_call *call) {
 static int backward(void *state, const mnas_call *call) {
     (void)state;
     const int filters = call->node->filters, channels = call->in[0].c, batch = call->batch;
-    const int rc =
-        mnas_onednn_matmul(true, false, filters, channels, batch, call->ddst, call->src[0], call->dparam[0]);
+    const int rc = mnas_onednn_matmul(true, false, filters, channels, batch, call->ddst, call->src[0], false,
+                                      call->dparam[0]);
     if (rc < 0) return rc;
     if (call->node->bias) backward_bias(call);
     if (!call->dsrc[0]) return 0;
-    return mnas_onednn_matmul(false, false, batch, channels, filters, call->ddst, call->param[0],
+    return mnas_onednn_matmul(false, false, batch, channels, filters, call->ddst, call->param[0], false,
                               call->dsrc[0]);
 }
 

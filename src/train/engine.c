@@ -3,7 +3,8 @@
  * Which buffer holds what was decided by ops/memory.c before anything runs; which implementation runs a node
  * is decided once at creation. A step allocates nothing. Invariants: nodes are in execution order, so
  * backward is the reverse walk; the consumer of a tensor that comes first in that walk writes its gradient,
- * every later one writes beside it (plan.extra) and is added. It knows no optimiser and no data.
+ * every later one adds to it, or writes beside it (plan.extra) and is added. Batch-norms that their neighbours do
+ * (ops/fusion.h) have their tables here. It knows no optimiser and no data.
  */
 #include "train/engine.h"
 
@@ -13,6 +14,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "kernels/norm.h"
+#include "ops/fusion.h"
 #include "ops/memory.h"
 #include "train/slab.h"
 
@@ -21,18 +24,19 @@ typedef struct unit {
     const mnas_kernel *kernel;
     void *state;
     mnas_call call; /* activations, gradients and scratch in place; parameters are set before a run */
+    mnas_norm norm; /* of a bn that a neighbour does part of */
     float *join[MNAS_MAX_INPUTS]; /* where input i's gradient is added to, or NULL: written there at once */
-    int64_t forward_ns, backward_ns;
+    int64_t forward_ns, backward_ns; /* the shortest run so far; 0: none */
 } unit;
 
 struct mnas_engine {
     const mnas_graph *graph;
     int batch;
     bool training;
+    mnas_fusion *fusion; /* [n_nodes]; NULL: the reference engine */
     mnas_memory_plan plan;
     mnas_slab slab, scratch;
-    unit *units;               /* [n_nodes]; node 0 runs nothing */
-    int n_forward, n_backward; /* runs so far, for the profile */
+    unit *units; /* [n_nodes]; node 0 runs nothing */
 };
 
 /* ---- creation ---- */
@@ -79,31 +83,67 @@ static void wire_gradient(mnas_engine *e, int i, int k) {
     unit *u = &e->units[i];
     u->call.dsrc[k] = place(e, e->plan.grad, input);
     if (!u->call.dsrc[k] || gives_first(e->graph, i, input)) return;
+    u->call.adds = e->fusion && e->fusion[i].adds && k == 0;
+    if (u->call.adds) return;
     u->join[k] = u->call.dsrc[k];
     u->call.dsrc[k] = place(e, e->plan.extra, input);
+}
+
+/* The norm of node i where a neighbour of that kind does part of it, else NULL. */
+static mnas_norm *norm_by_producer(const mnas_engine *e, int i) {
+    return i < e->graph->n_nodes && e->fusion && e->fusion[i].by_producer ? &e->units[i].norm : NULL;
+}
+static mnas_norm *norm_by_consumer(const mnas_engine *e, int i) {
+    return e->fusion && e->fusion[i].by_consumer ? &e->units[i].norm : NULL;
+}
+
+static int open_norm(mnas_engine *e, int i) {
+    unit *u = &e->units[i];
+    if (!norm_by_producer(e, i) && !norm_by_consumer(e, i)) return 0;
+    const int rc = mnas_norm_open(&u->norm, u->call.node, u->call.in[0].c);
+    u->norm.by_producer = e->fusion[i].by_producer;
+    u->norm.by_consumer = e->fusion[i].by_consumer;
+    u->call.norm = &u->norm;
+    return rc;
+}
+
+static void wire_norms(mnas_engine *e, int i) {
+    unit *u = &e->units[i];
+    u->call.norm_out = norm_by_producer(e, i + 1);
+    for (int k = 0; k < u->call.node->n_in; k++)
+        u->call.norm_in[k] = norm_by_consumer(e, u->call.node->in[k]);
 }
 
 static void wire(mnas_engine *e, int i) {
     const mnas_node *node = &e->graph->nodes[i];
     unit *u = &e->units[i];
     for (int k = 0; k < node->n_in; k++) u->call.src[k] = place(e, e->plan.act, node->in[k]);
-    u->call.dst = place(e, e->plan.act, i);
+    u->call.dst = norm_by_consumer(e, i) ? NULL : place(e, e->plan.act, i);
     u->call.saved = place(e, e->plan.saved, i);
     u->call.scratch = e->scratch.data;
+    wire_norms(e, i);
     if (!e->training) return;
     u->call.ddst = place(e, e->plan.grad, i);
     for (int k = 0; k < node->n_in; k++) wire_gradient(e, i, k);
+    if (norm_by_producer(e, i)) u->call.dsrc[0] = NULL; /* its producer goes on from ddst */
+}
+
+static int plan(mnas_engine *e, mnas_engine_kind kind) {
+    int rc = kind == MNAS_ENGINE_FAST ? mnas_fusion_plan(&e->fusion, e->graph) : 0;
+    if (rc < 0) return rc;
+    return e->training ? mnas_memory_plan_training(&e->plan, e->graph, e->fusion, e->batch)
+                       : mnas_memory_plan_inference(&e->plan, e->graph, e->fusion, e->batch);
 }
 
 static int build(mnas_engine *e, mnas_engine_kind kind) {
     size_t scratch_bytes = 0;
-    int rc = e->training ? mnas_memory_plan_training(&e->plan, e->graph, e->batch)
-                         : mnas_memory_plan_inference(&e->plan, e->graph, e->batch);
+    int rc = plan(e, kind);
     if (rc < 0) return rc;
     e->units = calloc((size_t)e->graph->n_nodes, sizeof *e->units);
     if (!e->units) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %d nodes", e->graph->n_nodes);
     for (int i = 1; i < e->graph->n_nodes; i++) {
         if ((rc = create_unit(e, kind, i, &scratch_bytes)) < 0) return rc;
+        if ((rc = open_norm(e, i)) < 0) return rc;
     }
     if ((rc = mnas_slab_map(&e->slab, e->plan.bytes)) < 0) return rc;
     if ((rc = mnas_slab_map(&e->scratch, scratch_bytes)) < 0) return rc;
@@ -131,10 +171,12 @@ int mnas_engine_create(mnas_engine **out, const mnas_graph *graph, int batch, bo
 void mnas_engine_destroy(mnas_engine *engine) {
     if (!engine) return;
     for (int i = 1; engine->units && i < engine->graph->n_nodes; i++) {
-        const unit *u = &engine->units[i];
+        unit *u = &engine->units[i];
         if (u->kernel && u->kernel->destroy) u->kernel->destroy(u->state);
+        mnas_norm_close(&u->norm);
     }
     free(engine->units);
+    free(engine->fusion);
     mnas_slab_unmap(&engine->scratch);
     mnas_slab_unmap(&engine->slab);
     mnas_memory_plan_free(&engine->plan);
@@ -175,8 +217,22 @@ static void set_params(mnas_engine *e, const mnas_weights *weights, const mnas_w
     }
 }
 
+static void keep_shortest(int64_t *shortest_ns, int64_t ns) {
+    if (*shortest_ns == 0 || ns < *shortest_ns) *shortest_ns = ns;
+}
+
+/* Sums of what a producer writes are taken around the moving mean: it is known before, and depends on the weights alone. */
+static void set_shifts(mnas_engine *e) {
+    for (int i = 1; i < e->graph->n_nodes; i++) {
+        const mnas_norm *norm = norm_by_producer(e, i);
+        for (size_t c = 0; norm && c < norm->channels; c++)
+            mnas_norm_set(norm, norm->shift, c, (double)e->units[i].call.param[2][c]);
+    }
+}
+
 static int forward(mnas_engine *e, bool training, uint64_t seed) {
     int64_t before = mnas_clock_now_ns();
+    if (training) set_shifts(e);
     for (int i = 1; i < e->graph->n_nodes; i++) {
         unit *u = &e->units[i];
         u->call.training = training;
@@ -184,10 +240,9 @@ static int forward(mnas_engine *e, bool training, uint64_t seed) {
         int rc = u->kernel->forward(u->state, &u->call);
         if (rc < 0) return mnas_error_context(rc, "%s, forward", e->graph->nodes[i].name);
         int64_t now = mnas_clock_now_ns();
-        u->forward_ns += now - before;
+        keep_shortest(&u->forward_ns, now - before);
         before = now;
     }
-    e->n_forward++;
     return 0;
 }
 
@@ -220,10 +275,9 @@ static int backward(mnas_engine *e) {
         int rc = backward_unit(&e->units[i]);
         if (rc < 0) return mnas_error_context(rc, "%s, backward", e->graph->nodes[i].name);
         int64_t now = mnas_clock_now_ns();
-        e->units[i].backward_ns += now - before;
+        keep_shortest(&e->units[i].backward_ns, now - before);
         before = now;
     }
-    e->n_backward++;
     return 0;
 }
 
@@ -269,10 +323,6 @@ size_t mnas_engine_slab_bytes(const mnas_engine *engine) {
     return engine->plan.bytes;
 }
 
-static double mean_ms(int64_t total_ns, int n) {
-    return n ? (double)total_ns / 1e6 / n : 0.0;
-}
-
 void mnas_engine_describe(const mnas_engine *engine, FILE *out) {
     fprintf(out, "%-32s %-9s %-22s %-14s %11s %11s\n", "node", "operator", "implementation", "output",
             "forward ms", "backward ms");
@@ -282,8 +332,7 @@ void mnas_engine_describe(const mnas_engine *engine, FILE *out) {
         char shape[48];
         snprintf(shape, sizeof shape, "%dx%dx%d", node->out.h, node->out.w, node->out.c);
         fprintf(out, "%-32s %-9s %-22s %-14s %11.3f %11.3f\n", node->name, node->op->plugin.name,
-                u->kernel->name, shape, mean_ms(u->forward_ns, engine->n_forward),
-                mean_ms(u->backward_ns, engine->n_backward));
+                u->kernel->name, shape, (double)u->forward_ns / 1e6, (double)u->backward_ns / 1e6);
     }
     fprintf(out, "activations %zu bytes, scratch %zu bytes, batch %d\n", engine->plan.bytes,
             engine->scratch.bytes, engine->batch);

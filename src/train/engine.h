@@ -33,7 +33,7 @@ int mnas_engine_observe(mnas_engine *engine, mnas_weights *weights, const float 
 
 /* Activations: what the cost model calls train_bytes. */
 size_t mnas_engine_slab_bytes(const mnas_engine *engine);
-/* One line a node: name, operator, implementation, shape; the mean time of its runs so far. For benchmarks. */
+/* One line a node: name, operator, implementation, shape; its shortest run so far. For benchmarks. */
 void mnas_engine_describe(const mnas_engine *engine, FILE *out);
 
 #endif

@@ -125,7 +125,7 @@ static void play_backward(player *p) {
 static player play(const mnas_graph *graph, int batch) {
     mnas_memory_plan plan;
     size_t n = (size_t)graph->n_nodes;
-    assert_int_equal(mnas_memory_plan_training(&plan, graph, batch), 0);
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, NULL, batch), 0);
     uint32_t *marks = calloc(3 * n + plan.bytes / UNIT, sizeof *marks);
     assert_non_null(marks);
     player p = {.graph = graph,
@@ -200,7 +200,7 @@ static void zoo(void **state) {
         player p = play(graph, 2);
         assert_true(p.n_inplace > 5);
         assert_int_equal(mnas_fold_graph(&folded, graph), 0);
-        assert_int_equal(mnas_memory_plan_inference(&plan, folded, 1), 0);
+        assert_int_equal(mnas_memory_plan_inference(&plan, folded, NULL, 1), 0);
         assert_int_equal(mnas_memory_peak_inference(&peak, folded, 1), 0);
         assert_true(plan.bytes >= peak);
         if ((double)plan.bytes > 1.25 * (double)peak)
@@ -217,8 +217,8 @@ static void bad_batch(void **state) {
     mnas_model model = random_model(1);
     mnas_graph *graph = built(&model);
     mnas_memory_plan plan;
-    assert_int_equal(mnas_memory_plan_training(&plan, graph, 0), MNAS_ERR_ARG);
-    assert_int_equal(mnas_memory_plan_training(&plan, graph, MNAS_MAX_BATCH + 1), MNAS_ERR_ARG);
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, NULL, 0), MNAS_ERR_ARG);
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, NULL, MNAS_MAX_BATCH + 1), MNAS_ERR_ARG);
     mnas_memory_plan_free(&plan);
     mnas_graph_destroy(graph);
 }
@@ -234,7 +234,7 @@ static void too_many_bytes(void **state) {
             mnas_block_parse(&model.blocks[model.n_blocks], "r64_k3_s11_e1_i31_o31_opsep_noskip"), 0);
     mnas_graph *graph = built(&model);
     mnas_memory_plan plan;
-    assert_int_equal(mnas_memory_plan_training(&plan, graph, MNAS_MAX_BATCH), MNAS_ERR_MEMORY);
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, NULL, MNAS_MAX_BATCH), MNAS_ERR_MEMORY);
     mnas_memory_plan_free(&plan);
     size_t bytes;
     assert_int_equal(mnas_memory_peak_inference(&bytes, graph, MNAS_MAX_BATCH), MNAS_ERR_MEMORY);
