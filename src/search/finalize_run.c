@@ -56,7 +56,7 @@ static int fill_context(const pool *p, slot *t) {
                                       .epochs = t->training->epochs,
                                       .output = t->training->output[0] ? t->training->output : NULL,
                                       .threads = s->options.threads,
-                                      .batch = (int)t->recipe.batch,
+                                      .batch = mnas_recipe_group(&t->recipe),
                                       .jobs = s->options.jobs,
                                       .training = &t->recipe,
                                       .images = &t->data,

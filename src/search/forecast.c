@@ -54,7 +54,7 @@ typedef struct amount {
 
 static amount amount_of(const mnas_recipe *recipe, double epochs, int64_t n_images, int n_val) {
     const double n_epochs = isnan(epochs) ? recipe->epochs : epochs, batch = (double)recipe->batch;
-    const double per_epoch = ceil((double)n_val / batch) + (double)recipe->recalibrate;
+    const double per_epoch = ceil((double)n_val / mnas_recipe_group(recipe)) + (double)recipe->recalibrate;
     return (amount){ceil(n_epochs * (double)n_images / batch), ceil(n_epochs - 1e-9) * per_epoch};
 }
 
@@ -201,7 +201,8 @@ static void forecast_final(work *w) {
     if (mnas_recipe_open(&final, "final") < 0) return;
     amount a = amount_of(&final, NAN, s->sample.data->n_train, s->sample.data->n_val);
     const double batches = (double) final.batch / (double)s->sample.recipe->batch;
-    a.steps *= batches, a.eval_batches *= batches;
+    a.steps *= batches;
+    a.eval_batches *= (double)mnas_recipe_group(&final) / mnas_recipe_group(s->sample.recipe);
     for (size_t i = 0; i < w->n_networks; i++) each_s[i] = training_s(&w->fit, &w->networks[i], a);
     const int n = n_final_trainings(s->options) + N_TUNING,
               n_measured = N_PASSES * (2 * s->options->top_k + N_BASELINES);
@@ -316,8 +317,8 @@ int mnas_forecast_check_memory(const mnas_sample_setup *setup, int jobs, int64_t
     if (n == 0 || least <= share) return 0;
     return mnas_error_set(
         MNAS_ERR_MEMORY,
-        "of %zu networks of the space even the smallest needs %lld MiB to train at batch %lld, and "
+        "of %zu networks of the space even the smallest needs %lld MiB to train at batch %d, and "
         "%lld MiB are free for each of %d jobs; use fewer --jobs, a smaller batch "
         "(--recipe proxy:batch=16), smaller images, or a smaller space",
-        n, (long long)(least >> 20), (long long)setup->recipe->batch, (long long)(share >> 20), jobs);
+        n, (long long)(least >> 20), mnas_recipe_group(setup->recipe), (long long)(share >> 20), jobs);
 }

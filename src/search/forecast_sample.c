@@ -13,7 +13,7 @@ static int draw(mnas_sampled *out, const mnas_sample_setup *setup, int *tokens, 
     for (int i = 0; i < mnas_space_n_decisions(setup->space); i++)
         tokens[i] = (int)mnas_rng_below(rng, (uint32_t)mnas_space_decision(setup->space, i)->n_choices);
     int rc = mnas_loop_decode(setup->space, setup->data, tokens, &out->model);
-    if (rc == 0) rc = mnas_cost_compute(&cost, &out->model, (int)setup->recipe->batch);
+    if (rc == 0) rc = mnas_cost_compute(&cost, &out->model, mnas_recipe_group(setup->recipe));
     if (rc < 0) return rc;
     out->macs = (double)cost.macs;
     out->train_bytes = (double)cost.train_bytes;

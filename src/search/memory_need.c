@@ -13,7 +13,8 @@ enum { LOADER_SLOTS = 2 * 2 };
 static int64_t optimizer_bytes(const mnas_cost *cost, const mnas_recipe *recipe) {
     const int64_t trained = cost->params * (int64_t)sizeof(float);
     const int n_slots = recipe->optimizer == MNAS_OPTIMIZER_RMSPROP ? 2 : 1;
-    return (1 + n_slots) * trained + (recipe->ema_decay > 0 ? cost->weight_bytes : 0);
+    const int64_t sum = recipe->batch > mnas_recipe_group(recipe) ? cost->weight_bytes : 0;
+    return (1 + n_slots) * trained + sum + (recipe->ema_decay > 0 ? cost->weight_bytes : 0);
 }
 
 /* A shuffled part of the images touches nearly all pages that hold them. */
@@ -27,7 +28,7 @@ mnas_memory_need mnas_memory_need_of(const mnas_cost *cost, const mnas_model *mo
         (int64_t)model->input_size * model->input_size * model->input_channels * (int64_t)sizeof(float);
     mnas_memory_need need = {.private_bytes = process_bytes};
     need.private_bytes += cost->train_bytes + cost->weight_bytes + optimizer_bytes(cost, recipe);
-    need.private_bytes += LOADER_SLOTS * recipe->batch * image_bytes;
+    need.private_bytes += LOADER_SLOTS * mnas_recipe_group(recipe) * image_bytes;
     need.mapped_bytes = touched_bytes(data);
     return need;
 }

@@ -15,7 +15,7 @@ typedef struct mnas_memory_need {
         mapped_bytes; /* of the dataset's cache: shared by all trainings, and given back when memory is short */
 } mnas_memory_need;
 
-/* cost: at the recipe's batch, of `model` fitted to `data`. */
+/* cost: at the recipe's group, of `model` fitted to `data`. */
 mnas_memory_need mnas_memory_need_of(const mnas_cost *cost, const mnas_model *model,
                                      const mnas_recipe *recipe, const mnas_dataset_info *data);
 

@@ -355,7 +355,7 @@ static int run(search *s) {
                   .epochs = s->options.epochs,
                   .max_images = s->options.max_images,
                   .threads = s->threads,
-                  .batch = (int)s->recipe.batch,
+                  .batch = mnas_recipe_group(&s->recipe),
                   .jobs = s->options.jobs,
                   .training = &s->recipe,
                   .images = &s->data,

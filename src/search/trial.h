@@ -20,7 +20,7 @@ typedef struct mnas_trial_context {
     double epochs;                   /* NaN: the recipe's */
     int64_t max_images;              /* 0: all */
     const char *output;              /* file for the weights, or NULL */
-    int threads, batch;              /* of a training */
+    int threads, batch;              /* of a training; batch: images of a pass */
     int jobs;                        /* trials that share the machine's memory */
     const mnas_recipe *training;     /* `recipe` read, and */
     const mnas_dataset_info *images; /* `data` described: what the memory of a training depends on */

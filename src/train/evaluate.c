@@ -78,7 +78,7 @@ int mnas_evaluate(mnas_eval_result *out, uint8_t *correct, mnas_engine *engine, 
     class_count *counts = calloc((size_t)classes, sizeof *counts);
     if (!counts) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: counts of %d classes", classes);
     *out = (mnas_eval_result){0};
-    for (mnas_loader_next(loader, &batch); batch.n > 0; mnas_loader_next(loader, &batch)) {
+    while ((rc = mnas_loader_next(loader, &batch)) == 0 && batch.n > 0) {
         const float *logits;
         if ((rc = mnas_engine_infer(engine, weights, batch.images, batch.n, &logits)) < 0) break;
         count_batch(out, counts, correct, logits, &batch, classes);

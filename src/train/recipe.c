@@ -10,20 +10,29 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
 
 static const char *const optimizers[] = {"rmsprop", "sgd", "nesterov", NULL};
 static const char *const schedules[] = {"constant", "exponential", "cosine", NULL};
+static const char *const crops[] = {"pad", "random-area", NULL}; /* mnas_crop */
 
 #define FIELD(name, type, field, value, min, max, unit, help, choices)                                       \
     { name, MNAS_OPT_##type, offsetof(mnas_recipe, field), value, min, max, unit, help, choices }
 
 /* The table with its defaults. */
-#define RECIPE_TABLE(optimizer_, lr_, batch_, epochs_, warmup_, schedule_, weight_decay_, smoothing_, ema_,  \
-                     pad_, flip_, bn_momentum_)                                                              \
+#define RECIPE_TABLE(optimizer_, lr_, lr_per_, batch_, group_, epochs_, warmup_, schedule_, weight_decay_,   \
+                     smoothing_, ema_, dropout_, crop_, pad_, flip_, bn_momentum_)                           \
     {                                                                                                        \
         FIELD("optimizer", CHOICE, optimizer, optimizer_, 0, 0, NULL, "update rule", optimizers),            \
-            FIELD("lr", FLOAT, lr, lr_, 1e-9, 1e3, NULL, "peak learning rate at this batch", NULL),          \
+            FIELD("lr", FLOAT, lr, lr_, 1e-9, 1e3, NULL, "peak learning rate, of lr-per images", NULL),      \
+            FIELD("lr-per", INT, lr_per, lr_per_, 0, 65536, "images",                                        \
+                  "lr grows with the batch: times batch / lr-per; 0: lr is the batch's", NULL),              \
             FIELD("batch", INT, batch, batch_, 1, 65536, "images", "images a step", NULL),                   \
+            FIELD("group", INT, group, group_, 0, 65536, "images",                                           \
+                  "a larger batch is so many at a time, each with its own batch-norm; 0: all at once",       \
+                  NULL),                                                                                     \
             FIELD("epochs", FLOAT, epochs, epochs_, 1e-6, 1e5, "epochs", "length; may be a fraction", NULL), \
             FIELD("warmup-epochs", FLOAT, warmup_epochs, warmup_, 0, 1e5, "epochs", "linear from 0 to lr",   \
                   NULL),                                                                                     \
@@ -43,26 +52,33 @@ static const char *const schedules[] = {"constant", "exponential", "cosine", NUL
                   "share spread evenly", NULL),                                                              \
             FIELD("ema-decay", FLOAT, ema_decay, ema_, 0, 0.9999999, NULL, "average of weights; 0: none",    \
                   NULL),                                                                                     \
-            FIELD("dropout", FLOAT, dropout, NULL, 0, 0.99, NULL,                                            \
+            FIELD("dropout", FLOAT, dropout, dropout_, 0, 0.99, NULL,                                        \
                   "before the classifier; unset: the model's", NULL),                                        \
+            FIELD("crop", CHOICE, crop, crop_, 0, 0, NULL,                                                   \
+                  "of training images: whole ones moved by pad, or parts of 8 to 100 % of their area",       \
+                  crops),                                                                                    \
             FIELD("pad", INT, pad, pad_, 0, 64, "pixels", "random crop from an image padded so", NULL),      \
             FIELD("flip", BOOL, flip, flip_, 0, 0, NULL, "mirror half of the images", NULL),                 \
             FIELD("bn-momentum", FLOAT, bn_momentum, bn_momentum_, 0, 0.999999, NULL,                        \
                   "share of batch-norm's moving statistics kept at a step; unset: the model's", NULL),       \
             FIELD("recalibrate", INT, recalibrate, "0", 0, 1e6, "batches",                                   \
-                  "average batch-norm's statistics over so many before evaluating; 0: off", NULL),           \
+                  "average batch-norm's statistics over so many (groups, where there are any) before "       \
+                  "evaluating; 0: off",                                                                      \
+                  NULL),                                                                                     \
             MNAS_OPT_END                                                                                     \
     }
 
 /* clang-format off */
-static const mnas_opt proxy_table[] =    RECIPE_TABLE("nesterov", "0.1", "32", "1", "0.1", "cosine", "0.0001",
-                                                      "0", "0", "0", "false", "0.9");
-static const mnas_opt short_table[] =    RECIPE_TABLE("nesterov", "0.1", "64", "5", "0.5", "cosine", "0.0005",
-                                                      "0.05", "0", "2", "true", "0.9");
-static const mnas_opt final_table[] =    RECIPE_TABLE("nesterov", "0.1", "64", "15", "1", "cosine", "0.0005",
-                                                      "0.1", "0", "2", "true", "0.9");
-static const mnas_opt imagenet_table[] = RECIPE_TABLE("rmsprop", "0.016", "256", "350", "5", "exponential", "0.00001",
-                                                      "0.1", "0.9999", "0", "true", "0.99");
+static const mnas_opt proxy_table[] =
+    RECIPE_TABLE("nesterov", "0.1", "0", "32", "0", "1", "0.1", "cosine", "0.0001", "0", "0", NULL, "pad", "0", "false", "0.9");
+static const mnas_opt short_table[] =
+    RECIPE_TABLE("nesterov", "0.1", "0", "64", "0", "5", "0.5", "cosine", "0.0005", "0.05", "0", NULL, "pad", "2", "true", "0.9");
+static const mnas_opt final_table[] =
+    RECIPE_TABLE("nesterov", "0.1", "0", "64", "0", "15", "1", "cosine", "0.0005", "0.1", "0", NULL, "pad", "2", "true", "0.9");
+/* The paper's 4096 images are 32 processors' of 128: that many see the same batch-norm. */
+static const mnas_opt imagenet_table[] =
+    RECIPE_TABLE("rmsprop", "0.016", "256", "4096", "128", "350", "5", "exponential", "0.00001", "0.1", "0.9999", "0.2",
+                 "random-area", "0", "true", "0.99");
 /* clang-format on */
 
 static const mnas_plugin proxy = {"proxy", "one pass over the images: the trials of a search", proxy_table,
@@ -71,8 +87,8 @@ static const mnas_plugin few = {"short", "a few epochs on small images", short_t
 static const mnas_plugin final = {"final", "stage two: the networks of a search trained to the end",
                                   final_table, sizeof(mnas_recipe)};
 static const mnas_plugin imagenet = {"imagenet-mnasnet",
-                                     "the paper's 350 epochs (lr 0.016 for each 256 images)", imagenet_table,
-                                     sizeof(mnas_recipe)};
+                                     "the paper's 350 epochs, in batches of 4096 images as 32 groups",
+                                     imagenet_table, sizeof(mnas_recipe)};
 static const mnas_plugin *const recipes[] = {&proxy, &few, &final, &imagenet};
 
 const mnas_plugin *const *mnas_recipe_plugins(size_t *n) {
@@ -88,7 +104,43 @@ int mnas_recipe_open(mnas_recipe *out, const char *spec) {
     if (rc < 0) return rc;
     *out = *(const mnas_recipe *)opts;
     free(opts);
-    return 0;
+    return mnas_recipe_check(out);
+}
+
+int mnas_recipe_group(const mnas_recipe *recipe) {
+    const int64_t group = recipe->group;
+    return (int)(group > 0 && group < recipe->batch ? group : recipe->batch);
+}
+
+int mnas_recipe_check(const mnas_recipe *recipe) {
+    if (recipe->batch % mnas_recipe_group(recipe) == 0) return 0;
+    return mnas_error_set(
+        MNAS_ERR_ARG,
+        "batch is %lld images in groups of %lld; allowed: whole groups, or fewer images than "
+        "one has (group=0: all at once)",
+        (long long)recipe->batch, (long long)recipe->group);
+}
+
+double mnas_recipe_peak_lr(const mnas_recipe *recipe) {
+    if (recipe->lr_per == 0) return recipe->lr;
+    return recipe->lr * (double)recipe->batch / (double)recipe->lr_per;
+}
+
+mnas_schedule mnas_recipe_schedule(const mnas_recipe *recipe, double steps_per_epoch) {
+    return (mnas_schedule){.kind = (mnas_schedule_kind)recipe->schedule,
+                           .lr = mnas_recipe_peak_lr(recipe),
+                           .steps_per_epoch = steps_per_epoch,
+                           .epochs = recipe->epochs,
+                           .warmup_epochs = recipe->warmup_epochs,
+                           .decay_rate = recipe->decay_rate,
+                           .decay_epochs = recipe->decay_epochs};
+}
+
+void mnas_recipe_print(const mnas_recipe *recipe, mnas_str *out) {
+    mnas_opt table[sizeof proxy_table / sizeof *proxy_table];
+    memcpy(table, proxy_table, sizeof table);
+    for (mnas_opt *opt = table; opt->name; opt++) opt->value = NULL;
+    mnas_opts_print(table, recipe, out);
 }
 
 void mnas_recipe_apply(const mnas_recipe *recipe, mnas_model *model) {

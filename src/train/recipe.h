@@ -11,11 +11,14 @@
 
 #include "base/registry.h"
 #include "mnas.h"
+#include "train/schedule.h"
 
 typedef struct mnas_recipe {
     int64_t optimizer; /* mnas_optimizer_kind */
-    double lr;         /* peak, at `batch` */
-    int64_t batch;
+    double lr;         /* mnas_recipe_peak_lr makes the peak of it */
+    int64_t lr_per;    /* images of a step that lr is for; 0: `batch` */
+    int64_t batch;     /* images of a step */
+    int64_t group;     /* images of a pass where it is fewer than the batch; 0: the batch */
     double epochs;
     double warmup_epochs;
     int64_t schedule; /* mnas_schedule_kind */
@@ -24,15 +27,26 @@ typedef struct mnas_recipe {
     double weight_decay, label_smoothing;
     double ema_decay; /* 0: evaluate the weights themselves */
     double dropout;   /* NaN: the model's */
+    int64_t crop;     /* mnas_crop */
     int64_t pad;
     bool flip;
     double bn_momentum; /* NaN: the model's */
-    /* batches over which batch-norm's statistics are averaged before evaluating; 0: off */
+    /* passes over which batch-norm's statistics are averaged before evaluating; 0: off */
     int64_t recalibrate;
 } mnas_recipe;
 
 /* spec NULL: "proxy". Errors are MNAS_ERR_ARG and name the option. */
 int mnas_recipe_open(mnas_recipe *out, const char *spec);
+/* MNAS_ERR_ARG where the batch is no whole number of groups; for who has set one of them since. */
+int mnas_recipe_check(const mnas_recipe *recipe);
+/* Images of a pass: what memory and batch-norm see of a batch. */
+int mnas_recipe_group(const mnas_recipe *recipe);
+/* The learning rate that the warm-up leads to, at this batch. */
+double mnas_recipe_peak_lr(const mnas_recipe *recipe);
+/* The schedule of a training with so many steps an epoch, which need not be whole. */
+mnas_schedule mnas_recipe_schedule(const mnas_recipe *recipe, double steps_per_epoch);
+/* Append every option that is set as "key=value,...": equal recipes have equal texts, whatever they are called. */
+void mnas_recipe_print(const mnas_recipe *recipe, mnas_str *out);
 const mnas_plugin *const *mnas_recipe_plugins(size_t *n);
 /* The network as this recipe trains it: its dropout and batch-norm momentum where the recipe sets them. */
 void mnas_recipe_apply(const mnas_recipe *recipe, mnas_model *model);

@@ -24,15 +24,18 @@ static int open_bench(bench *b, mnas_model *model, const mnas_train_options *opt
     int rc = mnas_recipe_open(&b->recipe, options->recipe);
     if (rc < 0) return rc;
     if (options->batch > 0) b->recipe.batch = options->batch;
+    if ((rc = mnas_recipe_check(&b->recipe)) < 0) return rc;
+    const int group = mnas_recipe_group(&b->recipe);
     mnas_threads_use(options->threads);
     if ((rc = mnas_dataset_open(&b->dataset, options->data, 0)) < 0) return rc;
     if ((rc = mnas_model_fit_dataset(model, &b->dataset->info)) < 0) return rc;
-    mnas_loader_options eval = mnas_evaluate_loading(model, (int)b->recipe.batch), train = eval;
+    mnas_loader_options eval = mnas_evaluate_loading(model, group), train = eval;
     train.shuffle = true;
     train.max_images = options->max_images;
+    train.crop = (mnas_crop)b->recipe.crop;
     train.augment = (mnas_augment){(int)b->recipe.pad, b->recipe.flip};
     train.seed = options->seed;
-    eval.max_images = EVAL_BATCHES * b->recipe.batch;
+    eval.max_images = (int64_t)EVAL_BATCHES * group;
     if ((rc = mnas_loader_create(&b->train, b->dataset, MNAS_SPLIT_TRAIN, &train)) < 0) return rc;
     if ((rc = mnas_loader_create(&b->val, b->dataset, MNAS_SPLIT_VAL, &eval)) < 0) return rc;
     /* the schedule does not matter to the clock */
@@ -42,9 +45,12 @@ static int open_bench(bench *b, mnas_model *model, const mnas_train_options *opt
 static int run_step(bench *b, double *seconds) {
     mnas_batch batch;
     mnas_loss loss;
+    int rc = 0;
     const double begun_s = mnas_clock_now_s();
-    mnas_loader_next(b->train, &batch);
-    const int rc = mnas_trainer_step(&b->trainer, batch.images, batch.labels, &loss);
+    for (int i = 0; i < b->trainer.n_passes && rc == 0; i++) {
+        rc = mnas_loader_next(b->train, &batch);
+        if (rc == 0) rc = mnas_trainer_pass(&b->trainer, batch.images, batch.labels, &loss);
+    }
     *seconds = mnas_clock_now_s() - begun_s;
     return rc;
 }
@@ -52,7 +58,7 @@ static int run_step(bench *b, double *seconds) {
 /* Timing is to cost a part of what it speaks of: at most a tenth of the training's steps. */
 static int most_steps(const bench *b, const mnas_train_options *options) {
     const double epochs = isnan(options->epochs) ? b->recipe.epochs : options->epochs;
-    const double tenth = 0.1 * epochs * mnas_loader_n_batches(b->train);
+    const double tenth = 0.1 * epochs * mnas_loader_n_batches(b->train) / b->trainer.n_passes;
     return tenth < MIN_STEPS ? MIN_STEPS : tenth < MAX_STEPS ? (int)tenth : MAX_STEPS;
 }
 

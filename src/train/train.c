@@ -46,7 +46,7 @@ static int read_recipe(run *r) {
     if (r->options->batch > 0) r->recipe.batch = r->options->batch;
     if (!(r->recipe.epochs > 0))
         return mnas_error_set(MNAS_ERR_ARG, "epochs is %g; allowed: more than 0", r->recipe.epochs);
-    return 0;
+    return mnas_recipe_check(&r->recipe);
 }
 
 /* Before an hour of training, not behind it. */
@@ -66,7 +66,7 @@ static int last_step(const run *r, int epoch) {
 
 static int open_loaders(run *r) {
     int n_train = r->dataset->split[MNAS_SPLIT_TRAIN].n;
-    mnas_loader_options eval = mnas_evaluate_loading(r->model, (int)r->recipe.batch), train = eval;
+    mnas_loader_options eval = mnas_evaluate_loading(r->model, mnas_recipe_group(&r->recipe)), train = eval;
     r->n_images =
         r->options->max_images > 0 && r->options->max_images < n_train ? r->options->max_images : n_train;
     if (r->recipe.batch > r->n_images) {
@@ -75,6 +75,7 @@ static int open_loaders(run *r) {
     }
     train.shuffle = true;
     train.max_images = r->n_images;
+    train.crop = (mnas_crop)r->recipe.crop;
     train.augment = (mnas_augment){(int)r->recipe.pad, r->recipe.flip};
     train.seed = r->options->seed;
     int rc = mnas_loader_create(&r->train, r->dataset, MNAS_SPLIT_TRAIN, &train);
@@ -116,13 +117,15 @@ static int run_step(run *r, int epoch) {
         return mnas_error_set(MNAS_ERR_CANCELLED, "training was interrupted at step %d of %d",
                               r->trainer.step, r->n_steps);
     double before_s = mnas_clock_now_s(), lr = mnas_trainer_lr(&r->trainer);
-    mnas_batch batch;
-    mnas_loss loss;
-    mnas_loader_next(r->train, &batch);
-    int rc = mnas_trainer_step(&r->trainer, batch.images, batch.labels, &loss);
-    if (rc < 0) return rc;
-    r->epoch_loss_sum += loss.loss;
-    r->epoch_top1 += loss.n_top1;
+    for (int i = 0; i < r->trainer.n_passes; i++) {
+        mnas_batch batch;
+        mnas_loss loss;
+        int rc = mnas_loader_next(r->train, &batch);
+        if (rc == 0) rc = mnas_trainer_pass(&r->trainer, batch.images, batch.labels, &loss);
+        if (rc < 0) return rc;
+        r->epoch_loss_sum += loss.loss / r->trainer.n_passes;
+        r->epoch_top1 += loss.n_top1;
+    }
     r->epoch_steps++;
     double now_s = mnas_clock_now_s();
     r->train_s += now_s - before_s;
@@ -133,8 +136,8 @@ static int run_step(run *r, int epoch) {
 static int recalibrate(run *r) {
     for (int i = 0; i < r->recipe.recalibrate; i++) {
         mnas_batch batch;
-        mnas_loader_next(r->train, &batch);
-        int rc = mnas_trainer_recalibrate(&r->trainer, i, batch.images);
+        int rc = mnas_loader_next(r->train, &batch);
+        if (rc == 0) rc = mnas_trainer_recalibrate(&r->trainer, i, batch.images);
         if (rc < 0) return rc;
     }
     return 0;

@@ -16,6 +16,7 @@ static int open_parts(mnas_trainer *t, const mnas_model *model, mnas_engine_kind
     const mnas_recipe *r = &t->recipe;
     mnas_model trained = *model;
     mnas_recipe_apply(r, &trained);
+    trained.bn_momentum = pow(trained.bn_momentum, 1.0 / t->n_passes);
     mnas_optimizer_options options = {.kind = (mnas_optimizer_kind)r->optimizer,
                                       .momentum = r->momentum,
                                       .rms_decay = r->rms_decay,
@@ -25,22 +26,18 @@ static int open_parts(mnas_trainer *t, const mnas_model *model, mnas_engine_kind
     if (rc < 0) return rc;
     if ((rc = mnas_weights_create(&t->weights, t->graph)) < 0) return rc;
     if ((rc = mnas_weights_create(&t->gradients, t->graph)) < 0) return rc;
+    if (t->n_passes > 1 && (rc = mnas_weights_create(&t->sum, t->graph)) < 0) return rc;
     if ((rc = mnas_optimizer_create(&t->optimizer, t->graph, &options)) < 0) return rc;
-    if ((rc = mnas_engine_create(&t->engine, t->graph, (int)r->batch, true, kind)) < 0) return rc;
+    if ((rc = mnas_engine_create(&t->engine, t->graph, t->group, true, kind)) < 0) return rc;
     mnas_init_weights(t->weights, t->graph, t->seed);
     return r->ema_decay > 0 ? mnas_ema_init(&t->ema, t->graph, t->weights, r->ema_decay) : 0;
 }
 
 int mnas_trainer_open(mnas_trainer *out, const mnas_model *model, const mnas_recipe *recipe,
                       double steps_per_epoch, uint64_t seed, mnas_engine_kind kind) {
-    *out = (mnas_trainer){.recipe = *recipe, .seed = seed};
-    out->schedule = (mnas_schedule){.kind = (mnas_schedule_kind)recipe->schedule,
-                                    .lr = recipe->lr,
-                                    .steps_per_epoch = steps_per_epoch,
-                                    .epochs = recipe->epochs,
-                                    .warmup_epochs = recipe->warmup_epochs,
-                                    .decay_rate = recipe->decay_rate,
-                                    .decay_epochs = recipe->decay_epochs};
+    *out = (mnas_trainer){.recipe = *recipe, .seed = seed, .group = mnas_recipe_group(recipe)};
+    out->n_passes = (int)recipe->batch / out->group;
+    out->schedule = mnas_recipe_schedule(recipe, steps_per_epoch);
     return open_parts(out, model, kind);
 }
 
@@ -48,6 +45,7 @@ void mnas_trainer_close(mnas_trainer *trainer) {
     mnas_ema_free(&trainer->ema);
     mnas_engine_destroy(trainer->engine);
     mnas_optimizer_destroy(trainer->optimizer);
+    mnas_weights_destroy(trainer->sum);
     mnas_weights_destroy(trainer->gradients);
     mnas_weights_destroy(trainer->weights);
     mnas_graph_destroy(trainer->graph);
@@ -66,21 +64,60 @@ double mnas_trainer_lr(const mnas_trainer *trainer) {
     return mnas_schedule_lr(&trainer->schedule, trainer->step);
 }
 
-int mnas_trainer_step(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss) {
+/* sum <- sum + g */
+static void add(float *restrict sum, const float *restrict g, size_t n) {
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) sum[i] += g[i];
+}
+
+/* g <- sum / k;  sum <- 0 */
+static void take_mean(float *restrict g, float *restrict sum, size_t n, float k) {
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        g[i] = sum[i] / k;
+        sum[i] = 0.0F;
+    }
+}
+
+static void update(mnas_trainer *t) {
+    if (t->sum) take_mean(t->gradients->data, t->sum->data, t->sum->n_floats, (float)t->n_passes);
+    mnas_optimizer_step(t->optimizer, t->weights, t->gradients, mnas_trainer_lr(t));
+    if (t->ema.average) mnas_ema_update(&t->ema, t->weights);
+    t->passes_done = 0;
+    t->step++;
+}
+
+int mnas_trainer_pass(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss) {
     mnas_trainer *t = trainer;
-    double lr = mnas_trainer_lr(t);
-    mnas_rng rng = mnas_rng_stream(t->seed, (uint64_t)t->step, "dropout");
+    const uint64_t pass = (uint64_t)t->step * (uint64_t)t->n_passes + (uint64_t)t->passes_done;
+    mnas_rng rng = mnas_rng_stream(t->seed, pass, "dropout");
     int rc = mnas_engine_step(t->engine, t->weights, t->gradients, images, labels, t->recipe.label_smoothing,
                               mnas_rng_u64(&rng), loss);
     if (rc < 0) return rc;
     if (!isfinite(loss->loss)) {
         return mnas_error_set(MNAS_ERR_NAN,
                               "the loss is %g at step %d (learning rate %g); allowed: a finite number",
-                              loss->loss, t->step + 1, lr);
+                              loss->loss, t->step + 1, mnas_trainer_lr(t));
     }
-    mnas_optimizer_step(t->optimizer, t->weights, t->gradients, lr);
-    if (t->ema.average) mnas_ema_update(&t->ema, t->weights);
-    t->step++;
+    if (t->sum) add(t->sum->data, t->gradients->data, t->sum->n_floats);
+    if (++t->passes_done == t->n_passes) update(t);
+    return 0;
+}
+
+int mnas_trainer_step(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss) {
+    const size_t group = (size_t)trainer->group,
+                 group_floats = group * mnas_shape_size(trainer->graph->nodes[0].out);
+    mnas_loss all = {0};
+    for (int i = 0; i < trainer->n_passes; i++) {
+        mnas_loss one;
+        int rc =
+            mnas_trainer_pass(trainer, images + (size_t)i * group_floats, labels + (size_t)i * group, &one);
+        if (rc < 0) return rc;
+        all.loss += one.loss / trainer->n_passes;
+        all.n_top1 += one.n_top1;
+        all.n_top5 += one.n_top5;
+    }
+    *loss = all;
     return 0;
 }
 

@@ -1,5 +1,9 @@
 /* trainer.h - engine, optimiser, schedule and average put together: what one step of training does to a network.
  *
+ * A batch larger than the recipe's group is several passes: the gradients of its groups are summed, and their mean makes one
+ * update, as the replicas of the paper did it side by side. Batch-norm normalises within a group. Its moving statistics take in every
+ * group, and what they keep over a step is the recipe's share however many groups that has.
+ *
  * A trainer knows no data: it is fed batches. train/train.c feeds it from a dataset, tests and benchmarks
  * from memory. Same model, recipe, seed, batches and number of threads give the same bits.
  */
@@ -16,6 +20,9 @@ typedef struct mnas_trainer {
     mnas_recipe recipe;
     mnas_graph *graph; /* of the model with the recipe's dropout and batch-norm momentum */
     mnas_weights *weights, *gradients;
+    mnas_weights *sum;   /* of the gradients of this step's passes; NULL where there is but one */
+    int group, n_passes; /* images of a pass, passes of a step */
+    int passes_done;     /* of this step */
     mnas_engine *engine;
     mnas_optimizer *optimizer;
     mnas_schedule schedule;
@@ -33,7 +40,10 @@ void mnas_trainer_close(mnas_trainer *trainer);
 /* Read weights from a file in place of the fresh ones; the average starts from them, too. */
 int mnas_trainer_load(mnas_trainer *trainer, const char *path);
 
-/* One step on recipe.batch images. MNAS_ERR_NAN when the loss is not finite; the weights are then useless. */
+/* One pass on `group` images; the last of a step's makes the update, and passes_done is 0 again. The loss is the group's.
+ * MNAS_ERR_NAN when the loss is not finite; the weights are then useless. */
+int mnas_trainer_pass(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss);
+/* A whole step on recipe.batch images. */
 int mnas_trainer_step(mnas_trainer *trainer, const float *images, const int32_t *labels, mnas_loss *loss);
 double mnas_trainer_lr(const mnas_trainer *trainer); /* of the next step */
 
@@ -44,8 +54,8 @@ mnas_weights *mnas_trainer_result(const mnas_trainer *trainer);
  * is lost still has a finite loss: look before believing an evaluation. */
 int mnas_trainer_check(const mnas_trainer *trainer);
 
-/* Recompute the moving statistics of the result as the plain mean over batches: call for i = 0, 1, ... with a
- * batch each. */
+/* Recompute the moving statistics of the result as the plain mean over groups: call for i = 0, 1, ... with a
+ * group each. */
 int mnas_trainer_recalibrate(mnas_trainer *trainer, int i, const float *images);
 
 #endif
