@@ -20,8 +20,12 @@ mnas_augment_draw mnas_augment_sample(const mnas_augment *augment, mnas_rng *rng
 }
 
 void mnas_normalise_init(mnas_normalise *norm, const double *mean, const double *std, int channels) {
-    for (int c = 0; c < channels; c++)
+    *norm = (mnas_normalise){0};
+    for (int c = 0; c < channels; c++) {
         for (int v = 0; v < 256; v++) norm->lut[c][v] = (float)((v / 255.0 - mean[c]) / std[c]);
+        norm->scale[c] = (float)(1 / (255 * std[c]));
+        norm->shift[c] = (float)(-mean[c] / std[c]);
+    }
 }
 
 /* n pixels; src moves by `step` pixels (1 or -1). Always inlined with constant `channels`, so that it unrolls. */

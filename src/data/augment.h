@@ -15,9 +15,10 @@ typedef struct mnas_augment_draw {
 
 mnas_augment_draw mnas_augment_sample(const mnas_augment *augment, mnas_rng *rng);
 
-/* (v / 255 - mean) / std of every byte v, per channel, rounded once from double. */
+/* (v / 255 - mean) / std of every byte v, per channel, rounded once from double; of values between bytes v * scale + shift. */
 typedef struct mnas_normalise {
     float lut[4][256];
+    float scale[4], shift[4];
 } mnas_normalise;
 void mnas_normalise_init(mnas_normalise *norm, const double *mean, const double *std, int channels);
 

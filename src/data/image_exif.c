@@ -39,12 +39,28 @@ int mnas_exif_orientation(const uint8_t *bytes, size_t n) {
 }
 
 /* Bit 2 of (orientation - 1): rows and columns change places; then what is mirrored. */
+static const struct {
+    bool turn, mirror_y, mirror_x;
+} kinds[9] = {
+    {0, 0, 0}, {0, 0, 0}, {0, 0, 1}, {0, 1, 1}, {0, 1, 0}, {1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {1, 0, 1},
+};
+
+mnas_rect mnas_exif_stored(mnas_rect part, int height, int width, int orientation) {
+    mnas_rect p = part;
+    if (kinds[orientation].turn) p = (mnas_rect){part.x, part.y, part.width, part.height};
+    if (kinds[orientation].mirror_y) p.y = height - p.y - p.height;
+    if (kinds[orientation].mirror_x) p.x = width - p.x - p.width;
+    return p;
+}
+
+void mnas_exif_origin(double *y, double *x, mnas_rect stored, double height, double width, int orientation) {
+    double row = kinds[orientation].mirror_y ? height - stored.y - stored.height : stored.y;
+    double column = kinds[orientation].mirror_x ? width - stored.x - stored.width : stored.x;
+    *y = kinds[orientation].turn ? column : row;
+    *x = kinds[orientation].turn ? row : column;
+}
+
 int mnas_exif_apply(mnas_image *image, int orientation) {
-    static const struct {
-        bool turn, mirror_y, mirror_x;
-    } kinds[9] = {
-        {0, 0, 0}, {0, 0, 0}, {0, 0, 1}, {0, 1, 1}, {0, 1, 0}, {1, 0, 0}, {1, 1, 0}, {1, 1, 1}, {1, 0, 1},
-    };
     if (orientation == 1) return 0;
     bool turn = kinds[orientation].turn;
     int height = turn ? image->width : image->height, width = turn ? image->height : image->width;

@@ -55,6 +55,14 @@ int mnas_image_decode(mnas_image *out, const uint8_t *bytes, size_t n, int chann
     }
 }
 
+int mnas_image_decode_part(mnas_image_part *out, const uint8_t *bytes, size_t n, int channels, mnas_rect part,
+                           int min_side) {
+    *out = (mnas_image_part){.eighths = 8};
+    if (mnas_image_sniff(bytes, n) == MNAS_IMAGE_JPEG)
+        return mnas_image_decode_jpeg_part(out, bytes, n, channels, part, min_side);
+    return mnas_image_decode(&out->image, bytes, n, channels, 0);
+}
+
 int mnas_image_size(int *height, int *width, const uint8_t *bytes, size_t n) {
     mnas_image image = {0};
     int rc = 0;

@@ -26,6 +26,24 @@ mnas_image_type mnas_image_sniff(const uint8_t *bytes, size_t n);
  * that saves most of the work. 0: as it is. MNAS_ERR_FORMAT or MNAS_ERR_MEMORY; the message has no file name. */
 int mnas_image_decode(mnas_image *out, const uint8_t *bytes, size_t n, int channels, int min_side);
 
+/* A rectangle of an image, in its pixels. */
+typedef struct mnas_rect {
+    int y, x, height, width;
+} mnas_rect;
+
+/* What was decoded of an image. */
+typedef struct mnas_image_part {
+    mnas_image image;
+    double y,
+        x; /* where it begins in the upright image at eighths/8 of its size; where that is mirrored, between pixels */
+    int eighths; /* 1, 2, 4 or 8; pixel k of the whole lies at (k + 1/2) eighths/8 - 1/2 */
+} mnas_image_part;
+
+/* Enough of the image to interpolate between all pixels of `part`, which lies inside it: of a JPEG no more than that, scaled down
+ * where `part` still has min_side pixels each way. What lies behind it is not read, and damage there not seen. */
+int mnas_image_decode_part(mnas_image_part *out, const uint8_t *bytes, size_t n, int channels, mnas_rect part,
+                           int min_side);
+
 /* Size as decode(min_side = 0) would give it, from the headers alone. */
 int mnas_image_size(int *height, int *width, const uint8_t *bytes, size_t n);
 

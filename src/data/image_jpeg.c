@@ -28,6 +28,8 @@ typedef struct jpeg_job {
     const uint8_t *bytes;
     size_t n;
     int min_side, orientation, rc;
+    mnas_rect part; /* wanted of the upright image; height 0: all of it */
+    mnas_rect rows; /* to be read of the stored image as it comes out, scaled */
     mnas_image *image;
     uint8_t *row; /* of CMYK */
 } jpeg_job;
@@ -73,12 +75,39 @@ static void read_header(jpeg_job *job) {
     job->rc = mnas_image_check_size(c->image_height, c->image_width, "JPEG");
 }
 
-/* The smallest of 1/8, 1/4, 1/2, 1 that leaves min_side pixels. */
+/* The smallest of 1/8, 1/4, 1/2, 1 that leaves min_side pixels: these have fast transforms. */
 static unsigned scale_of(unsigned height, unsigned width, int min_side) {
     unsigned side = height < width ? height : width, eighths = 1;
     if (min_side <= 0) return 8;
     while (eighths < 8 && side * eighths / 8 < (unsigned)min_side) eighths *= 2;
     return eighths;
+}
+
+/* From the sample before position `from` to the one behind the last of n, at eighths/8 of the size. */
+static void scale_span(int *first, int *count, int from, int n, unsigned eighths, unsigned n_scaled) {
+    int e = (int)eighths, low = ((2 * from + 1) * e - 8) / 16, high = ((2 * (from + n) - 1) * e - 8) / 16 + 2;
+    if (high > (int)n_scaled) high = (int)n_scaled;
+    *first = low;
+    *count = high - low;
+}
+
+static void choose_rows(jpeg_job *job) {
+    const struct jpeg_decompress_struct *c = &job->cinfo;
+    job->rows = (mnas_rect){0, 0, (int)c->output_height, (int)c->output_width};
+    if (job->part.height == 0) return;
+    mnas_rect p = mnas_exif_stored(job->part, (int)c->image_height, (int)c->image_width, job->orientation);
+    scale_span(&job->rows.y, &job->rows.height, p.y, p.height, c->scale_num, c->output_height);
+    scale_span(&job->rows.x, &job->rows.width, p.x, p.width, c->scale_num, c->output_width);
+}
+
+/* Colour is interpolated between neighbours, hence one more pixel on either side than is wanted. libjpeg begins where its blocks do. */
+static void choose_columns(jpeg_job *job) {
+    struct jpeg_decompress_struct *c = &job->cinfo;
+    int end = job->rows.x + job->rows.width + 1;
+    JDIMENSION x = job->rows.x > 0 ? (JDIMENSION)job->rows.x - 1 : 0;
+    JDIMENSION width = (end > (int)c->output_width ? c->output_width : (JDIMENSION)end) - x;
+    if (width < c->output_width) jpeg_crop_scanline(c, &x, &width);
+    job->rows.x = (int)x, job->rows.width = (int)width;
 }
 
 static void start(jpeg_job *job) {
@@ -87,10 +116,15 @@ static void start(jpeg_job *job) {
     c->out_color_space = cmyk ? JCS_CMYK : job->image->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     /* libjpeg cannot make grey of what was stored as RGB */
     if (c->jpeg_color_space == JCS_RGB) c->out_color_space = JCS_RGB;
-    c->scale_num = scale_of(c->image_height, c->image_width, job->min_side), c->scale_denom = 8;
+    bool whole = job->part.height == 0;
+    c->scale_num = scale_of(whole ? c->image_height : (unsigned)job->part.height,
+                            whole ? c->image_width : (unsigned)job->part.width, job->min_side);
+    c->scale_denom = 8;
     jpeg_start_decompress(c);
-    job->image->height = (int)c->output_height, job->image->width = (int)c->output_width;
-    size_t n = (size_t)c->output_height * c->output_width;
+    choose_rows(job);
+    if (!whole) choose_columns(job);
+    job->image->height = job->rows.height, job->image->width = job->rows.width;
+    size_t n = (size_t)job->rows.height * (size_t)job->rows.width;
     job->image->pixels = malloc(n * (size_t)job->image->channels);
     job->row = malloc((size_t)c->output_width * 4);
     if (!job->image->pixels || !job->row)
@@ -114,12 +148,14 @@ static void read_rows(jpeg_job *job) {
     struct jpeg_decompress_struct *c = &job->cinfo;
     size_t row_bytes = (size_t)c->output_width * (size_t)job->image->channels;
     bool direct = c->output_components == job->image->channels;
-    while (c->output_scanline < c->output_height) {
-        uint8_t *to = job->image->pixels + c->output_scanline * row_bytes, *row = direct ? to : job->row;
+    uint8_t *to = job->image->pixels;
+    if (job->rows.y > 0) jpeg_skip_scanlines(c, (JDIMENSION)job->rows.y);
+    for (int y = 0; y < job->rows.height; y++, to += row_bytes) {
+        uint8_t *row = direct ? to : job->row;
         jpeg_read_scanlines(c, &row, 1);
         if (!direct) convert_row(to, row, c->output_width, c->output_components, job->image->channels);
     }
-    jpeg_finish_decompress(c);
+    if (job->part.height == 0) jpeg_finish_decompress(c);
 }
 
 /* One step; libjpeg's complaint becomes ours. */
@@ -131,27 +167,58 @@ static int guarded(jpeg_job *job, void (*step)(jpeg_job *)) {
     return job->rc;
 }
 
-int mnas_image_decode_jpeg(mnas_image *out, const uint8_t *bytes, size_t n, int channels, int min_side,
-                           bool size_only) {
+static jpeg_job *create_job(mnas_image *out, const uint8_t *bytes, size_t n, int channels, int min_side) {
     jpeg_job *job = calloc(1, sizeof *job);
-    if (!job) return mnas_error_set(MNAS_ERR_MEMORY, "no memory to decode a JPEG");
+    if (!job) {
+        mnas_error_set(MNAS_ERR_MEMORY, "no memory to decode a JPEG");
+        return NULL;
+    }
     *out = (mnas_image){.channels = channels};
     job->bytes = bytes, job->n = n, job->min_side = min_side, job->image = out;
     job->cinfo.err = jpeg_std_error(&job->errors);
     job->errors.error_exit = fail, job->errors.emit_message = warn;
     job->progress.progress_monitor = watch_scans;
+    return job;
+}
+
+static int end_job(jpeg_job *job, int rc) {
+    if (rc < 0) {
+        free(job->image->pixels);
+        *job->image = (mnas_image){0};
+    }
+    jpeg_destroy_decompress(&job->cinfo);
+    free(job->row);
+    free(job);
+    return rc;
+}
+
+int mnas_image_decode_jpeg(mnas_image *out, const uint8_t *bytes, size_t n, int channels, int min_side,
+                           bool size_only) {
+    jpeg_job *job = create_job(out, bytes, n, channels, min_side);
+    if (!job) return MNAS_ERR_MEMORY;
     int rc = guarded(job, read_header);
     if (rc == 0 && !size_only) rc = guarded(job, start);
     if (rc == 0 && !size_only) rc = guarded(job, read_rows);
     if (rc == 0 && !size_only) rc = mnas_exif_apply(out, job->orientation);
     if (rc == 0 && size_only && job->orientation >= 5)
         *out = (mnas_image){out->width, out->height, channels, NULL};
-    jpeg_destroy_decompress(&job->cinfo);
-    free(job->row);
-    free(job);
-    if (rc < 0) {
-        free(out->pixels);
-        *out = (mnas_image){0};
+    return end_job(job, rc);
+}
+
+int mnas_image_decode_jpeg_part(mnas_image_part *out, const uint8_t *bytes, size_t n, int channels,
+                                mnas_rect part, int min_side) {
+    jpeg_job *job = create_job(&out->image, bytes, n, channels, min_side);
+    if (!job) return MNAS_ERR_MEMORY;
+    job->part = part;
+    int rc = guarded(job, read_header);
+    if (rc == 0) rc = guarded(job, start);
+    if (rc == 0) rc = guarded(job, read_rows);
+    if (rc == 0) rc = mnas_exif_apply(&out->image, job->orientation);
+    if (rc == 0) {
+        double scale = job->cinfo.scale_num / 8.0;
+        mnas_exif_origin(&out->y, &out->x, job->rows, job->cinfo.image_height * scale,
+                         job->cinfo.image_width * scale, job->orientation);
+        out->eighths = (int)job->cinfo.scale_num;
     }
-    return rc;
+    return end_job(job, rc);
 }

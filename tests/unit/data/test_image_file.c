@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "base/error.h"
+#include "base/rng.h"
 #include "data/image_codec.h"
 
 #define IMAGES MNAS_SOURCE_DIR "/tests/unit/data/images/"
@@ -63,6 +64,77 @@ static void png_as_pillow_has_it(void **state) {
 static void jpeg_as_pillow_has_it(void **state) {
     (void)state;
     for (size_t i = 0; i < N_JPEGS; i++) check(jpegs[i], ".rgb", 3, 2);
+}
+
+/* Any part is what the whole image shows there: libjpeg's shortcuts leave no trace. */
+static void check_part(const char *name, const uint8_t *bytes, size_t n, const mnas_image *whole,
+                       mnas_rect part) {
+    mnas_image_part got;
+    if (mnas_image_decode_part(&got, bytes, n, whole->channels, part, 0) < 0)
+        fail_msg("%s: %s", name, mnas_error_message());
+    assert_int_equal(got.eighths, 8);
+    assert_true(got.y <= part.y && got.y + got.image.height >= part.y + part.height);
+    assert_true(got.x <= part.x && got.x + got.image.width >= part.x + part.width);
+    size_t pixel = (size_t)whole->channels;
+    for (int y = part.y; y < part.y + part.height; y++)
+        if (memcmp(got.image.pixels +
+                       ((size_t)(y - (int)got.y) * (size_t)got.image.width + (size_t)(part.x - (int)got.x)) *
+                           pixel,
+                   whole->pixels + ((size_t)y * (size_t)whole->width + (size_t)part.x) * pixel,
+                   (size_t)part.width * pixel) != 0)
+            fail_msg("%s: row %d of %d %d %d %d differs", name, y, part.y, part.x, part.height, part.width);
+    free(got.image.pixels);
+}
+
+static void parts_are_of_the_whole(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_JPEGS + 3; i++) {
+        const char *name = i < N_JPEGS ? jpegs[i] : i == N_JPEGS ? "large.jpg" : pngs[i - N_JPEGS];
+        size_t n;
+        uint8_t *bytes = load(name, "", &n);
+        for (int channels = 1; channels <= 3; channels += 2) {
+            mnas_image whole;
+            assert_int_equal(mnas_image_decode(&whole, bytes, n, channels, 0), 0);
+            for (uint64_t k = 0; k < 60; k++) {
+                mnas_rng rng = mnas_rng_stream(1, k, "part");
+                int h = 1 + (int)mnas_rng_below(&rng, (uint32_t)whole.height),
+                    w = 1 + (int)mnas_rng_below(&rng, (uint32_t)whole.width);
+                int y = (int)mnas_rng_below(&rng, (uint32_t)(whole.height - h + 1)),
+                    x = (int)mnas_rng_below(&rng, (uint32_t)(whole.width - w + 1));
+                check_part(name, bytes, n, &whole, (mnas_rect){y, x, h, w});
+            }
+            check_part(name, bytes, n, &whole, (mnas_rect){0, 0, whole.height, whole.width});
+            free(whole.pixels);
+        }
+        free(bytes);
+    }
+}
+
+/* Scaled down as far as the part stays as large as it must be, and all that interpolation needs is there. */
+static void parts_come_scaled(void **state) {
+    (void)state;
+    static const char *const names[] = {"large.jpg", "turned6.jpg", "turned3.jpg", "progressive.jpg"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n;
+        uint8_t *bytes = load(names[i], "", &n);
+        int height, width;
+        assert_int_equal(mnas_image_size(&height, &width, bytes, n), 0);
+        mnas_rect part = {height / 5, width / 7, height / 2, width / 2};
+        int side = part.height < part.width ? part.height : part.width;
+        for (int eighths = 1; eighths <= 8; eighths *= 2) {
+            mnas_image_part got;
+            int min_side = side * eighths / 8;
+            if (min_side == 0) continue;
+            assert_int_equal(mnas_image_decode_part(&got, bytes, n, 3, part, min_side), 0);
+            assert_int_equal(got.eighths, eighths);
+            double low = (part.y + 0.5) * eighths / 8 - 0.5, high = low + (part.height - 1) * eighths / 8.0;
+            double last = height * eighths / 8.0 - 1;
+            assert_true(got.y <= fmax(low, 0));
+            assert_true(got.y + got.image.height - 1 >= fmin(high, last));
+            free(got.image.pixels);
+        }
+        free(bytes);
+    }
 }
 
 static void grey_is_luma(void **state) {
@@ -174,6 +246,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(png_as_pillow_has_it),
         cmocka_unit_test(jpeg_as_pillow_has_it),
+        cmocka_unit_test(parts_are_of_the_whole),
+        cmocka_unit_test(parts_come_scaled),
         cmocka_unit_test(grey_is_luma),
         cmocka_unit_test(jpeg_comes_smaller),
         cmocka_unit_test(what_is_wrong_is_said),
