@@ -23,36 +23,11 @@ typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float vec1 __attribute__((aligned(4), may_alias));
 typedef LEAF_CAT(vec, MNAS_LEAF_LANES) vec;
-typedef int32_t ivec __attribute__((vector_size(4 * MNAS_LEAF_LANES)));
-
-/* clamped: NaN stays NaN, so that a diverged step shows; on x86 the second operand of max and min wins then.
- * where_inside: x where low < y < high, else 0. */
-#if MNAS_LEAF_LANES == 16
-LEAF_INLINE vec clamped(vec x, vec low, vec high) {
-    return _mm512_min_ps(high, _mm512_max_ps(low, x));
-}
-LEAF_INLINE vec where_inside(vec y, vec low, vec high, vec x) {
-    const __mmask16 above = _mm512_cmp_ps_mask(y, low, _CMP_GT_OQ);
-    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, y, high, _CMP_LT_OQ), x);
-}
-#elif MNAS_LEAF_LANES == 8
-LEAF_INLINE vec clamped(vec x, vec low, vec high) {
-    return _mm256_min_ps(high, _mm256_max_ps(low, x));
-}
-LEAF_INLINE vec where_inside(vec y, vec low, vec high, vec x) {
-    const __m256 above = _mm256_cmp_ps(y, low, _CMP_GT_OQ), below = _mm256_cmp_ps(y, high, _CMP_LT_OQ);
-    return _mm256_and_ps(x, _mm256_and_ps(above, below));
-}
-#else
+typedef uint32_t bits16 __attribute__((vector_size(64)));
+typedef uint32_t bits8 __attribute__((vector_size(32)));
+typedef uint32_t bits4 __attribute__((vector_size(16)));
+typedef uint32_t bits1;
 typedef int32_t mask4 __attribute__((vector_size(16)));
-LEAF_INLINE vec where_inside(vec y, vec low, vec high, vec x) {
-    return (vec)((mask4)x & (y > low) & (y < high));
-}
-LEAF_INLINE vec clamped(vec x, vec low, vec high) {
-    const mask4 below = x<low, above = x> high;
-    return (vec)((below & (mask4)low) | (above & (mask4)high) | (~(below | above) & (mask4)x));
-}
-#endif
 
 /* Stores that leave the cache alone, for aligned addresses; store_fence() before anyone else reads. */
 #if defined(__x86_64__)
@@ -77,21 +52,27 @@ LEAF_INLINE void store_fence(void) {}
 
 #if MNAS_LEAF_LANES >= 16
 #define WIDTH 16
+#include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 #endif
 #if MNAS_LEAF_LANES >= 8
 #define WIDTH 8
+#include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 #endif
 #define WIDTH 4
+#include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 #define WIDTH 1
+#include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
-#include "kernels/leaf_act.h"
+/* Of whole vectors. */
+#define activated   LEAF_CAT(activated_, MNAS_LEAF_LANES)
+#define passed_back LEAF_CAT(passed_back_, MNAS_LEAF_LANES)
 #include "kernels/leaf_bn.h"
 #include "kernels/leaf_map.h"
 
