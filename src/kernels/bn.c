@@ -44,7 +44,7 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     b->pixels = (size_t)batch * (size_t)in[0].h * (size_t)in[0].w;
     b->block = b->own.repeat * (row_bytes < BLOCK_BYTES ? BLOCK_BYTES / row_bytes : 1);
     b->parallel = b->pixels * b->own.channels > SMALL_WORK;
-    b->stream = b->pixels * b->own.channels * sizeof(float) > STREAM_BYTES;
+    b->stream = b->pixels * b->own.channels * mnas_elem_bytes(node->elem) > STREAM_BYTES;
     *scratch_bytes = 0;
     *state = b;
     return 0;
@@ -56,9 +56,16 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
 typedef struct pass {
     const bn *b;
     const mnas_norm *norm;
-    const float *x, *dy;
-    float *result;
+    const void *x, *dy;
+    void *result;
 } pass;
+
+static const void *at_elem(const pass *p, const void *tensor, size_t i) {
+    return mnas_elem_at(p->norm->elem, tensor, i);
+}
+static void *result_at(const pass *p, size_t i) {
+    return mnas_elem_of(p->norm->elem, p->result, i);
+}
 
 static pass pass_of(bn *b, const mnas_call *call) {
     return (pass){.b = b,
@@ -79,21 +86,22 @@ static size_t share_begin(const pass *p, int share) {
 typedef void block_fn(const pass *p, size_t at, size_t n, int share);
 
 static void statistics_block(const pass *p, size_t at, size_t n, int share) {
-    mnas_norm_add_sums(p->norm, p->x + at, n, share);
+    mnas_norm_add_sums(p->norm, at_elem(p, p->x, at), n, share);
 }
 
 static void gradient_sums_block(const pass *p, size_t at, size_t n, int share) {
-    mnas_norm_add_gradient_sums(p->norm, p->x + at, p->dy + at, n, NULL, share);
+    mnas_norm_add_gradient_sums(p->norm, at_elem(p, p->x, at), at_elem(p, p->dy, at), n, NULL, share);
 }
 
 static void apply_block(const pass *p, size_t at, size_t n, int share) {
     (void)share;
-    (p->b->stream ? mnas_norm_apply_stream : mnas_norm_apply)(p->norm, p->x + at, n, p->result + at);
+    (p->b->stream ? mnas_norm_apply_stream : mnas_norm_apply)(p->norm, at_elem(p, p->x, at), n,
+                                                              result_at(p, at));
 }
 
 static void gradient_block(const pass *p, size_t at, size_t n, int share) {
     (void)share;
-    mnas_norm_gradient(p->norm, p->x + at, p->dy + at, n, p->result + at);
+    mnas_norm_gradient(p->norm, at_elem(p, p->x, at), at_elem(p, p->dy, at), n, result_at(p, at));
 }
 
 static void sum_share(const pass *p, block_fn *fn, int share) {
@@ -163,7 +171,7 @@ static int forward(void *state, const mnas_call *call) {
         if (!p.norm
                  ->by_producer) { /* the first pixel is as near to all others as the moving mean, or nearer */
             for (size_t c = 0; c < p.norm->channels; c++)
-                mnas_norm_set(p.norm, p.norm->shift, c, (double)p.x[c]);
+                mnas_norm_set(p.norm, p.norm->shift, c, mnas_elem_value(p.norm->elem, p.x, c));
             sum_pixels(&p, statistics_block);
         }
         batch_statistics(&p, call);
@@ -199,4 +207,4 @@ static int backward(void *state, const mnas_call *call) {
     return 0;
 }
 
-const mnas_kernel mnas_kernel_bn = {"batch-norm", supports, create, forward, backward, destroy, false};
+const mnas_kernel mnas_kernel_bn = {"batch-norm", supports, create, forward, backward, destroy, false, true};

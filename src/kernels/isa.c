@@ -36,6 +36,13 @@ const mnas_isa *mnas_isa_get(void) {
     return isa;
 }
 
+const mnas_isa *mnas_isa_of(mnas_elem elem) {
+    const mnas_isa *isa = mnas_isa_get();
+    if (elem == MNAS_ELEM_F32) return isa;
+    __builtin_cpu_init();
+    return isa == &mnas_isa_avx512 && __builtin_cpu_supports("avx512bf16") ? &mnas_isa_avx512_bf16 : NULL;
+}
+
 void mnas_isa_force(const mnas_isa *isa) {
     atomic_store(&chosen, isa);
 }

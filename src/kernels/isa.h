@@ -48,25 +48,26 @@ typedef struct mnas_dw_weight {
     float *sum; /* [kernel * kernel, width] */
 } mnas_dw_weight;
 
-/* "columns": a matrix [rows, columns], dense; columns is a multiple of lanes unless said. */
+/* Tensors that are void * below hold elements of elem_bytes: float or bf16 (the upper half of a float).
+ * "columns": a matrix [rows, columns], dense; columns is a multiple of lanes unless said. */
 typedef struct mnas_isa {
     const char *name;
-    size_t lanes;
+    size_t lanes, elem_bytes;
     void (*dw_fill)(const mnas_dw_fill *fill, size_t width);
     void (*dw_row)(const mnas_dw_row *row, size_t width);
     void (*dw_weight)(const mnas_dw_weight *weight, size_t width);
     /* sum[j] = sum_i (x[i, j] - shift[j]), square likewise: overwritten */
-    void (*bn_sums)(const float *x, const float *shift, size_t rows, size_t columns, float *sum,
+    void (*bn_sums)(const void *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square);
-    void (*bn_apply)(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y);
+    void (*bn_apply)(const void *x, const mnas_norm *bn, size_t rows, size_t columns, void *y);
     /* The same past the cache; y aligned to a vector. */
-    void (*bn_apply_stream)(const float *x, const mnas_norm *bn, size_t rows, size_t columns, float *y);
+    void (*bn_apply_stream)(const void *x, const mnas_norm *bn, size_t rows, size_t columns, void *y);
     /* sum[j] = sum_i g, sum_x[j] = sum_i g (x - mean): overwritten; g = dy act' is written where not NULL (it may be dy) */
-    void (*bn_gradient_sums)(const float *x, const float *dy, const mnas_norm *bn, size_t rows,
-                             size_t columns, float *sum, float *sum_x, float *g);
+    void (*bn_gradient_sums)(const void *x, const void *dy, const mnas_norm *bn, size_t rows, size_t columns,
+                             float *sum, float *sum_x, void *g);
     /* dx = scale g - (x - mean) slope - offset, g = dy act'; act apart from bn's, since dy may be g already */
-    void (*bn_gradient)(const float *x, const float *dy, const mnas_norm *bn, mnas_act act, size_t rows,
-                        size_t columns, float *dx);
+    void (*bn_gradient)(const void *x, const void *dy, const mnas_norm *bn, mnas_act act, size_t rows,
+                        size_t columns, void *dx);
     /* total[j] += part[j]; any n */
     void (*accumulate)(const float *part, size_t n, double *total);
     /* Any n below. y = clamp(x, low, high); dx = dy where low < x < high, else 0 */
@@ -87,11 +88,13 @@ typedef struct mnas_isa {
                     float *y);
 } mnas_isa;
 
-extern const mnas_isa mnas_isa_avx512, mnas_isa_avx2, mnas_isa_sse2;
+extern const mnas_isa mnas_isa_avx512, mnas_isa_avx2, mnas_isa_sse2, mnas_isa_avx512_bf16;
 
 /* The best one for this CPU; MNAS_ISA=avx512|avx2|sse2 in the environment asks for a lesser one. */
 const mnas_isa *mnas_isa_get(void);
-/* Those that this CPU can run, best first; returns their number (at most 3). */
+/* For tensors of these elements; bf16: NULL where the CPU has no arithmetic for it, or MNAS_ISA asks for a lesser set. */
+const mnas_isa *mnas_isa_of(mnas_elem elem);
+/* Those for f32 that this CPU can run, best first; returns their number (at most 3). */
 size_t mnas_isa_list(const mnas_isa *list[3]);
 /* For tests: use this one from now on; NULL: choose again. */
 void mnas_isa_force(const mnas_isa *isa);

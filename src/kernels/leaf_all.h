@@ -1,5 +1,6 @@
 /* leaf_all.h - all leaf loops for one instruction set; included once by each isa_*.c, which defines
- * MNAS_LEAF_ISA (its name) and MNAS_LEAF_LANES (floats in its widest vector). No include guard needed, no
+ * MNAS_LEAF_ISA (its name) and MNAS_LEAF_LANES (floats in its widest vector), and MNAS_LEAF_BF16 where
+ * tensors hold bf16. No include guard needed, no
  * function visible outside: only the record.
  *
  * Vectors are GCC's vector extension with the alignment of a float, so that any address may be loaded.
@@ -29,6 +30,12 @@ typedef uint32_t bits4 __attribute__((vector_size(16)));
 typedef uint32_t bits1;
 typedef int32_t mask4 __attribute__((vector_size(16)));
 
+#ifdef MNAS_LEAF_BF16
+typedef uint16_t elem;
+#else
+typedef float elem;
+#endif
+
 /* Stores that leave the cache alone, for aligned addresses; store_fence() before anyone else reads. */
 #if defined(__x86_64__)
 LEAF_INLINE void store_past_cache(float *p, vec x) {
@@ -50,29 +57,46 @@ LEAF_INLINE void store_past_cache(float *p, vec x) {
 LEAF_INLINE void store_fence(void) {}
 #endif
 
+/* y is aligned to a vector of elements. */
+LEAF_INLINE void put_past_cache(elem *p, vec x) {
+#ifdef MNAS_LEAF_BF16
+    _mm256_stream_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(x));
+#else
+    store_past_cache(p, x);
+#endif
+}
+
 #if MNAS_LEAF_LANES >= 16
 #define WIDTH 16
+#include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 #endif
 #if MNAS_LEAF_LANES >= 8
 #define WIDTH 8
+#include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 #endif
 #define WIDTH 4
+#include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 #define WIDTH 1
+#include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #undef WIDTH
 /* Of whole vectors. */
 #define activated   LEAF_CAT(activated_, MNAS_LEAF_LANES)
 #define passed_back LEAF_CAT(passed_back_, MNAS_LEAF_LANES)
+#define load        LEAF_CAT(load_, MNAS_LEAF_LANES)
+#define store       LEAF_CAT(store_, MNAS_LEAF_LANES)
+#define get         LEAF_CAT(get_, MNAS_LEAF_LANES)
+#define put         LEAF_CAT(put_, MNAS_LEAF_LANES)
 #include "kernels/leaf_bn.h"
 #include "kernels/leaf_map.h"
 
@@ -101,6 +125,7 @@ static void dw_weight(const mnas_dw_weight *weight, size_t width) {
 const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     LEAF_TEXT(MNAS_LEAF_ISA),
     MNAS_LEAF_LANES,
+    sizeof(elem),
     dw_fill,
     dw_row,
     dw_weight,

@@ -7,13 +7,6 @@
 #define V     LEAF_CAT(vec, WIDTH)
 #define FN(x) LEAF_CAT(x##_, WIDTH)
 
-LEAF_INLINE V FN(load)(const float *p) {
-    return *(const V *)p;
-}
-LEAF_INLINE void FN(store)(float *p, V x) {
-    *(V *)p = x;
-}
-
 static void FN(dw_fill)(const mnas_dw_fill *f) {
     const size_t pixel = f->channels, row = (size_t)f->src_cols * pixel;
     float *to = f->plane;

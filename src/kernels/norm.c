@@ -30,7 +30,8 @@ static size_t repeat_of(size_t channels) {
 int mnas_norm_open(mnas_norm *out, const mnas_node *bn, int channels) {
     const mnas_act act = bn->act;
     const bool clips = act == MNAS_ACT_RELU || act == MNAS_ACT_RELU6;
-    *out = (mnas_norm){.act = act,
+    *out = (mnas_norm){.elem = bn->elem,
+                       .act = act,
                        .low = clips ? 0.0f : -INFINITY,
                        .high = act == MNAS_ACT_RELU6 ? 6.0f : INFINITY,
                        .channels = (size_t)channels,
@@ -77,6 +78,13 @@ void mnas_norm_set(const mnas_norm *norm, float *table, size_t c, double value) 
 
 /* ---- one element, for the pixels that fill no row; j is its column ---- */
 
+static void write_at(const mnas_norm *norm, void *tensor, size_t i, double value) {
+    if (norm->elem == MNAS_ELEM_BF16)
+        ((uint16_t *)tensor)[i] = mnas_bf16_of((float)value);
+    else
+        ((float *)tensor)[i] = (float)value;
+}
+
 static double value_at(const mnas_norm *norm, double x, size_t j) {
     return (x - (double)norm->mean[j]) * (double)norm->scale[j] + (double)norm->beta[j];
 }
@@ -94,12 +102,13 @@ static size_t tail(const mnas_norm *norm, size_t n) {
 
 typedef struct piece {
     const mnas_norm *norm;
-    const float *x, *dy;
-    float *g, *part; /* part [2, columns]: of one block */
+    const void *x, *dy;
+    void *g;
+    float *part; /* [2, columns]: of one block */
     double *total;
 } piece;
 
-static piece piece_of(const mnas_norm *norm, const float *x, int share) {
+static piece piece_of(const mnas_norm *norm, const void *x, int share) {
     return (piece){.norm = norm,
                    .x = x,
                    .part = norm->parts + 2 * norm->columns * (size_t)share,
@@ -110,13 +119,17 @@ typedef void block_fn(const piece *p, size_t at, size_t rows);
 
 static void statistics_block(const piece *p, size_t at, size_t rows) {
     const mnas_norm *norm = p->norm;
-    mnas_isa_get()->bn_sums(p->x + at, norm->shift, rows, norm->columns, p->part, p->part + norm->columns);
+    mnas_isa_of(norm->elem)
+        ->bn_sums(mnas_elem_at(norm->elem, p->x, at), norm->shift, rows, norm->columns, p->part,
+                  p->part + norm->columns);
 }
 
 static void gradient_block(const piece *p, size_t at, size_t rows) {
     const mnas_norm *norm = p->norm;
-    mnas_isa_get()->bn_gradient_sums(p->x + at, p->dy + at, norm, rows, norm->columns, p->part,
-                                     p->part + norm->columns, p->g ? p->g + at : NULL);
+    mnas_isa_of(norm->elem)
+        ->bn_gradient_sums(mnas_elem_at(norm->elem, p->x, at), mnas_elem_at(norm->elem, p->dy, at), norm,
+                           rows, norm->columns, p->part, p->part + norm->columns,
+                           p->g ? mnas_elem_of(norm->elem, p->g, at) : NULL);
 }
 
 static void sum_blocks(const piece *p, size_t n, block_fn *fn) {
@@ -127,19 +140,19 @@ static void sum_blocks(const piece *p, size_t n, block_fn *fn) {
     }
 }
 
-void mnas_norm_add_sums(const mnas_norm *norm, const float *x, size_t n, int share) {
+void mnas_norm_add_sums(const mnas_norm *norm, const void *x, size_t n, int share) {
     const piece p = piece_of(norm, x, share);
     sum_blocks(&p, n, statistics_block);
     const size_t first = tail(norm, n);
     for (size_t i = first; i < n * norm->channels; i++) {
         const size_t j = i - first;
-        const double d = (double)x[i] - (double)norm->shift[j];
+        const double d = mnas_elem_value(norm->elem, x, i) - (double)norm->shift[j];
         p.total[j] += d;
         p.total[norm->columns + j] += d * d;
     }
 }
 
-void mnas_norm_add_gradient_sums(const mnas_norm *norm, const float *x, const float *dy, size_t n, float *g,
+void mnas_norm_add_gradient_sums(const mnas_norm *norm, const void *x, const void *dy, size_t n, void *g,
                                  int share) {
     piece p = piece_of(norm, x, share);
     p.dy = dy;
@@ -148,41 +161,45 @@ void mnas_norm_add_gradient_sums(const mnas_norm *norm, const float *x, const fl
     const size_t first = tail(norm, n);
     for (size_t i = first; i < n * norm->channels; i++) {
         const size_t j = i - first;
-        const double passed = gradient_at(norm, (double)x[i], (double)dy[i], j);
+        const double passed =
+            gradient_at(norm, mnas_elem_value(norm->elem, x, i), mnas_elem_value(norm->elem, dy, i), j);
         p.total[j] += passed;
-        p.total[norm->columns + j] += passed * ((double)x[i] - (double)norm->mean[j]);
-        if (g) g[i] = (float)passed;
+        p.total[norm->columns + j] += passed * (mnas_elem_value(norm->elem, x, i) - (double)norm->mean[j]);
+        if (g) write_at(norm, g, i, passed);
     }
 }
 
 /* ---- element by element ---- */
 
-static void apply_tail(const mnas_norm *norm, const float *x, size_t n, float *y) {
+static void apply_tail(const mnas_norm *norm, const void *x, size_t n, void *y) {
     const size_t first = tail(norm, n);
     for (size_t i = first; i < n * norm->channels; i++)
-        y[i] = (float)mnas_act_value(norm->act, value_at(norm, (double)x[i], i - first));
+        write_at(norm, y, i,
+                 mnas_act_value(norm->act, value_at(norm, mnas_elem_value(norm->elem, x, i), i - first)));
 }
 
-void mnas_norm_apply(const mnas_norm *norm, const float *x, size_t n, float *y) {
-    mnas_isa_get()->bn_apply(x, norm, n / norm->repeat, norm->columns, y);
+void mnas_norm_apply(const mnas_norm *norm, const void *x, size_t n, void *y) {
+    mnas_isa_of(norm->elem)->bn_apply(x, norm, n / norm->repeat, norm->columns, y);
     apply_tail(norm, x, n, y);
 }
 
-void mnas_norm_apply_stream(const mnas_norm *norm, const float *x, size_t n, float *y) {
-    mnas_isa_get()->bn_apply_stream(x, norm, n / norm->repeat, norm->columns, y);
+void mnas_norm_apply_stream(const mnas_norm *norm, const void *x, size_t n, void *y) {
+    mnas_isa_of(norm->elem)->bn_apply_stream(x, norm, n / norm->repeat, norm->columns, y);
     apply_tail(norm, x, n, y);
 }
 
 /* With slope = scale rstd dgamma / n and offset = scale dbeta / n this is batch-norm's own formula. */
-void mnas_norm_gradient(const mnas_norm *norm, const float *x, const float *dy, size_t n, float *dx) {
+void mnas_norm_gradient(const mnas_norm *norm, const void *x, const void *dy, size_t n, void *dx) {
     const mnas_act act = norm->by_consumer ? MNAS_ACT_NONE : norm->act;
-    mnas_isa_get()->bn_gradient(x, dy, norm, act, n / norm->repeat, norm->columns, dx);
+    mnas_isa_of(norm->elem)->bn_gradient(x, dy, norm, act, n / norm->repeat, norm->columns, dx);
     const size_t first = tail(norm, n);
     for (size_t i = first; i < n * norm->channels; i++) {
         const size_t j = i - first;
-        const double g =
-            norm->by_consumer ? (double)dy[i] : gradient_at(norm, (double)x[i], (double)dy[i], j);
-        const double d = (double)x[i] - (double)norm->mean[j];
-        dx[i] = (float)((double)norm->scale[j] * g - d * (double)norm->slope[j] - (double)norm->offset[j]);
+        const double g = norm->by_consumer ? mnas_elem_value(norm->elem, dy, i)
+                                           : gradient_at(norm, mnas_elem_value(norm->elem, x, i),
+                                                         mnas_elem_value(norm->elem, dy, i), j);
+        const double d = mnas_elem_value(norm->elem, x, i) - (double)norm->mean[j];
+        write_at(norm, dx, i,
+                 (double)norm->scale[j] * g - d * (double)norm->slope[j] - (double)norm->offset[j]);
     }
 }

@@ -1,7 +1,7 @@
 /* norm.h - batch-norm's passes over a piece of a tensor, for its own kernel (bn.c) and for every kernel that does them
  * in passing (model/kernel.h says who does what).
  *
- * A piece is n pixels of `channels` floats, dense, whatever tensor they are from. Any n is right; multiples of
+ * A piece is n pixels of `channels` elements (norm->elem), dense, whatever tensor they are from. Any n is right; multiples of
  * norm->repeat are fast. Pieces are small against a cache: the caller cuts the work, and each of its shares adds up
  * sums of its own.
  */
@@ -10,7 +10,7 @@
 
 #include "kernels/isa.h"
 
-/* Tables and sums for a bn node over `channels`; closes with mnas_norm_close, which is safe on {0}. */
+/* Tables and sums for a bn node over `channels`, by_producer and by_consumer false; closes with mnas_norm_close, which is safe on {0}. */
 int mnas_norm_open(mnas_norm *out, const mnas_node *bn, int channels);
 void mnas_norm_close(mnas_norm *norm);
 
@@ -25,15 +25,15 @@ double *mnas_norm_total(const mnas_norm *norm);
 void mnas_norm_set(const mnas_norm *norm, float *table, size_t c, double value);
 
 /* Forward. A share's sums go on from what they are. */
-void mnas_norm_add_sums(const mnas_norm *norm, const float *x, size_t n, int share);
-void mnas_norm_apply(const mnas_norm *norm, const float *x, size_t n, float *y);
+void mnas_norm_add_sums(const mnas_norm *norm, const void *x, size_t n, int share);
+void mnas_norm_apply(const mnas_norm *norm, const void *x, size_t n, void *y);
 /* The same past the cache, for a result that no cache can hold until it is read. */
-void mnas_norm_apply_stream(const mnas_norm *norm, const float *x, size_t n, float *y);
+void mnas_norm_apply_stream(const mnas_norm *norm, const void *x, size_t n, void *y);
 
 /* Backward: the sums of g = dy act'; g itself is written where it is not NULL, and may be dy. */
-void mnas_norm_add_gradient_sums(const mnas_norm *norm, const float *x, const float *dy, size_t n, float *g,
+void mnas_norm_add_gradient_sums(const mnas_norm *norm, const void *x, const void *dy, size_t n, void *g,
                                  int share);
 /* The gradient through the norm; dx may be dy. dy is g already where norm->by_consumer. */
-void mnas_norm_gradient(const mnas_norm *norm, const float *x, const float *dy, size_t n, float *dx);
+void mnas_norm_gradient(const mnas_norm *norm, const void *x, const void *dy, size_t n, void *dx);
 
 #endif

@@ -175,4 +175,5 @@ static int backward(void *state, const mnas_call *call) {
     return rc;
 }
 
-const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward, backward, free, true};
+const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward,
+                                           backward,    free,     true,   false};

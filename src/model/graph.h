@@ -25,11 +25,20 @@ static inline size_t mnas_shape_size(mnas_shape s) {
 
 enum { MNAS_MAX_INPUTS = 2, MNAS_MAX_NODE_PARAMS = 4 };
 
+/* What a tensor holds. Arithmetic is in float all the same; bf16 halves what moves through memory. */
+typedef enum { MNAS_ELEM_F32, MNAS_ELEM_BF16 } mnas_elem;
+
+static inline size_t mnas_elem_bytes(mnas_elem elem) {
+    return elem == MNAS_ELEM_BF16 ? 2 : 4;
+}
+
 typedef struct mnas_node {
     const struct mnas_op *op;
     char name[64]; /* timm's module name: "conv_stem", "blocks.2.0.conv_dw", "blocks.2.0.bn2", "classifier" */
     int n_in, in[MNAS_MAX_INPUTS];
     mnas_shape out;
+    mnas_elem
+        elem; /* of the tensors it reads; so its output has that of the nodes that read it (ops/precision.h) */
     int kernel, stride; /* conv, dwconv, pools */
     /* of dwconv, conv, pools; set from the model's padding by the builder */
     int pad_top, pad_left, pad_bottom, pad_right;

@@ -1,13 +1,15 @@
 /* kernel.h - how any implementation of an operator is called in training: reference loops, oneDNN lowerings (ops/) and our own
  * kernels (kernels/) share this contract, which is why it stands below them all.
  *
- * All tensors are dense NHWC f32, 64-byte aligned. Parameters are in the layouts of graph.h. backward() overwrites
+ * All tensors are dense NHWC, 64-byte aligned, f32 unless node->elem says bf16: the pointers below are then to
+ * uint16_t, and only kernels that say `bf16` are called so. Parameters are in the layouts of graph.h. backward() overwrites
  * dsrc[i] and dparam[i] (and adds only where call.adds says so); dsrc[i] is NULL where no gradient is wanted. dsrc[0] may be the very
  * buffer ddst where the operator says so (mnas_op.inplace_backward).
  */
 #ifndef MNAS_MODEL_KERNEL_H
 #define MNAS_MODEL_KERNEL_H
 
+#include "base/bf16.h"
 #include "model/graph.h"
 
 /* A batch-norm with its activation that the operators on both sides of it do in passing, y = act((x - mean) scale + beta).
@@ -24,6 +26,7 @@
  * its own: forward sum x - shift and its square, backward sum g and g (x - mean). */
 typedef struct mnas_norm {
     bool by_producer, by_consumer;
+    mnas_elem elem; /* of the tensors around it */
     mnas_act act;
     float low, high; /* where the activation clips */
     size_t channels, repeat, columns;
@@ -56,6 +59,19 @@ typedef struct mnas_call {
     bool adds;                           /* dsrc[0] += instead of =; only where the kernel says it can */
 } mnas_call;
 
+/* Element i of a tensor whose elements may be bf16. */
+static inline const void *mnas_elem_at(mnas_elem elem, const void *tensor, size_t i) {
+    return (const char *)tensor + i * mnas_elem_bytes(elem);
+}
+static inline void *mnas_elem_of(mnas_elem elem, void *tensor, size_t i) {
+    return (char *)tensor + i * mnas_elem_bytes(elem);
+}
+
+static inline double mnas_elem_value(mnas_elem elem, const void *tensor, size_t i) {
+    if (elem == MNAS_ELEM_BF16) return (double)mnas_bf16_to_float(((const uint16_t *)tensor)[i]);
+    return (double)((const float *)tensor)[i];
+}
+
 /* A prepared implementation of one node at one batch size. */
 typedef struct mnas_kernel {
     const char *name; /* "onednn", "depthwise avx512", ... */
@@ -68,6 +84,7 @@ typedef struct mnas_kernel {
     int (*backward)(void *state, const mnas_call *call);
     void (*destroy)(void *state);
     bool adds; /* backward can add to dsrc[0]: call.adds */
+    bool bf16; /* node->elem may be bf16 */
 } mnas_kernel;
 
 #endif
