@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -126,6 +127,12 @@ int mnas_cli_check_output(const char *output, const char *input) {
     if (is_database(output))
         return mnas_error_set(MNAS_ERR_ARG, "-o %s would overwrite a study; allowed: another file", output);
     return 0;
+}
+
+void mnas_cli_live(const char *line) {
+    struct winsize size = {0};
+    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+    mnas_log_live("%.*s", width, line);
 }
 
 int mnas_cli_parse_word(int *out, const char *what, const char *word, int min) {

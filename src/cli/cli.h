@@ -61,6 +61,9 @@ void mnas_cli_set_command_line(int argc, char **argv);
 /* MNAS_ERR_ARG where -o names a study, the file that `input` is or that, as STUDY:TRIAL, it lies in. */
 int mnas_cli_check_output(const char *output, const char *input);
 
+/* mnas_log_live, cut where the terminal ends: a longer line would not be replaced but pile up. */
+void mnas_cli_live(const char *line);
+
 /* A whole number in a word ("TRIAL"), min or more. */
 int mnas_cli_parse_word(int *out, const char *what, const char *word, int min);
 

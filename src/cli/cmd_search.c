@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -72,13 +70,6 @@ static const mnas_opt options[] = {
 
 /* ---- progress ---- */
 
-/* A live line longer than the terminal is wide would not be replaced but pile up. */
-static void live(const char *line) {
-    struct winsize size = {0};
-    int width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
-    mnas_log_live("%.*s", width, line);
-}
-
 /* Until the reward is calibrated trials have none. */
 static void reward_text(double reward, char buf[MNAS_HUMAN_BYTES]) {
     snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
@@ -93,7 +84,7 @@ static void show_live(const mnas_search_progress *p) {
     snprintf(line, sizeof line, "trial %d %s%s | %d/%d complete, %d failed | best reward %s | %s, ETA %s",
              p->number, p->phase ? p->phase : "", part, p->n_complete, p->n_wanted, p->n_failed, best,
              elapsed, eta);
-    live(line);
+    mnas_cli_live(line);
 }
 
 static void show_complete(const mnas_search_progress *p) {
