@@ -115,3 +115,7 @@ void mnas_optimizer_step(mnas_optimizer *optimizer, mnas_weights *weights, const
         }
     }
 }
+
+mnas_optimizer_slots mnas_optimizer_slots_of(const mnas_optimizer *optimizer) {
+    return (mnas_optimizer_slots){optimizer->momentum, optimizer->mean_square};
+}

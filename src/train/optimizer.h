@@ -30,4 +30,10 @@ void mnas_optimizer_destroy(mnas_optimizer *optimizer);
 void mnas_optimizer_step(mnas_optimizer *optimizer, mnas_weights *weights, const mnas_weights *gradients,
                          double lr);
 
+/* What a step carries over to the next: NULL where the rule has no such slot. They belong to the optimiser. */
+typedef struct mnas_optimizer_slots {
+    mnas_weights *momentum, *mean_square;
+} mnas_optimizer_slots;
+mnas_optimizer_slots mnas_optimizer_slots_of(const mnas_optimizer *optimizer);
+
 #endif

@@ -1,8 +1,8 @@
 /* train.c - mnas_train of the public interface: a dataset, a network and a recipe to trained weights.
  *
- * It decides what a training run is (how many steps, when to evaluate, what to report and save);
- * train/trainer.h does the steps. It never opens the test split. Invariant: *result describes the weights
- * that were saved.
+ * It decides what a training run is (how many steps, when to evaluate, what to save); train/trainer.h does the steps,
+ * run_keep.c keeps them, run_tell.c tells of them. It never opens the test split. Invariant: *result describes the weights that
+ * were saved.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -13,29 +13,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "train/evaluate.h"
+#include "train/run.h"
 #include "train/threads.h"
-#include "train/trainer.h"
 
-static const double live_interval_s = 0.2;
-
-/* One training from start to end. */
-typedef struct run {
-    const mnas_train_options *options;
-    const mnas_model *model;
-    mnas_recipe recipe;
-    mnas_dataset *dataset;
-    mnas_loader *train, *val;
-    mnas_trainer trainer;
-    int64_t n_images; /* an epoch */
-    int n_epochs, n_steps;
-    double started_s, shown_s;
-    double epoch_loss_sum; /* since the epoch's first step */
-    int64_t epoch_top1;
-    int epoch_steps;
-    double train_s, eval_s;      /* so far */
-    mnas_eval_result val_result; /* of the last evaluation */
-    double train_loss;           /* mean of the last epoch */
-} run;
+typedef mnas_run run;
 
 /* ---- setting up ---- */
 
@@ -82,55 +63,54 @@ static int open_loaders(run *r) {
     return rc < 0 ? rc : mnas_loader_create(&r->val, r->dataset, MNAS_SPLIT_VAL, &eval);
 }
 
-static int open_trainer(run *r) {
-    double steps_per_epoch = (double)r->n_images / (double)r->recipe.batch;
-    int rc = mnas_trainer_open(&r->trainer, r->model, &r->recipe, steps_per_epoch, r->options->seed,
-                               MNAS_ENGINE_FAST);
-    if (rc == 0 && r->options->init) rc = mnas_trainer_load(&r->trainer, r->options->init);
-    return rc;
+static bool resumes(const run *r) {
+    return r->options->checkpoint && mnas_file_exists(r->options->checkpoint);
 }
 
-/* ---- telling ---- */
-
-static void report(run *r, int epoch, double lr, double val_accuracy) {
-    if (!r->options->progress) return;
-    int n = r->epoch_steps > 0 ? r->epoch_steps : 1;
-    double batch = (double)r->recipe.batch;
-    mnas_epoch e = {.epoch = epoch,
-                    .n_epochs = r->n_epochs,
-                    .step = r->trainer.step,
-                    .n_steps = r->n_steps,
-                    .loss = r->epoch_loss_sum / n,
-                    .train_accuracy_frac = (double)r->epoch_top1 / (n * batch),
-                    .val_accuracy_frac = val_accuracy,
-                    .lr = lr,
-                    .images_per_s = r->train_s > 0 ? r->trainer.step * batch / r->train_s : NAN,
-                    .elapsed_s = mnas_clock_now_s() - r->started_s};
-    r->options->progress(r->options->user, &e);
-    r->shown_s = mnas_clock_now_s();
+static int open_trainer(run *r) {
+    double steps_per_epoch = (double)r->n_images / (double)r->recipe.batch;
+    r->n_epochs = (int)ceil(r->recipe.epochs - 1e-9);
+    r->n_steps = last_step(r, r->n_epochs);
+    int rc = mnas_trainer_open(&r->trainer, r->model, &r->recipe, steps_per_epoch, r->options->seed,
+                               MNAS_ENGINE_FAST);
+    if (rc == 0 && r->options->init && !resumes(r)) rc = mnas_trainer_load(&r->trainer, r->options->init, r->options->classes != 0);
+    return rc;
 }
 
 /* ---- running ---- */
 
+static int stop(run *r) {
+    int rc = mnas_run_keep(r);
+    if (rc < 0) return rc;
+    return mnas_error_set(MNAS_ERR_CANCELLED, "training was interrupted at step %d of %d", r->trainer.step,
+                          r->n_steps);
+}
+
 static int run_step(run *r, int epoch) {
-    if (r->options->cancel && *r->options->cancel)
-        return mnas_error_set(MNAS_ERR_CANCELLED, "training was interrupted at step %d of %d",
-                              r->trainer.step, r->n_steps);
-    double before_s = mnas_clock_now_s(), lr = mnas_trainer_lr(&r->trainer);
+    if (r->options->cancel && *r->options->cancel) return stop(r);
+    const double before_s = mnas_clock_now_s(), lr = mnas_trainer_lr(&r->trainer);
+    mnas_progress *at = &r->at;
+    double loss_sum = 0;
     for (int i = 0; i < r->trainer.n_passes; i++) {
         mnas_batch batch;
         mnas_loss loss;
         int rc = mnas_loader_next(r->train, &batch);
         if (rc == 0) rc = mnas_trainer_pass(&r->trainer, batch.images, batch.labels, &loss);
         if (rc < 0) return rc;
-        r->epoch_loss_sum += loss.loss / r->trainer.n_passes;
-        r->epoch_top1 += loss.n_top1;
+        loss_sum += loss.loss;
+        at->epoch_top1 += loss.n_top1;
+        at->entry_top1 += loss.n_top1;
     }
-    r->epoch_steps++;
-    double now_s = mnas_clock_now_s();
-    r->train_s += now_s - before_s;
-    if (now_s - r->shown_s >= live_interval_s) report(r, epoch, lr, NAN);
-    return 0;
+    at->epoch_loss += loss_sum / r->trainer.n_passes;
+    at->entry_loss += loss_sum / r->trainer.n_passes;
+    at->epoch_steps++;
+    at->entry_steps++;
+    const double step_s = mnas_clock_now_s() - before_s;
+    at->train_s += step_s;
+    at->entry_s += step_s;
+    int rc = mnas_run_tell_step(r, epoch, lr);
+    if (rc == 0) mnas_run_keep_when_due(r);
+    return rc;
 }
 
 static int recalibrate(run *r) {
@@ -143,82 +123,91 @@ static int recalibrate(run *r) {
     return 0;
 }
 
-static int evaluate(run *r) {
-    double before_s = mnas_clock_now_s();
+static int evaluate(run *r, mnas_eval_result *result) {
+    const double before_s = mnas_clock_now_s();
+    mnas_progress *at = &r->at;
     int rc = recalibrate(r);
     if (rc == 0) rc = mnas_trainer_check(&r->trainer);
     if (rc == 0)
-        rc = mnas_evaluate(&r->val_result, NULL, r->trainer.engine, mnas_trainer_result(&r->trainer), r->val,
+        rc = mnas_evaluate(result, NULL, r->trainer.engine, mnas_trainer_result(&r->trainer), r->val,
                            r->model->classes);
-    r->eval_s += mnas_clock_now_s() - before_s;
-    if (rc == 0 && !isfinite(r->val_result.loss)) {
-        rc = mnas_error_set(MNAS_ERR_NAN, "the validation loss is %g after step %d; allowed: a finite number",
-                            r->val_result.loss, r->trainer.step);
-    }
+    at->eval_s += mnas_clock_now_s() - before_s;
+    if (rc < 0) return rc;
+    if (!isfinite(result->loss))
+        return mnas_error_set(MNAS_ERR_NAN,
+                              "the validation loss is %g after step %d; allowed: a finite number",
+                              result->loss, r->trainer.step);
+    at->val_n = result->n;
+    at->val_top1 = result->top1_frac;
+    at->val_top5 = result->top5_frac;
+    at->val_loss = result->loss;
+    at->val_balanced = result->balanced_frac;
+    return 0;
+}
+
+/* All that an epoch is at its end; then the sums begin anew. */
+static int end_epoch(run *r, int epoch) {
+    mnas_eval_result val;
+    mnas_progress *at = &r->at;
+    int rc = evaluate(r, &val);
+    if (rc < 0) return rc;
+    if (at->epoch_steps > 0) at->train_loss = at->epoch_loss / (double)at->epoch_steps;
+    at->epochs_done = epoch;
+    at->evaluated_step = r->trainer.step;
+    mnas_run_keep_best(r);
+    const int last = r->trainer.step > 0 ? r->trainer.step - 1 : 0;
+    rc = mnas_run_tell_epoch(r, epoch, mnas_schedule_lr(&r->trainer.schedule, last), &val);
+    at->epoch_loss = 0;
+    at->epoch_top1 = at->epoch_steps = 0;
+    if (rc == 0 && epoch < r->n_epochs) mnas_run_keep_when_due(r);
     return rc;
 }
 
-static int run_epoch(run *r, int epoch) {
-    r->epoch_loss_sum = 0;
-    r->epoch_top1 = 0;
-    r->epoch_steps = 0;
-    double lr = mnas_trainer_lr(&r->trainer);
-    for (int last = last_step(r, epoch); r->trainer.step < last;) {
-        lr = mnas_trainer_lr(&r->trainer);
-        int rc = run_step(r, epoch);
-        if (rc < 0) return rc;
-    }
-    if (r->epoch_steps > 0) r->train_loss = r->epoch_loss_sum / r->epoch_steps;
-    int rc = evaluate(r);
-    if (rc == 0) report(r, epoch, lr, r->val_result.top1_frac);
-    return rc;
-}
-
+/* From wherever a checkpoint has left it: within an epoch, before its evaluation, or behind that. */
 static int run_epochs(run *r) {
-    r->n_epochs = (int)ceil(r->recipe.epochs - 1e-9);
-    r->n_steps = last_step(r, r->n_epochs);
-    r->started_s = mnas_clock_now_s();
+    r->begun_s = mnas_clock_now_s() - r->at.elapsed_s;
+    r->kept_s = mnas_clock_now_s();
     r->shown_s = -INFINITY; /* the first step is told at once: training has begun */
-    for (int epoch = 1; epoch <= r->n_epochs; epoch++) {
-        int rc = run_epoch(r, epoch);
+    if (r->at.epochs_done == r->n_epochs) return 0;
+    for (int epoch = (int)r->at.epochs_done + 1; epoch <= r->n_epochs; epoch++) {
+        int rc = 0;
+        for (int last = last_step(r, epoch); r->trainer.step < last && rc == 0;) rc = run_step(r, epoch);
+        if (rc == 0) rc = end_epoch(r, epoch);
         if (rc < 0) return rc;
     }
+    mnas_run_keep(r); /* told where it fails; the weights are saved all the same */
     return 0;
 }
 
 /* ---- results ---- */
 
-static int save(const run *r) {
-    if (!r->options->output) return 0;
-    char *arch, accuracy[32], steps[32];
-    int rc = mnas_model_arch(r->model, &arch);
-    if (rc < 0) return rc;
-    snprintf(accuracy, sizeof accuracy, "%.6f", r->val_result.top1_frac);
-    snprintf(steps, sizeof steps, "%d", r->trainer.step);
-    const char *recipe = r->options->recipe ? r->options->recipe : "proxy";
-    const char *metadata[] = {"arch",  arch,  "recipe",       recipe,   "data",   r->dataset->info.spec,
-                              "steps", steps, "val_accuracy", accuracy, "format", "pt",
-                              NULL};
-    rc = mnas_weights_save(mnas_trainer_result(&r->trainer), r->trainer.graph, r->options->output, metadata);
-    free(arch);
-    return rc;
-}
-
 static void fill_result(const run *r, mnas_train_result *out) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    int64_t n = (int64_t)r->trainer.step * r->recipe.batch;
-    *out = (mnas_train_result){.val_accuracy_frac = r->val_result.top1_frac,
-                               .val_balanced_frac = r->val_result.balanced_frac,
-                               .val_loss = r->val_result.loss,
-                               .train_loss = r->train_loss,
+    const mnas_progress *at = &r->at;
+    const int64_t n = (int64_t)r->trainer.step * r->recipe.batch;
+    *out = (mnas_train_result){.val_accuracy_frac = at->val_top1,
+                               .val_balanced_frac = at->val_balanced,
+                               .val_loss = at->val_loss,
+                               .train_loss = at->train_loss,
+                               .best_accuracy_frac = at->best_accuracy,
+                               .best_epoch = (int)at->best_epoch,
                                .steps = r->trainer.step,
                                .n_images = n,
-                               .train_s = r->train_s,
-                               .eval_s = r->eval_s,
-                               .images_per_s = r->train_s > 0 ? (double)n / r->train_s : NAN,
+                               .train_s = at->train_s,
+                               .eval_s = at->eval_s,
+                               .images_per_s = at->train_s > 0 ? (double)n / at->train_s : NAN,
                                .slab_bytes = (int64_t)mnas_engine_slab_bytes(r->trainer.engine),
                                .peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024};
+}
+
+static void close_run(run *r) {
+    mnas_metrics_close(r->metrics);
+    mnas_checkpoint_free(&r->checkpoint);
+    mnas_trainer_close(&r->trainer);
+    mnas_loader_destroy(r->val);
+    mnas_loader_destroy(r->train);
+    mnas_dataset_close(r->dataset);
 }
 
 int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_options *options) {
@@ -226,19 +215,20 @@ int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_optio
     int rc;
     if ((rc = read_recipe(&r)) < 0) goto out;
     if ((rc = check_output(options->output)) < 0) goto out;
+    if ((rc = check_output(options->checkpoint)) < 0) goto out;
     /* Before anything is prepared: libraries divide their work when they are set up. */
     mnas_threads_use(options->threads);
     if ((rc = mnas_dataset_open(&r.dataset, options->data, 0)) < 0) goto out;
     if ((rc = mnas_model_fit_dataset(model, &r.dataset->info)) < 0) goto out;
+    if ((rc = mnas_model_widen_classes(model, options->classes)) < 0) goto out;
     if ((rc = open_loaders(&r)) < 0) goto out;
     if ((rc = open_trainer(&r)) < 0) goto out;
+    if ((rc = mnas_run_open_checkpoint(&r)) < 0) goto out;
+    if ((rc = mnas_run_open_metrics(&r)) < 0) goto out;
     if ((rc = run_epochs(&r)) < 0) goto out;
-    if ((rc = save(&r)) < 0) goto out;
+    if (options->output && (rc = mnas_run_save(&r, options->output, r.at.val_top1)) < 0) goto out;
     fill_result(&r, out);
 out:
-    mnas_trainer_close(&r.trainer);
-    mnas_loader_destroy(r.val);
-    mnas_loader_destroy(r.train);
-    mnas_dataset_close(r.dataset);
+    close_run(&r);
     return rc;
 }
