@@ -188,6 +188,7 @@ typedef struct mnas_dataset_info {
     int n_ignored;              /* files that are no images */
     int64_t cache_bytes;
     char cache_path[1024];
+    bool in_files;              /* images are decoded each time, not kept decoded in the cache */
 } mnas_dataset_info;
 /* Opens (decoding into the cache when needed) and describes it. */
 int mnas_dataset_describe(mnas_dataset_info *out, const char *spec);
@@ -265,7 +266,9 @@ typedef struct mnas_train_options {
     int threads;                  /* 0: all cores, or OMP_NUM_THREADS */
     uint64_t seed;
     const char *output;           /* safetensors file, or NULL */
-    const char *init;             /* start from these weights, or NULL */
+    const char *init;             /* start from these weights, or NULL; a classifier of other classes begins afresh */
+    int classes;                  /* of the classifier, which then begins afresh, whatever init has; 0: the dataset's, which is
+                                   * also the least */
     const char *checkpoint;       /* where the training is kept and gone on with, as long as it is the same one; or NULL */
     double checkpoint_minutes;    /* between two writings of it; 0: after every step */
     const char *metrics;          /* file of JSON lines, or NULL */
@@ -299,9 +302,15 @@ typedef struct mnas_eval_result {
     double top1_frac, top5_frac, loss;
     double balanced_frac;             /* mean recall over the classes that have images: what counts where classes are unequal */
 } mnas_eval_result;
-/* split: "val" or "test". */
-int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weights_path, const char *data_spec,
-              const char *split, int threads);
+
+typedef struct mnas_eval_options {
+    const char *weights;              /* safetensors file (docs/weights.md) */
+    const char *data, *split;         /* dataset spec; "val" or "test" */
+    int threads;                      /* 0: all cores, or OMP_NUM_THREADS */
+    int classes;                      /* of the classifier; 0: the dataset's, which is also the least */
+    const char *logits;               /* safetensors file to write: logits [n, classes] and labels [n], or NULL */
+} mnas_eval_options;
+int mnas_eval(mnas_eval_result *out, const mnas_model *model, const mnas_eval_options *options);
 
 /* ---------------------------------------------------------------------------------------------------------------- search */
 
