@@ -46,8 +46,15 @@ static void divide(const mnas_dw *dw, const float *from, float *to) {
         }
 }
 
+static mnas_call correlation(const mnas_call *call) {
+    mnas_call ones = *call;
+    ones.param[0] = ones.dparam[0] = NULL;
+    return ones;
+}
+
 static int forward(void *state, const mnas_call *call) {
-    mnas_dw_forward(state, call->src[0], NULL, call->dst, call->scratch);
+    const mnas_call ones = correlation(call);
+    mnas_dw_forward(state, &ones);
     divide(state, call->dst, call->dst);
     return 0;
 }
@@ -56,7 +63,9 @@ static int backward(void *state, const mnas_call *call) {
     if (!call->dsrc[0]) return 0;
     float *divided = (float *)call->scratch + mnas_dw_scratch_floats(state, false);
     divide(state, call->ddst, divided);
-    mnas_dw_backward_data(state, divided, NULL, call->dsrc[0], call->scratch);
+    mnas_call ones = correlation(call);
+    ones.ddst = divided;
+    mnas_dw_backward(state, &ones);
     return 0;
 }
 

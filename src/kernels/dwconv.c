@@ -1,4 +1,4 @@
-/* dwconv.c - depthwise convolution in training: forward, data gradient, weight gradient (dw.c, leaf_dw.h).
+/* dwconv.c - depthwise convolution in training, with the batch-norms around it where it is given them (dw.c, leaf_dw.h).
  *
  * Not for inference graphs, whose convolutions carry a bias and an activation.
  */
@@ -24,14 +24,13 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
 }
 
 static int forward(void *state, const mnas_call *call) {
-    mnas_dw_forward(state, call->src[0], call->param[0], call->dst, call->scratch);
+    mnas_dw_forward(state, call);
     return 0;
 }
 
 static int backward(void *state, const mnas_call *call) {
-    mnas_dw_backward_weight(state, call->src[0], call->ddst, call->dparam[0], call->scratch);
-    if (call->dsrc[0]) mnas_dw_backward_data(state, call->ddst, call->param[0], call->dsrc[0], call->scratch);
+    mnas_dw_backward(state, call);
     return 0;
 }
 
-const mnas_kernel mnas_kernel_dwconv = {"depthwise", supports, create, forward, backward, free, false, false};
+const mnas_kernel mnas_kernel_dwconv = {"depthwise", supports, create, forward, backward, free, false, true};

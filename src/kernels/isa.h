@@ -15,40 +15,76 @@
 
 enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
 
-/* Depthwise leaves work on one block of `width` channels (mnas_isa_width). What they read several times
- * stands in a plane: [n, rows, cols, width], dense, zeros where the padding is, so that every tap of every
- * pixel exists along a row. Weights and their sums are dense, too: [tap, width]. Only dst, ddst and the
- * source of dw_fill have all channels. */
+/* Depthwise leaves work on one block of `width` channels (mnas_isa_width), c the first of them. What they read several
+ * times stands in a plane: [n, rows, cols, width], dense, zeros where the padding is, so that every tap of every
+ * pixel exists along a row. Results stand in a row of each image, [n, pixels, width], before they go to the tensor.
+ * Weights and their sums are dense, too: [tap, width]. Tensors have all channels, and are read by dw_fill and
+ * written by dw_drain alone; `at` is where the first image's channel c is in them, in elements. */
 
-/* plane[i, y, left + x, :] = src[i, first_row + y, x, 0..width), zeros in the other columns; src rows have
- * src_cols pixels, images src_image floats. */
+typedef enum mnas_dw_fill_mode {
+    MNAS_DW_COPY,
+    MNAS_DW_APPLY,          /* act((src - mean) scale + beta) of norm */
+    MNAS_DW_GRADIENT,       /* src is dy of norm, x its input: scale g - (x - mean) slope - offset, g = dy act' */
+    MNAS_DW_GRADIENT_PASSED /* the same with g = src */
+} mnas_dw_fill_mode;
+
+/* plane[i, y, left + x, :] = what mode makes of src[i, first_row + y, x, c..c + width), zeros in the other columns;
+ * src rows have src_cols pixels, images src_image elements. */
 typedef struct mnas_dw_fill {
-    const float *src;
+    mnas_dw_fill_mode mode;
+    const void *src, *x;
+    const mnas_norm *norm;
     int n, first_row, rows, src_cols, left, cols;
-    size_t channels, src_image;
+    size_t c, channels, at, src_image;
     float *plane;
 } mnas_dw_fill;
 
+typedef enum mnas_dw_drain_mode {
+    MNAS_DW_COPY_OUT,
+    MNAS_DW_SUMS, /* and add up value - shift and its square */
+    MNAS_DW_PASS  /* through norm's activation, g = value act'; add up g and g (x - mean) */
+} mnas_dw_drain_mode;
+
+/* n_pixels of a row of n images into dst; sums are added to total[0..width) and, norm->columns later, the second. */
+typedef struct mnas_dw_drain {
+    mnas_dw_drain_mode mode;
+    const float *row;
+    size_t row_image; /* floats from one image's row to the next */
+    const void *x;
+    const mnas_norm *norm;
+    int n, n_pixels;
+    size_t c, channels, at, dst_image;
+    void *dst; /* NULL: the sums alone */
+    double *total;
+} mnas_dw_drain;
+
 /* The same row of n images, of the forward pass and of the data gradient alike:
- * dst[t * dst_step] = sum_v sum_h weight[v][h] * src[v][t * src_step + h], t in [0, n_out). */
+ * dst[t * dst_step] = sum_v sum_h weight[v][h] * src[v][t * src_step + h], t in [0, whole tiles of n_out). */
 typedef struct mnas_dw_row {
     const float *src[MNAS_DW_MAX_KERNEL];    /* [n_v], into the plane */
     const float *weight[MNAS_DW_MAX_KERNEL]; /* [n_v] [n_h, width] */
     int n, n_v, n_h, n_out, dst_step, src_step;
-    size_t channels, src_image, dst_image; /* src_image, dst_image: floats from one image to the next */
+    size_t src_image, dst_image; /* floats from one image to the next */
     float *dst;
 } mnas_dw_row;
 
 /* Weight gradient over n images and output rows [row_begin, row_end) of each:
- * sum[i, j] += ddst[y, x] * plane[y * stride + i - top, x * stride + j], rows outside the plane left out. */
+ * sum[i, j] += gradient[y, x] * plane[y * stride + i - top, x * stride + j], rows outside the plane left out.
+ * Behind out_w the gradient's rows are zero as far as whole tiles go. */
 typedef struct mnas_dw_weight {
-    const float *plane, *ddst; /* ddst: row 0 of the first image */
-    int n, plane_rows, plane_cols, top, row_begin, row_end, out_h, out_w, kernel, stride;
-    size_t channels;
+    const float *plane, *gradient; /* gradient: row_begin of the first image, behind the columns at the left */
+    size_t plane_row, plane_image, gradient_row, gradient_image; /* floats from one to the next */
+    int n, plane_rows, top, row_begin, row_end, out_w, kernel, stride;
     float *sum; /* [kernel * kernel, width] */
 } mnas_dw_weight;
 
-/* Tensors that are void * below hold elements of elem_bytes: float or bf16 (the upper half of a float).
+/* Leaves compute tiles of 8, 4, 2 and 1 pixels: n, or a little more where one larger tile is cheaper than two. */
+static inline int mnas_dw_whole_tiles(int n) {
+    const int rest = n % 8;
+    return rest >= 5 ? n - rest + 8 : rest == 3 ? n + 1 : n;
+}
+
+/* Tensors that are void * hold elements of elem_bytes: float or bf16 (the upper half of a float).
  * "columns": a matrix [rows, columns], dense; columns is a multiple of lanes unless said. */
 typedef struct mnas_isa {
     const char *name;
@@ -56,6 +92,7 @@ typedef struct mnas_isa {
     void (*dw_fill)(const mnas_dw_fill *fill, size_t width);
     void (*dw_row)(const mnas_dw_row *row, size_t width);
     void (*dw_weight)(const mnas_dw_weight *weight, size_t width);
+    void (*dw_drain)(const mnas_dw_drain *drain, size_t width);
     /* sum[j] = sum_i (x[i, j] - shift[j]), square likewise: overwritten */
     void (*bn_sums)(const void *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square);

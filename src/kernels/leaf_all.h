@@ -122,6 +122,10 @@ static void dw_weight(const mnas_dw_weight *weight, size_t width) {
     DW_DISPATCH(dw_weight, weight);
 }
 
+static void dw_drain(const mnas_dw_drain *drain, size_t width) {
+    DW_DISPATCH(dw_drain, drain);
+}
+
 const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     LEAF_TEXT(MNAS_LEAF_ISA),
     MNAS_LEAF_LANES,
@@ -129,6 +133,7 @@ const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     dw_fill,
     dw_row,
     dw_weight,
+    dw_drain,
     bn_sums,
     bn_apply,
     bn_apply_stream,
