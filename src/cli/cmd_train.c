@@ -17,7 +17,7 @@ typedef struct train_opts {
     char data[MNAS_OPT_STR], recipe[MNAS_OPT_STR], output[MNAS_OPT_STR], weights[MNAS_OPT_STR];
     char checkpoint[MNAS_OPT_STR], metrics[MNAS_OPT_STR], tensorboard[MNAS_OPT_STR];
     double epochs, checkpoint_every;
-    int64_t max_images, batch, threads, seed, metrics_every;
+    int64_t max_images, batch, threads, seed, classes, metrics_every;
 } train_opts;
 
 #define AT(field) offsetof(train_opts, field)
@@ -178,7 +178,8 @@ static int run(const void *opts, int n_words, char **words) {
                             .threads = (int)o->threads,
                             .seed = (uint64_t)o->seed,
                             .output = or_null(o->output),
-                            .init = or_null(o->init),
+                            .init = or_null(o->weights),
+                            .classes = (int)o->classes,
                             .checkpoint = or_null(o->checkpoint),
                             .checkpoint_minutes = o->checkpoint_every,
                             .metrics = or_null(o->metrics),

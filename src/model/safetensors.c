@@ -183,6 +183,15 @@ const mnas_tensor *mnas_safetensors_find(const mnas_safetensors *file, const cha
     return NULL;
 }
 
+size_t mnas_safetensors_n(const mnas_safetensors *file) {
+    return file->n;
+}
+
+const mnas_tensor *mnas_safetensors_at(const mnas_safetensors *file, size_t i) {
+    assert(i < file->n);
+    return &file->tensors[i];
+}
+
 const uint8_t *mnas_safetensors_data(const mnas_safetensors *file, const mnas_tensor *tensor) {
     return file->data + tensor->begin;
 }

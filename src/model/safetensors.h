@@ -30,6 +30,9 @@ typedef struct mnas_safetensors mnas_safetensors;
 int mnas_safetensors_parse(mnas_safetensors **out, const uint8_t *bytes, size_t n);
 void mnas_safetensors_free(mnas_safetensors *file); /* NULL is allowed */
 const mnas_tensor *mnas_safetensors_find(const mnas_safetensors *file, const char *name); /* or NULL */
+size_t mnas_safetensors_n(const mnas_safetensors *file);
+const mnas_tensor *mnas_safetensors_at(const mnas_safetensors *file,
+                                       size_t i); /* 0..n - 1, in the file's order */
 const uint8_t *mnas_safetensors_data(const mnas_safetensors *file, const mnas_tensor *tensor);
 /* A value of "__metadata__", or NULL. */
 const char *mnas_safetensors_metadata(const mnas_safetensors *file, const char *key);

@@ -1,7 +1,7 @@
 /* weights.c - the slab of a graph's parameter values, and files of them.
  *
- * The format is safetensors.c's business; here names and shapes are those of the graph. Loading changes
- * nothing unless all of it succeeds.
+ * Files of others, and our own, are read in weights_read.c. The format is safetensors.c's business; here names and
+ * shapes are those of the graph.
  */
 #include "model/weights.h"
 
@@ -12,8 +12,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "model/safetensors.h"
-
-#define MAX_FILE_BYTES ((size_t)1 << 32)
 
 int mnas_weights_create(mnas_weights **out, const mnas_graph *graph) {
     mnas_weights *weights = calloc(1, sizeof *weights);
@@ -46,7 +44,10 @@ static mnas_tensor tensor_of(const mnas_param *param, size_t begin) {
     return tensor;
 }
 
-/* ---- saving ---- */
+void mnas_weights_describe(const mnas_param *param, char *buf, size_t n) {
+    const mnas_tensor tensor = tensor_of(param, 0);
+    mnas_tensor_describe(&tensor, buf, n);
+}
 
 /* A file's tensors: one counter for each moving mean, then the parameters. PyTorch's batch-norm has such a
  * counter and its strict loading misses an absent one; ours are 0, which says nothing: it is read only where
@@ -110,42 +111,4 @@ int mnas_weights_save(const mnas_weights *weights, const mnas_graph *graph, cons
     free(c.counter_names);
     free(c.tensors);
     return rc;
-}
-
-/* ---- loading ---- */
-
-static int check_tensor(const mnas_param *param, const mnas_tensor *tensor) {
-    char has[160], wanted[160];
-    mnas_tensor expected = tensor_of(param, 0);
-    mnas_tensor_describe(&expected, wanted, sizeof wanted);
-    if (!tensor)
-        return mnas_error_set(MNAS_ERR_FORMAT, "tensor %s is missing; expected %s", param->name, wanted);
-    mnas_tensor_describe(tensor, has, sizeof has);
-    if (strcmp(has, wanted) == 0) return 0;
-    return mnas_error_set(MNAS_ERR_FORMAT, "tensor %s is %s; expected %s", param->name, has, wanted);
-}
-
-int mnas_weights_parse(mnas_weights *weights, const mnas_graph *graph, const uint8_t *bytes, size_t n) {
-    mnas_safetensors *file = NULL;
-    int rc = mnas_safetensors_parse(&file, bytes, n);
-    for (int i = 0; i < graph->n_params && rc == 0; i++)
-        rc = check_tensor(&graph->params[i], mnas_safetensors_find(file, graph->params[i].name));
-    for (int i = 0; i < graph->n_params && rc == 0; i++) {
-        const mnas_param *param = &graph->params[i];
-        const mnas_tensor *tensor = mnas_safetensors_find(file, param->name);
-        memcpy(mnas_weights_of(weights, param), mnas_safetensors_data(file, tensor),
-               param->size * sizeof(float));
-    }
-    mnas_safetensors_free(file);
-    return rc;
-}
-
-int mnas_weights_load(mnas_weights *weights, const mnas_graph *graph, const char *path) {
-    char *bytes = NULL;
-    size_t n = 0;
-    int rc = mnas_file_read(path, MAX_FILE_BYTES, &bytes, &n);
-    if (rc < 0) return rc;
-    rc = mnas_weights_parse(weights, graph, (const uint8_t *)bytes, n);
-    free(bytes);
-    return rc < 0 ? mnas_error_context(rc, "%s", path) : 0;
 }

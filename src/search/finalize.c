@@ -48,7 +48,7 @@ static int take_options(mnas_stage *s, const mnas_finalize_options *options,
     if (!o->output) o->output = "";
     if (hooks) s->hooks = *hooks;
     if (!s->hooks.runner) s->hooks.runner = &mnas_job_runner_process;
-    if (!s->hooks.evaluate) s->hooks.evaluate = mnas_eval_images;
+    if (!s->hooks.evaluate) s->hooks.evaluate = mnas_eval_correct;
     const int rc = check_options(o);
     return rc < 0 ? rc : mnas_recipe_open(&s->recipe, o->recipe);
 }

@@ -24,7 +24,7 @@
 /* What tests replace; NULL: the real ones. */
 typedef struct mnas_finalize_hooks {
     const mnas_job_runner *runner;
-    /* as mnas_eval_images */
+    /* as mnas_eval_correct */
     int (*evaluate)(mnas_eval_result *out, uint8_t **correct, const mnas_model *model, const char *weights,
                     const char *data, const char *split, int threads);
 } mnas_finalize_hooks;

@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "blocks/net.h"
+#include "model/model.h"
+#include "model/safetensors.h"
 #include "train/threads.h"
 
 enum { EVAL_BATCH = 64 };
@@ -29,6 +32,14 @@ int mnas_model_fit_dataset(mnas_model *model, const mnas_dataset_info *info) {
     model->classes = info->classes;
     model->input_size = info->height;
     model->input_channels = info->channels;
+    return 0;
+}
+
+int mnas_model_widen_classes(mnas_model *model, int classes) {
+    if (classes != 0 && (classes < model->classes || classes > MNAS_MAX_CLASSES))
+        return mnas_error_set(MNAS_ERR_ARG, "classes is %d; allowed: from the dataset's %d to %d", classes,
+                              model->classes, MNAS_MAX_CLASSES);
+    if (classes != 0) model->classes = classes;
     return 0;
 }
 
@@ -56,12 +67,15 @@ static double balanced_accuracy(const class_count *counts, int classes) {
     return n > 0 ? sum / n : 0;
 }
 
-static void count_batch(mnas_eval_result *sums, class_count *counts, uint8_t *correct, const float *logits,
-                        const mnas_batch *batch, int classes) {
+static void count_batch(mnas_eval_result *sums, class_count *counts, const mnas_eval_images *images,
+                        const float *logits, const mnas_batch *batch, int classes) {
+    const size_t width = (size_t)classes, row = width * sizeof *logits;
+    if (images->logits) memcpy(images->logits + (size_t)sums->n * width, logits, (size_t)batch->n * row);
     for (int i = 0; i < batch->n; i++) {
         const int32_t label = batch->labels[i];
         const mnas_loss one = mnas_loss_softmax(logits + (int64_t)i * classes, &label, 1, classes, 0, NULL);
-        if (correct) correct[sums->n] = (uint8_t)one.n_top1;
+        if (images->correct) images->correct[sums->n] = (uint8_t)one.n_top1;
+        if (images->labels) images->labels[sums->n] = label;
         counts[label].n++;
         counts[label].n_right += one.n_top1;
         sums->n++;
@@ -71,8 +85,9 @@ static void count_batch(mnas_eval_result *sums, class_count *counts, uint8_t *co
     }
 }
 
-int mnas_evaluate(mnas_eval_result *out, uint8_t *correct, mnas_engine *engine, const mnas_weights *weights,
-                  mnas_loader *loader, int classes) {
+int mnas_evaluate(mnas_eval_result *out, const mnas_eval_images *images, mnas_engine *engine,
+                  const mnas_weights *weights, mnas_loader *loader, int classes) {
+    static const mnas_eval_images none;
     mnas_batch batch;
     int rc = 0;
     class_count *counts = calloc((size_t)classes, sizeof *counts);
@@ -81,7 +96,7 @@ int mnas_evaluate(mnas_eval_result *out, uint8_t *correct, mnas_engine *engine, 
     while ((rc = mnas_loader_next(loader, &batch)) == 0 && batch.n > 0) {
         const float *logits;
         if ((rc = mnas_engine_infer(engine, weights, batch.images, batch.n, &logits)) < 0) break;
-        count_batch(out, counts, correct, logits, &batch, classes);
+        count_batch(out, counts, images ? images : &none, logits, &batch, classes);
     }
     const double n = (double)out->n;
     out->top1_frac /= n;
@@ -92,25 +107,58 @@ int mnas_evaluate(mnas_eval_result *out, uint8_t *correct, mnas_engine *engine, 
     return rc;
 }
 
-/* *correct is malloc'ed where asked for. */
-static int evaluate_file(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
-                         const char *weights_path, const mnas_dataset *dataset, mnas_split_kind kind) {
+/* ---- a file of weights on a split ---- */
+
+/* The images of a split, and what is wanted of them. */
+typedef struct evaluation {
+    mnas_dataset *dataset;
+    mnas_split_kind kind;
+    mnas_model model;
+    mnas_eval_images images;
+} evaluation;
+
+static int open_split(evaluation *e, const mnas_model *model, const mnas_eval_options *o) {
+    bool test = strcmp(o->split, "test") == 0;
+    if (!test && strcmp(o->split, "val") != 0)
+        return mnas_error_set(MNAS_ERR_ARG, "split is \"%s\"; allowed: val, test", o->split);
+    e->kind = test ? MNAS_SPLIT_TEST : MNAS_SPLIT_VAL;
+    e->model = *model;
+    int rc = mnas_dataset_open(&e->dataset, o->data, test ? MNAS_ALLOW_TEST : 0);
+    if (rc == 0) rc = mnas_model_fit_dataset(&e->model, &e->dataset->info);
+    if (rc == 0) rc = mnas_model_widen_classes(&e->model, o->classes);
+    return rc;
+}
+
+static int allocate(evaluation *e, bool correct, bool logits) {
+    const size_t n = (size_t)e->dataset->split[e->kind].n;
+    if (correct) e->images.correct = malloc(n);
+    if (logits) e->images.labels = calloc(n, sizeof *e->images.labels);
+    if (logits) e->images.logits = calloc(n * (size_t)e->model.classes, sizeof *e->images.logits);
+    if ((correct && !e->images.correct) || (logits && !(e->images.labels && e->images.logits)))
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: results of %zu images", n);
+    return 0;
+}
+
+static void close_split(evaluation *e) {
+    free(e->images.correct);
+    free(e->images.labels);
+    free(e->images.logits);
+    mnas_dataset_close(e->dataset);
+}
+
+static int evaluate_file(mnas_eval_result *out, const evaluation *e, const char *weights_path) {
     mnas_graph *graph = NULL;
     mnas_weights *weights = NULL;
     mnas_engine *engine = NULL;
     mnas_loader *loader = NULL;
-    mnas_loader_options options = mnas_evaluate_loading(model, EVAL_BATCH);
+    mnas_loader_options options = mnas_evaluate_loading(&e->model, EVAL_BATCH);
     int rc;
-    if ((rc = mnas_net_build(&graph, model)) < 0) goto out;
+    if ((rc = mnas_net_build(&graph, &e->model)) < 0) goto out;
     if ((rc = mnas_weights_create(&weights, graph)) < 0) goto out;
     if ((rc = mnas_weights_load(weights, graph, weights_path)) < 0) goto out;
     if ((rc = mnas_engine_create(&engine, graph, EVAL_BATCH, false, MNAS_ENGINE_FAST)) < 0) goto out;
-    if ((rc = mnas_loader_create(&loader, dataset, kind, &options)) < 0) goto out;
-    if (correct && !(*correct = malloc((size_t)dataset->split[kind].n))) {
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: results of %d images", dataset->split[kind].n);
-        goto out;
-    }
-    rc = mnas_evaluate(out, correct ? *correct : NULL, engine, weights, loader, model->classes);
+    if ((rc = mnas_loader_create(&loader, e->dataset, e->kind, &options)) < 0) goto out;
+    rc = mnas_evaluate(out, &e->images, engine, weights, loader, e->model.classes);
 out:
     mnas_loader_destroy(loader);
     mnas_engine_destroy(engine);
@@ -119,30 +167,56 @@ out:
     return rc;
 }
 
-int mnas_eval_images(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
-                     const char *weights_path, const char *data_spec, const char *split, int threads) {
-    if (correct) *correct = NULL;
-    bool test = strcmp(split, "test") == 0;
-    if (!test && strcmp(split, "val") != 0)
-        return mnas_error_set(MNAS_ERR_ARG, "split is \"%s\"; allowed: val, test", split);
-    mnas_dataset *dataset;
-    mnas_model fitted = *model;
-    int rc = mnas_dataset_open(&dataset, data_spec, test ? MNAS_ALLOW_TEST : 0);
-    if (rc < 0) return rc;
-    mnas_threads_use(threads);
-    rc = mnas_model_fit_dataset(&fitted, &dataset->info);
-    if (rc == 0)
-        rc = evaluate_file(out, correct, &fitted, weights_path, dataset,
-                           test ? MNAS_SPLIT_TEST : MNAS_SPLIT_VAL);
-    mnas_dataset_close(dataset);
-    if (rc < 0 && correct) {
-        free(*correct);
-        *correct = NULL;
+/* labels first: elements of 8 bytes lie on multiples of 8. */
+static int write_logits(const char *path, const mnas_eval_images *images, int64_t n, int classes) {
+    const size_t label_bytes = (size_t)n * sizeof *images->labels,
+                 logit_bytes = (size_t)n * (size_t)classes * sizeof *images->logits;
+    const mnas_tensor tensors[] = {
+        {.name = "labels", .dtype = "I64", .n_dims = 1, .dims = {n}, .end = label_bytes},
+        {.name = "logits",
+         .dtype = "F32",
+         .n_dims = 2,
+         .dims = {n, classes},
+         .begin = label_bytes,
+         .end = label_bytes + logit_bytes}};
+    mnas_str header = {0};
+    mnas_file_writer writer;
+    int rc = mnas_safetensors_header(&header, tensors, 2, NULL);
+    if (rc == 0 && (rc = mnas_file_writer_open(&writer, path)) == 0) {
+        rc = mnas_file_writer_write(&writer, header.data, header.len);
+        if (rc == 0) rc = mnas_file_writer_write(&writer, images->labels, label_bytes);
+        if (rc == 0) rc = mnas_file_writer_write(&writer, images->logits, logit_bytes);
+        if (rc == 0) rc = mnas_file_writer_commit(&writer);
+        mnas_file_writer_abort(&writer);
     }
+    mnas_str_free(&header);
     return rc;
 }
 
-int mnas_eval(mnas_eval_result *out, const mnas_model *model, const char *weights_path, const char *data_spec,
-              const char *split, int threads) {
-    return mnas_eval_images(out, NULL, model, weights_path, data_spec, split, threads);
+static int evaluate(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
+                    const mnas_eval_options *o) {
+    evaluation e = {0};
+    mnas_threads_use(o->threads);
+    int rc = open_split(&e, model, o);
+    if (rc == 0) rc = allocate(&e, correct != NULL, o->logits != NULL);
+    if (rc == 0) rc = evaluate_file(out, &e, o->weights);
+    if (rc == 0 && o->logits) rc = write_logits(o->logits, &e.images, out->n, e.model.classes);
+    if (rc == 0 && correct) {
+        *correct = e.images.correct;
+        e.images.correct = NULL;
+    }
+    close_split(&e);
+    return rc;
+}
+
+int mnas_eval_correct(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
+                      const char *weights_path, const char *data_spec, const char *split, int threads) {
+    *correct = NULL;
+    return evaluate(
+        out, correct, model,
+        &(mnas_eval_options){.weights = weights_path, .data = data_spec, .split = split, .threads = threads});
+}
+
+int mnas_eval(mnas_eval_result *out, const mnas_model *model, const mnas_eval_options *options) {
+    return evaluate(out, NULL, model, options);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "blocks/net.h"
 #include "ops/op.h"
@@ -52,10 +53,15 @@ void mnas_trainer_close(mnas_trainer *trainer) {
     *trainer = (mnas_trainer){0};
 }
 
-int mnas_trainer_load(mnas_trainer *trainer, const char *path) {
-    int rc = mnas_weights_load(trainer->weights, trainer->graph, path);
-    if (rc < 0) return rc;
+int mnas_trainer_load(mnas_trainer *trainer, const char *path, bool fresh_head) {
+    bool taken;
     const mnas_weights *w = trainer->weights;
+    int rc = mnas_weights_load_for(trainer->weights, trainer->graph, path,
+                                   fresh_head ? MNAS_HEAD_OWN : MNAS_HEAD_IF_FITS, &taken);
+    if (rc < 0) return rc;
+    if (!taken)
+        mnas_log_info("%s: all weights taken but the classifier's, which begins afresh, for %d classes", path,
+                      trainer->graph->model.classes);
     if (trainer->ema.average) memcpy(trainer->ema.average->data, w->data, w->n_floats * sizeof(float));
     return 0;
 }

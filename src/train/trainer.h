@@ -37,8 +37,9 @@ int mnas_trainer_open(mnas_trainer *out, const mnas_model *model, const mnas_rec
                       double steps_per_epoch, uint64_t seed, mnas_engine_kind kind);
 void mnas_trainer_close(mnas_trainer *trainer);
 
-/* Read weights from a file in place of the fresh ones; the average starts from them, too. */
-int mnas_trainer_load(mnas_trainer *trainer, const char *path);
+/* Read weights from a file in place of the fresh ones; the average starts from them, too. The classifier stays fresh where
+ * `fresh_head`, or where the file's does not fit: that is logged. */
+int mnas_trainer_load(mnas_trainer *trainer, const char *path, bool fresh_head);
 
 /* One pass on `group` images; the last of a step's makes the update, and passes_done is 0 again. The loss is the group's.
  * MNAS_ERR_NAN when the loss is not finite; the weights are then useless. */

@@ -252,7 +252,8 @@ static void test_test_split_is_never_opened(void **state) {
     mnas_eval_result result;
     mnas_model model;
     assert_int_equal(mnas_model_open(&model, "mnasnet-small", 12), 0);
-    assert_true(mnas_eval(&result, &model, "none", fix_data, "test", 1) < 0);
+    assert_true(mnas_eval(&result, &model,
+                          &(mnas_eval_options){.weights = "none", .data = fix_data, .split = "test"}) < 0);
 }
 
 static void test_overhead(void **state) {

@@ -57,6 +57,13 @@ static void small_model(mnas_model *model) {
     assert_int_equal(mnas_model_set_arch(model, "r1_k3_s11_e3_i8_o8_se0.25 r1_k3_s22_e1_i8_o16_opsep"), 0);
 }
 
+static int eval(mnas_eval_result *out, const mnas_model *model, const char *weights, const char *split,
+                int threads) {
+    const mnas_eval_options options = {
+        .weights = weights, .data = DATA, .split = split, .threads = threads};
+    return mnas_eval(out, model, &options);
+}
+
 /* ThreadSanitizer takes libgomp's barriers, which it cannot see, for missing ones. */
 #ifdef __SANITIZE_THREAD__
 enum { SEVERAL_THREADS = 1 };
@@ -114,11 +121,11 @@ static void trains_saves_and_evaluates(void **state) {
     if (result.val_accuracy_frac < 0.9) fail_msg("accuracy %g", result.val_accuracy_frac);
     assert_true(result.slab_bytes > 0 && result.peak_rss_bytes > result.slab_bytes &&
                 result.images_per_s > 0);
-    assert_int_equal(mnas_eval(&val, &model, path, DATA, "val", SEVERAL_THREADS), 0);
+    assert_int_equal(eval(&val, &model, path, "val", SEVERAL_THREADS), 0);
     assert_int_equal(val.n, 60);
     assert_true(fabs(val.top1_frac - result.val_accuracy_frac) < 1e-9);
     assert_true(fabs(val.loss - result.val_loss) < 1e-4 && val.top5_frac == 1);
-    assert_int_equal(mnas_eval(&test, &model, path, DATA, "test", 1), 0);
+    assert_int_equal(eval(&test, &model, path, "test", 1), 0);
     assert_int_equal(test.n, N_TEST);
     assert_true(test.top1_frac > 0.85);
 }
@@ -198,7 +205,7 @@ static void wrong_arguments_are_named(void **state) {
     history l = {0};
     mnas_model model;
     mnas_train_result result;
-    mnas_eval_result eval;
+    mnas_eval_result unused;
     mnas_train_options options = options_for(&l, NULL);
     small_model(&model);
     options.batch = 400;
@@ -207,10 +214,10 @@ static void wrong_arguments_are_named(void **state) {
     options = options_for(&l, NULL);
     options.epochs = -1;
     assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_ARG);
-    assert_int_equal(mnas_eval(&eval, &model, "x", DATA, "train", 1), MNAS_ERR_ARG);
+    assert_int_equal(eval(&unused, &model, "x", "train", 1), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "val"));
     model.stem_filters = 16;
-    assert_true(mnas_eval(&eval, &model, MNAS_TEST_TMP "/train_a.safetensors", DATA, "val", 1) < 0);
+    assert_true(eval(&unused, &model, MNAS_TEST_TMP "/train_a.safetensors", "val", 1) < 0);
 }
 
 int main(void) {
