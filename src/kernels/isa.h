@@ -23,8 +23,8 @@ enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
 
 typedef enum mnas_dw_fill_mode {
     MNAS_DW_COPY,
-    MNAS_DW_APPLY,          /* act((src - mean) scale + beta) of norm */
-    MNAS_DW_GRADIENT,       /* src is dy of norm, x its input: scale g - (x - mean) slope - offset, g = dy act' */
+    MNAS_DW_APPLY,    /* act((src - mean) scale + beta) of norm */
+    MNAS_DW_GRADIENT, /* src is dy of norm, x its input: scale g - (x - mean) slope - offset, g = dy act' */
     MNAS_DW_GRADIENT_PASSED /* the same with g = src */
 } mnas_dw_fill_mode;
 
@@ -72,7 +72,8 @@ typedef struct mnas_dw_row {
  * sum[i, j] += gradient[y, x] * plane[y * stride + i - top, x * stride + j], rows outside the plane left out.
  * Behind out_w the gradient's rows are zero as far as whole tiles go. */
 typedef struct mnas_dw_weight {
-    const float *plane, *gradient; /* gradient: row_begin of the first image, behind the columns at the left */
+    const float *plane,
+        *gradient; /* gradient: row_begin of the first image, behind the columns at the left */
     size_t plane_row, plane_image, gradient_row, gradient_image; /* floats from one to the next */
     int n, plane_rows, top, row_begin, row_end, out_w, kernel, stride;
     float *sum; /* [kernel * kernel, width] */
@@ -105,12 +106,15 @@ typedef struct mnas_isa {
     /* dx = scale g - (x - mean) slope - offset, g = dy act'; act apart from bn's, since dy may be g already */
     void (*bn_gradient)(const void *x, const void *dy, const mnas_norm *bn, mnas_act act, size_t rows,
                         size_t columns, void *dx);
+    /* Between floats and elements; any n. */
+    void (*narrow)(const float *x, size_t n, void *y);
+    void (*widen)(const void *x, size_t n, float *y);
     /* total[j] += part[j]; any n */
     void (*accumulate)(const float *part, size_t n, double *total);
     /* Any n below. y = clamp(x, low, high); dx = dy where low < x < high, else 0 */
     void (*clamp)(const float *x, size_t n, float low, float high, float *y);
     void (*clamp_gradient)(const float *x, const float *dy, size_t n, float low, float high, float *dx);
-    void (*add)(const float *a, const float *b, size_t n, float *y);
+    void (*add)(const void *a, const void *b, size_t n, void *y); /* tensors */
     /* Any columns. sum[j] = sum_i x[i, j]; sum[j] = sum_i x[i, j] y[i, j] */
     void (*column_sums)(const float *x, size_t rows, size_t columns, float *sum);
     void (*column_dots)(const float *x, const float *y, size_t rows, size_t columns, float *sum);

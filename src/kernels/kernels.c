@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "ops/op.h"
+
+extern const mnas_kernel mnas_kernel_adapter;
 #define MNAS_KERNEL(op, name) extern const mnas_kernel mnas_kernel_##name;
 #include "kernels/kernels.def"
 #undef MNAS_KERNEL
@@ -21,4 +24,11 @@ const mnas_kernel *mnas_kernels_find(const char *op_name, const mnas_node *node,
         if (strcmp(list[i].op_name, op_name) == 0 && list[i].kernel->supports(node, in))
             return list[i].kernel;
     return NULL;
+}
+
+const mnas_kernel *mnas_kernels_choose(const mnas_node *node, const mnas_shape *in) {
+    const mnas_kernel *kernel = mnas_kernels_find(node->op->plugin.name, node, in);
+    if (!kernel) kernel = mnas_op_onednn(node, in);
+    if (!kernel) kernel = &mnas_op_reference;
+    return node->elem == MNAS_ELEM_BF16 && !kernel->bf16 ? &mnas_kernel_adapter : kernel;
 }

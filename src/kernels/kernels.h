@@ -12,4 +12,8 @@
 /* The kernel for a node of operator `op_name`, or NULL. */
 const mnas_kernel *mnas_kernels_find(const char *op_name, const mnas_node *node, const mnas_shape *in);
 
+/* What runs a node: its kernel here, oneDNN's, or the reference loops; in a graph of bf16, through adapter.c where that one
+ * knows no bf16. Never NULL. */
+const mnas_kernel *mnas_kernels_choose(const mnas_node *node, const mnas_shape *in);
+
 #endif

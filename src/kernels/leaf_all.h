@@ -98,6 +98,7 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
 #define get         LEAF_CAT(get_, MNAS_LEAF_LANES)
 #define put         LEAF_CAT(put_, MNAS_LEAF_LANES)
 #include "kernels/leaf_bn.h"
+#include "kernels/leaf_elem.h"
 #include "kernels/leaf_map.h"
 
 /* A call of the instance for `width` channels. */
@@ -139,6 +140,8 @@ const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     bn_apply_stream,
     bn_gradient_sums,
     bn_gradient,
+    narrow,
+    widen,
     accumulate,
     clamp,
     clamp_gradient,

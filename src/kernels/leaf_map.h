@@ -16,10 +16,6 @@ static void clamp_gradient(const float *x, const float *dy, size_t n, float low,
     for (size_t i = 0; i < n; i++) dx[i] = x[i] > low && x[i] < high ? dy[i] : 0.0f;
 }
 
-static void add(const float *a, const float *b, size_t n, float *y) {
-    for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
-}
-
 /* Column sums: blocks of columns that stay in registers, and of rows, so that rounding errors do not pile up. */
 enum { COLUMN_BLOCK = 64, ROW_BLOCK = 64 };
 

@@ -5,6 +5,7 @@
  * product's result is summed, masked or taken through the norm behind before it leaves. So forward reads x and writes y
  * once, and backward reads x, y and dy and writes dx once, whatever stands around the convolution. The products are
  * oneDNN's, one thread each; each share of the pieces has its own scratch, sums and weight gradient, added in order.
+ * Of bf16 tensors the products are bf16, too, the weights rounded for the purpose, and their gradient is float.
  */
 #include <omp.h>
 #include <stdlib.h>
@@ -16,10 +17,16 @@
 
 enum { PIECE_FLOATS = 1 << 16, PIECE_STEP = 64, MIN_PIECE = 256 };
 
+/* What a pass multiplies: y = x W^T, dx = dy W, dW += dy^T x; x [n, C], y [n, K], W [K, C]. */
+typedef enum { FORWARD, INPUT, INPUT_ADD, WEIGHT, N_PRODUCTS } product;
+
 typedef struct pointwise {
     int n_shares;
     size_t pixels, c, k, piece; /* of the batch; input and output channels; pixels of a piece */
     bool training;
+    mnas_elem elem;
+    mnas_onednn_product *bf16[2][N_PRODUCTS]; /* of a whole piece, of the last one; NULL for f32 */
+    size_t product_bytes;                     /* scratch of any of them */
 } pointwise;
 
 static bool supports(const mnas_node *node, const mnas_shape *in) {
@@ -28,16 +35,67 @@ static bool supports(const mnas_node *node, const mnas_shape *in) {
            !node->pad_top && !node->pad_left && !node->pad_bottom && !node->pad_right;
 }
 
-/* Floats of a share's scratch: the normed piece, the gradient piece, the weight gradient. */
-static size_t share_floats(const pointwise *p) {
-    return p->piece * p->c + (p->training ? p->piece * p->k + (p->c * p->k + 15) / 16 * 16 : 0);
-}
+/* ---- creation ---- */
 
 static size_t piece_of(const pointwise *p) {
     const size_t wanted = PIECE_FLOATS / (p->c + p->k) / PIECE_STEP * PIECE_STEP;
     const size_t share = (p->pixels / (size_t)p->n_shares + PIECE_STEP - 1) / PIECE_STEP * PIECE_STEP;
     const size_t piece = wanted < MIN_PIECE ? MIN_PIECE : wanted;
     return piece < share ? piece : share;
+}
+
+static int create_product(pointwise *p, int last, product which, size_t n) {
+    const int64_t m = (int64_t)n, c = (int64_t)p->c, k = (int64_t)p->k;
+    mnas_onednn_product **out = &p->bf16[last][which];
+    const mnas_elem elem = MNAS_ELEM_BF16;
+    int rc = which == FORWARD ? mnas_onednn_product_create(out, false, true, m, k, c, elem, false)
+             : which == WEIGHT
+                 ? mnas_onednn_product_create(out, true, false, k, c, m, MNAS_ELEM_F32, true)
+                 : mnas_onednn_product_create(out, false, false, m, c, k, elem, which == INPUT_ADD);
+    if (rc < 0) return rc;
+    const size_t bytes = mnas_onednn_product_scratch_bytes(*out);
+    if (bytes > p->product_bytes) p->product_bytes = bytes;
+    return 0;
+}
+
+static int create_products(pointwise *p) {
+    const size_t lengths[2] = {p->piece, p->pixels % p->piece};
+    for (int last = 0; last < 2; last++) {
+        for (product which = FORWARD; lengths[last] > 0 && which < (p->training ? N_PRODUCTS : INPUT);
+             which++) {
+            const int rc = create_product(p, last, which, lengths[last]);
+            if (rc < 0) return rc;
+        }
+    }
+    return 0;
+}
+
+static void destroy(void *state) {
+    pointwise *p = state;
+    for (int i = 0; p && i < 2 * N_PRODUCTS; i++)
+        mnas_onednn_product_destroy(p->bf16[i / N_PRODUCTS][i % N_PRODUCTS]);
+    free(p);
+}
+
+/* Scratch: the weights as bf16, then of each share the normed piece, the gradient piece, the weight gradient and what
+ * the products want; each part on a cache line of its own. */
+static size_t align_up(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+static size_t weight_bytes(const pointwise *p) {
+    return p->elem == MNAS_ELEM_BF16 ? align_up(p->c * p->k * sizeof(uint16_t)) : 0;
+}
+static size_t input_bytes(const pointwise *p) {
+    return align_up(p->piece * p->c * mnas_elem_bytes(p->elem));
+}
+static size_t gradient_bytes(const pointwise *p) {
+    return p->training ? align_up(p->piece * p->k * mnas_elem_bytes(p->elem)) : 0;
+}
+static size_t dweight_bytes(const pointwise *p) {
+    return p->training ? align_up(p->c * p->k * sizeof(float)) : 0;
+}
+static size_t share_bytes(const pointwise *p) {
+    return input_bytes(p) + gradient_bytes(p) + dweight_bytes(p) + p->product_bytes;
 }
 
 static int create(void **state, const mnas_node *node, const mnas_shape *in, int batch, bool training,
@@ -48,9 +106,15 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
                      .pixels = (size_t)batch * (size_t)in[0].h * (size_t)in[0].w,
                      .c = (size_t)in[0].c,
                      .k = (size_t)node->out.c,
-                     .training = training};
+                     .training = training,
+                     .elem = node->elem};
     p->piece = piece_of(p);
-    *scratch_bytes = (size_t)p->n_shares * share_floats(p) * sizeof(float);
+    const int rc = p->elem == MNAS_ELEM_BF16 ? create_products(p) : 0;
+    if (rc < 0) {
+        destroy(p);
+        return rc;
+    }
+    *scratch_bytes = weight_bytes(p) + (size_t)p->n_shares * share_bytes(p);
     *state = p;
     return 0;
 }
@@ -61,17 +125,19 @@ typedef struct share {
     const pointwise *p;
     const mnas_call *call;
     int index;
-    float *normed, *gradient, *dweight;
+    const void *weight; /* of the tensors' elements */
+    void *normed, *gradient, *product_scratch;
+    float *dweight;
 } share;
 
 static share share_of(const pointwise *p, const mnas_call *call, int index) {
-    float *scratch = (float *)call->scratch + (size_t)index * share_floats(p);
-    return (share){.p = p,
-                   .call = call,
-                   .index = index,
-                   .normed = scratch,
-                   .gradient = scratch + p->piece * p->c,
-                   .dweight = scratch + p->piece * (p->c + p->k)};
+    char *at = (char *)call->scratch + weight_bytes(p) + (size_t)index * share_bytes(p);
+    share s = {.p = p, .call = call, .index = index, .weight = call->param[0], .normed = at};
+    if (p->elem == MNAS_ELEM_BF16) s.weight = call->scratch;
+    s.gradient = at += input_bytes(p);
+    s.dweight = (float *)(void *)(at += gradient_bytes(p));
+    s.product_scratch = at + dweight_bytes(p);
+    return s;
 }
 
 /* Shares are whole pieces but for the last one's end. */
@@ -81,49 +147,59 @@ static size_t share_begin(const pointwise *p, int index) {
     return first < p->pixels ? first : p->pixels;
 }
 
+static int multiply(const share *s, product which, size_t n, const void *a, const void *b, void *result) {
+    const pointwise *p = s->p;
+    const int64_t m = (int64_t)n, c = (int64_t)p->c, k = (int64_t)p->k;
+    if (p->elem == MNAS_ELEM_BF16)
+        return mnas_onednn_product_run(p->bf16[n != p->piece][which], a, b, result, s->product_scratch);
+    switch (which) {
+    case FORWARD:
+        return mnas_onednn_matmul(false, true, m, k, c, a, b, false, result);
+    case WEIGHT:
+        return mnas_onednn_matmul(true, false, k, c, m, a, b, true, result);
+    default:
+        return mnas_onednn_matmul(false, false, m, c, k, a, b, which == INPUT_ADD, result);
+    }
+}
+
 /* The input of n pixels as the convolution sees it. */
-static const float *input_of(const share *s, size_t first, size_t n) {
-    const float *x = s->call->src[0] + first * s->p->c;
+static const void *input_of(const share *s, size_t first, size_t n) {
+    const void *x = mnas_elem_at(s->p->elem, s->call->src[0], first * s->p->c);
     if (!s->call->norm_in[0]) return x;
     mnas_norm_apply(s->call->norm_in[0], x, n, s->normed);
     return s->normed;
 }
 
-/* y = x W^T, x [n, C], W [K, C] */
 static int forward_piece(const share *s, size_t first, size_t n) {
-    const pointwise *p = s->p;
-    float *y = s->call->dst + first * p->k;
-    const int rc = mnas_onednn_matmul(false, true, (int64_t)n, (int64_t)p->k, (int64_t)p->c,
-                                      input_of(s, first, n), s->call->param[0], false, y);
+    void *y = mnas_elem_of(s->p->elem, s->call->dst, first * s->p->k);
+    const int rc = multiply(s, FORWARD, n, input_of(s, first, n), s->weight, y);
     if (s->call->norm_out && s->call->training) mnas_norm_add_sums(s->call->norm_out, y, n, s->index);
     return rc;
 }
 
 /* The gradient of n pixels of y. */
-static const float *gradient_of(const share *s, size_t first, size_t n) {
+static const void *gradient_of(const share *s, size_t first, size_t n) {
     const size_t at = first * s->p->k;
-    if (!s->call->norm_out) return s->call->ddst + at;
-    mnas_norm_gradient(s->call->norm_out, s->call->dst + at, s->call->ddst + at, n, s->gradient);
+    const void *dy = mnas_elem_at(s->p->elem, s->call->ddst, at);
+    if (!s->call->norm_out) return dy;
+    mnas_norm_gradient(s->call->norm_out, mnas_elem_at(s->p->elem, s->call->dst, at), dy, n, s->gradient);
     return s->gradient;
 }
 
-/* dx = dy W; in front of a norm, its part of what is then left of the gradient */
-static int backward_input(const share *s, const float *dy, size_t first, size_t n) {
-    const pointwise *p = s->p;
-    float *dx = s->call->dsrc[0] + first * p->c;
-    const int rc = mnas_onednn_matmul(false, false, (int64_t)n, (int64_t)p->c, (int64_t)p->k, dy,
-                                      s->call->param[0], s->call->adds, dx);
+/* Of the input; in front of a norm, what is then left of it. */
+static int backward_input(const share *s, const void *dy, size_t first, size_t n) {
+    const size_t at = first * s->p->c;
+    void *dx = mnas_elem_of(s->p->elem, s->call->dsrc[0], at);
+    const int rc = multiply(s, s->call->adds ? INPUT_ADD : INPUT, n, dy, s->weight, dx);
     if (s->call->norm_in[0])
-        mnas_norm_add_gradient_sums(s->call->norm_in[0], s->call->src[0] + first * p->c, dx, n, dx, s->index);
+        mnas_norm_add_gradient_sums(s->call->norm_in[0], mnas_elem_at(s->p->elem, s->call->src[0], at), dx, n,
+                                    dx, s->index);
     return rc;
 }
 
-/* dW = sum over pieces of dy^T x */
 static int backward_piece(const share *s, size_t first, size_t n) {
-    const pointwise *p = s->p;
-    const float *dy = gradient_of(s, first, n), *x = input_of(s, first, n);
-    const int rc =
-        mnas_onednn_matmul(true, false, (int64_t)p->k, (int64_t)p->c, (int64_t)n, dy, x, true, s->dweight);
+    const void *dy = gradient_of(s, first, n), *x = input_of(s, first, n);
+    const int rc = multiply(s, WEIGHT, n, dy, x, s->dweight);
     return rc < 0 || !s->call->dsrc[0] ? rc : backward_input(s, dy, first, n);
 }
 
@@ -142,9 +218,14 @@ static int run_share(const share *s, piece_fn *fn, bool back) {
     return rc;
 }
 
+static void round_weights(const pointwise *p, const mnas_call *call) {
+    if (p->elem == MNAS_ELEM_BF16) mnas_isa_of(p->elem)->narrow(call->param[0], p->c * p->k, call->scratch);
+}
+
 static int forward(void *state, const mnas_call *call) {
     const pointwise *p = state;
     int rc = 0;
+    round_weights(p, call);
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
@@ -164,6 +245,7 @@ static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
 static int backward(void *state, const mnas_call *call) {
     const pointwise *p = state;
     int rc = 0;
+    round_weights(p, call);
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
@@ -176,4 +258,4 @@ static int backward(void *state, const mnas_call *call) {
 }
 
 const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward,
-                                           backward,    free,     true,   false};
+                                           backward,    destroy,  true,   true};

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ops/placement.h"
+#include "ops/precision.h"
 
 typedef struct planner {
     const mnas_graph *graph;
@@ -31,7 +32,8 @@ static int step_of_backward(const planner *p, int node) {
 }
 
 static size_t tensor_bytes(const planner *p, int node) {
-    return mnas_shape_size(p->graph->nodes[node].out) * (size_t)p->batch * sizeof(float);
+    const mnas_node *at = &p->graph->nodes[node];
+    return mnas_shape_size(at->out) * (size_t)p->batch * mnas_elem_bytes(mnas_precision_of_output(at));
 }
 
 /* The buffer is used at this step. */

@@ -3,7 +3,8 @@
  * The two differ in how tensors and operations are described before a primitive exists: one section below, twice.
  * It does not decide which operator runs where: lowerings do. Invariants: primitives are made in create() and
  * never in a training step; memory objects carry no buffer of their own, only the handle of the running call,
- * so one prepared pass must not run on two threads at once.
+ * so one prepared convolution must not run on two threads at once. A product makes its memory objects
+ * anew in each call, a microsecond against the tens that it takes, and may.
  */
 #include "ops/onednn.h"
 
@@ -54,6 +55,16 @@ static size_t align_up(size_t n) {
     return (n + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
 }
 
+struct mnas_onednn_product {
+    dnnl_primitive_desc_t pd;
+    dnnl_primitive_t primitive;
+    dnnl_memory_desc_t a, b, c;
+};
+
+static dnnl_data_type_t type_of(mnas_elem elem) {
+    return elem == MNAS_ELEM_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
 typedef struct geometry {
     dnnl_memory_desc_t src, dst, weight_any, weight_plain;
     dnnl_dims_t strides, pad_before, pad_behind;
@@ -69,9 +80,9 @@ static tensor_ref ref(const dnnl_memory_desc_t *tensor) {
     return *tensor;
 }
 
-static dnnl_status_t describe_tensor(dnnl_memory_desc_t *out, const dnnl_dims_t dims,
-                                     dnnl_format_tag_t layout) {
-    return dnnl_memory_desc_create_with_tag(out, 4, dims, dnnl_f32, layout);
+static dnnl_status_t describe_tensor(dnnl_memory_desc_t *out, int n_dims, const dnnl_dims_t dims,
+                                     mnas_elem elem, dnnl_format_tag_t layout) {
+    return dnnl_memory_desc_create_with_tag(out, n_dims, dims, type_of(elem), layout);
 }
 
 static void forget_tensor(dnnl_memory_desc_t tensor) {
@@ -99,6 +110,15 @@ static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, mnas_onednn_pass p
     }
 }
 
+static dnnl_status_t append_sum(dnnl_post_ops_t then) {
+    return dnnl_post_ops_append_sum(then, 1.0f, 0, dnnl_data_type_undef);
+}
+
+static dnnl_status_t describe_product(dnnl_primitive_desc_t *pd, const mnas_onednn_product *p,
+                                      dnnl_primitive_attr_t attr) {
+    return dnnl_matmul_primitive_desc_create(pd, engine, p->a, p->b, NULL, p->c, attr);
+}
+
 #else
 
 typedef const dnnl_memory_desc_t *tensor_ref;
@@ -107,9 +127,9 @@ static tensor_ref ref(const dnnl_memory_desc_t *tensor) {
     return tensor;
 }
 
-static dnnl_status_t describe_tensor(dnnl_memory_desc_t *out, const dnnl_dims_t dims,
-                                     dnnl_format_tag_t layout) {
-    return dnnl_memory_desc_init_by_tag(out, 4, dims, dnnl_f32, layout);
+static dnnl_status_t describe_tensor(dnnl_memory_desc_t *out, int n_dims, const dnnl_dims_t dims,
+                                     mnas_elem elem, dnnl_format_tag_t layout) {
+    return dnnl_memory_desc_init_by_tag(out, n_dims, dims, type_of(elem), layout);
 }
 
 static void forget_tensor(dnnl_memory_desc_t tensor) {
@@ -140,20 +160,34 @@ static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, mnas_onednn_pass p
     return s == dnnl_success ? dnnl_primitive_desc_create(pd, &operation, attr, engine, hint) : s;
 }
 
+static dnnl_status_t append_sum(dnnl_post_ops_t then) {
+    return dnnl_post_ops_append_sum(then, 1.0f);
+}
+
+static dnnl_status_t describe_product(dnnl_primitive_desc_t *pd, const mnas_onednn_product *p,
+                                      dnnl_primitive_attr_t attr) {
+    dnnl_matmul_desc_t operation;
+    const dnnl_status_t s = dnnl_matmul_desc_init(&operation, &p->a, &p->b, NULL, &p->c);
+    return s == dnnl_success ? dnnl_primitive_desc_create(pd, &operation, attr, engine, NULL) : s;
+}
+
 #endif
 
 /* ---- the same for both ---- */
 
-static dnnl_status_t describe(geometry *g, const mnas_node *node, mnas_shape in, int batch) {
+static dnnl_status_t describe(geometry *g, mnas_onednn_pass pass, const mnas_node *node, mnas_shape in,
+                              int batch) {
     const dnnl_dims_t src = {batch, in.c, in.h, in.w}, dst = {batch, node->out.c, node->out.h, node->out.w};
     const dnnl_dims_t weight = {node->out.c, in.c, node->kernel, node->kernel};
     g->strides[0] = g->strides[1] = node->stride;
     g->pad_before[0] = node->pad_top, g->pad_before[1] = node->pad_left;
     g->pad_behind[0] = node->pad_bottom, g->pad_behind[1] = node->pad_right;
-    dnnl_status_t s = describe_tensor(&g->src, src, dnnl_nhwc);
-    if (s == dnnl_success) s = describe_tensor(&g->dst, dst, dnnl_nhwc);
-    if (s == dnnl_success) s = describe_tensor(&g->weight_any, weight, dnnl_format_tag_any);
-    if (s == dnnl_success) s = describe_tensor(&g->weight_plain, weight, dnnl_oihw);
+    const mnas_elem elem = node->elem,
+                    weight_elem = pass == MNAS_ONEDNN_BACKWARD_WEIGHT ? MNAS_ELEM_F32 : elem;
+    dnnl_status_t s = describe_tensor(&g->src, 4, src, elem, dnnl_nhwc);
+    if (s == dnnl_success) s = describe_tensor(&g->dst, 4, dst, elem, dnnl_nhwc);
+    if (s == dnnl_success) s = describe_tensor(&g->weight_any, 4, weight, weight_elem, dnnl_format_tag_any);
+    if (s == dnnl_success) s = describe_tensor(&g->weight_plain, 4, weight, MNAS_ELEM_F32, dnnl_oihw);
     return s;
 }
 
@@ -212,7 +246,7 @@ int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const
     if (!conv) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: convolution %s", node->name);
     conv->pass = pass;
     geometry g = {0};
-    dnnl_status_t s = describe(&g, node, in, batch);
+    dnnl_status_t s = describe(&g, pass, node, in, batch);
     if (s == dnnl_success) s = create_pd(&conv->pd, pass, &g);
     if (s == dnnl_success) s = dnnl_primitive_create(&conv->primitive, conv->pd);
     if (s == dnnl_success) s = create_memories(conv, &g);
@@ -284,6 +318,80 @@ int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n,
     const dnnl_status_t s = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
                                        transpose_a ? m : k, b, transpose_b ? k : n, add ? 1.0f : 0.0f, c, n);
     return s == dnnl_success ? 0 : fail(s, "a matrix product");
+}
+
+static dnnl_status_t prepare_product(mnas_onednn_product *p, bool add) {
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t then = NULL;
+    dnnl_status_t s = dnnl_primitive_attr_create(&attr);
+    if (s == dnnl_success) s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (s == dnnl_success) s = dnnl_post_ops_create(&then);
+    if (s == dnnl_success && add) s = append_sum(then);
+    if (s == dnnl_success) s = dnnl_primitive_attr_set_post_ops(attr, then);
+    if (s == dnnl_success) s = describe_product(&p->pd, p, attr);
+    if (s == dnnl_success) s = dnnl_primitive_create(&p->primitive, p->pd);
+    dnnl_post_ops_destroy(then);
+    dnnl_primitive_attr_destroy(attr);
+    return s;
+}
+
+int mnas_onednn_product_create(mnas_onednn_product **out, bool transpose_a, bool transpose_b, int64_t m,
+                               int64_t n, int64_t k, mnas_elem result, bool add) {
+    const dnnl_dims_t a = {m, k}, b = {k, n}, c = {m, n};
+    int rc = ensure_started();
+    if (rc < 0) return rc;
+    mnas_onednn_product *p = calloc(1, sizeof *p);
+    if (!p) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a matrix product");
+    dnnl_status_t s = describe_tensor(&p->a, 2, a, MNAS_ELEM_BF16, transpose_a ? dnnl_ba : dnnl_ab);
+    if (s == dnnl_success) s = describe_tensor(&p->b, 2, b, MNAS_ELEM_BF16, transpose_b ? dnnl_ba : dnnl_ab);
+    if (s == dnnl_success) s = describe_tensor(&p->c, 2, c, result, dnnl_ab);
+    if (s == dnnl_success) s = prepare_product(p, add);
+    if (s != dnnl_success) {
+        mnas_onednn_product_destroy(p);
+        return fail(s, "preparing a matrix product of bf16");
+    }
+    *out = p;
+    return 0;
+}
+
+void mnas_onednn_product_destroy(mnas_onednn_product *product) {
+    if (!product) return;
+    dnnl_primitive_destroy(product->primitive);
+    dnnl_primitive_desc_destroy(product->pd);
+    forget_tensor(product->a);
+    forget_tensor(product->b);
+    forget_tensor(product->c);
+    free(product);
+}
+
+static tensor_ref scratchpad_of(const mnas_onednn_product *product) {
+    return dnnl_primitive_desc_query_md(product->pd, dnnl_query_scratchpad_md, 0);
+}
+
+size_t mnas_onednn_product_scratch_bytes(const mnas_onednn_product *product) {
+    return align_up(dnnl_memory_desc_get_size(scratchpad_of(product)));
+}
+
+int mnas_onednn_product_run(const mnas_onednn_product *product, const uint16_t *a, const uint16_t *b, void *c,
+                            void *scratch) {
+    enum { N = 4 };
+    const struct {
+        int id;
+        tensor_ref tensor;
+        void *buffer;
+    } what[N] = {{DNNL_ARG_SRC, ref(&product->a), (uint16_t *)a},
+                 {DNNL_ARG_WEIGHTS, ref(&product->b), (uint16_t *)b},
+                 {DNNL_ARG_DST, ref(&product->c), c},
+                 {DNNL_ARG_SCRATCHPAD, scratchpad_of(product), scratch}};
+    dnnl_exec_arg_t args[N] = {0};
+    dnnl_status_t s = dnnl_success;
+    for (int i = 0; i < N && s == dnnl_success; i++) {
+        args[i].arg = what[i].id;
+        s = dnnl_memory_create(&args[i].memory, what[i].tensor, engine, what[i].buffer);
+    }
+    if (s == dnnl_success) s = dnnl_primitive_execute(product->primitive, stream, N, args);
+    for (int i = 0; i < N; i++) dnnl_memory_destroy(args[i].memory);
+    return s == dnnl_success ? 0 : fail(s, "a matrix product of bf16");
 }
 
 const char *mnas_onednn_version(void) {

@@ -1,7 +1,7 @@
 /* onednn.h - the one place that knows oneDNN: one prepared pass of a convolution, and a matrix product.
  *
  * The lowerings (op_NAME_onednn.c) see these few functions and no oneDNN type: that 2.6 and 3.x have different C
- * APIs is onednn.c's business alone. Tensors are dense NHWC f32; weights are [K, C, k, k] as everywhere and are
+ * APIs is onednn.c's business alone. Tensors are dense NHWC of node->elem; weights are f32 [K, C, k, k] as everywhere and are
  * reordered inside, per call, into the layout that the library's fastest implementation wants. A prepared pass
  * holds no buffer: weights' copies and the library's scratchpad live in the `scratch` handed to run().
  */
@@ -32,6 +32,17 @@ int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, floa
  * the other way round. Rows are dense. Inside a parallel region it runs on the calling thread alone. */
 int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                        const float *b, bool add, float *c);
+
+/* The same of bf16, accumulated in f32; c is of `result`. Prepared, since it has an implementation for each shape; any
+ * number of threads may run one at once, each with a scratch of its own. MNAS_ERR_LIBRARY where oneDNN has none. */
+typedef struct mnas_onednn_product mnas_onednn_product;
+
+int mnas_onednn_product_create(mnas_onednn_product **out, bool transpose_a, bool transpose_b, int64_t m,
+                               int64_t n, int64_t k, mnas_elem result, bool add);
+void mnas_onednn_product_destroy(mnas_onednn_product *product); /* NULL is allowed */
+size_t mnas_onednn_product_scratch_bytes(const mnas_onednn_product *product);
+int mnas_onednn_product_run(const mnas_onednn_product *product, const uint16_t *a, const uint16_t *b, void *c,
+                            void *scratch);
 
 /* Of the library that runs, e.g. "3.7.2". */
 const char *mnas_onednn_version(void);

@@ -41,15 +41,6 @@ struct mnas_engine {
 
 /* ---- creation ---- */
 
-static const mnas_kernel *choose(mnas_engine_kind kind, const mnas_node *node, const mnas_shape *in) {
-    const mnas_kernel *kernel = NULL;
-    if (kind == MNAS_ENGINE_FAST) {
-        kernel = mnas_kernels_find(node->op->plugin.name, node, in);
-        if (!kernel) kernel = mnas_op_onednn(node, in);
-    }
-    return kernel ? kernel : &mnas_op_reference;
-}
-
 static float *place(const mnas_engine *e, const size_t *offsets, int i) {
     return offsets[i] == MNAS_NO_PLACE ? NULL : (float *)(void *)(e->slab.data + offsets[i]);
 }
@@ -59,7 +50,7 @@ static int create_unit(mnas_engine *e, mnas_engine_kind kind, int i, size_t *scr
     unit *u = &e->units[i];
     u->call = (mnas_call){.node = node, .batch = e->batch};
     mnas_graph_in_shapes(e->graph, node, u->call.in);
-    u->kernel = choose(kind, node, u->call.in);
+    u->kernel = kind == MNAS_ENGINE_FAST ? mnas_kernels_choose(node, u->call.in) : &mnas_op_reference;
     if (!u->kernel->create) return 0;
     size_t bytes = 0;
     int rc = u->kernel->create(&u->state, node, u->call.in, e->batch, e->training, &bytes);
@@ -185,25 +176,39 @@ void mnas_engine_destroy(mnas_engine *engine) {
 
 /* ---- running ---- */
 
-static void parallel_copy(float *restrict to, const float *restrict from, size_t n) {
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < n; i++) to[i] = from[i];
+/* Whole tensors of `bytes`, in pieces that end on whole vectors. */
+enum { PIECE_BYTES = 1 << 16 };
+
+static size_t piece_bytes(size_t bytes, size_t at) {
+    return bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
 }
 
-static void parallel_add(float *restrict to, const float *restrict from, size_t n) {
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < n; i++) to[i] += from[i];
+static void parallel_copy(void *to, const void *from, size_t bytes) {
+#pragma omp parallel for schedule(static) if (bytes > PIECE_BYTES)
+    for (size_t at = 0; at < bytes; at += PIECE_BYTES)
+        memcpy((char *)to + at, (const char *)from + at, piece_bytes(bytes, at));
 }
 
-static size_t input_floats(const unit *u, int k) {
-    return (size_t)u->call.batch * mnas_shape_size(u->call.in[k]);
+static void parallel_add(void *to, const void *from, size_t bytes, mnas_elem elem) {
+    const mnas_isa *isa = mnas_isa_of(elem);
+#pragma omp parallel for schedule(static) if (bytes > PIECE_BYTES)
+    for (size_t at = 0; at < bytes; at += PIECE_BYTES)
+        isa->add((char *)to + at, (const char *)from + at, piece_bytes(bytes, at) / mnas_elem_bytes(elem),
+                 (char *)to + at);
+}
+
+static size_t input_bytes(const unit *u, int k) {
+    return (size_t)u->call.batch * mnas_shape_size(u->call.in[k]) * mnas_elem_bytes(u->call.node->elem);
 }
 
 static void set_images(mnas_engine *e, const float *images, int n) {
-    size_t image = mnas_shape_size(e->graph->nodes[0].out);
-    float *to = place(e, e->plan.act, 0);
-    parallel_copy(to, images, (size_t)n * image);
-    memset(to + (size_t)n * image, 0, (size_t)(e->batch - n) * image * sizeof(float));
+    const mnas_node *input = &e->graph->nodes[0];
+    const size_t image = mnas_shape_size(input->out), bytes = image * mnas_elem_bytes(input->elem);
+    char *to = (char *)place(e, e->plan.act, 0);
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < n; i++)
+        mnas_isa_of(input->elem)->narrow(images + (size_t)i * image, image, to + (size_t)i * bytes);
+    memset(to + (size_t)n * bytes, 0, (size_t)(e->batch - n) * bytes);
 }
 
 static void set_params(mnas_engine *e, const mnas_weights *weights, const mnas_weights *gradients) {
@@ -250,9 +255,9 @@ static int forward(mnas_engine *e, bool training, uint64_t seed) {
 static void backward_add(unit *u) {
     for (int k = 0; k < 2; k++) {
         if (u->join[k]) {
-            parallel_add(u->join[k], u->call.ddst, input_floats(u, k));
+            parallel_add(u->join[k], u->call.ddst, input_bytes(u, k), u->call.node->elem);
         } else if (u->call.dsrc[k] && u->call.dsrc[k] != u->call.ddst) {
-            parallel_copy(u->call.dsrc[k], u->call.ddst, input_floats(u, k));
+            parallel_copy(u->call.dsrc[k], u->call.ddst, input_bytes(u, k));
         }
     }
 }
@@ -264,7 +269,7 @@ static int backward_unit(unit *u) {
     }
     int rc = u->kernel->backward(u->state, &u->call);
     for (int k = 0; rc == 0 && k < u->call.node->n_in; k++) {
-        if (u->join[k]) parallel_add(u->join[k], u->call.dsrc[k], input_floats(u, k));
+        if (u->join[k]) parallel_add(u->join[k], u->call.dsrc[k], input_bytes(u, k), u->call.node->elem);
     }
     return rc;
 }
