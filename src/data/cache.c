@@ -18,17 +18,11 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "data/checksum.h"
 #include "data/common.h"
 #include "data/resize.h"
 
-enum {
-    FORMAT_VERSION = 2,
-    HEADER_BYTES = 4096,
-    CHUNK_BYTES = 1 << 20,
-    LANES = 4,
-    ALIGN = 64,
-    MAX_CLASSES = 65535
-};
+enum { FORMAT_VERSION = 2, HEADER_BYTES = 4096, CHUNK_BYTES = 1 << 20, ALIGN = 64, MAX_CLASSES = 65535 };
 static const char MAGIC[8] = "MNASIMG";
 
 typedef struct cache_header {
@@ -44,31 +38,6 @@ typedef struct cache_tail {
     uint64_t n, n_val, n_skipped, names_bytes, skipped_bytes, reserved[3];
 } cache_tail;
 static_assert(sizeof(cache_tail) == ALIGN, "the tail is one unit");
-
-/* ---- checksum: four chains of 8-byte words, fast enough to check every open ---- */
-
-typedef struct checksum {
-    uint64_t lane[LANES];
-} checksum;
-
-static const uint64_t CHECK_PRIME = 0x9e3779b97f4a7c15ULL;
-
-/* n is a multiple of 32. Each step is one-to-one in the lane, so that a change of one word always shows. */
-static void checksum_add(checksum *sum, const void *data, size_t n) {
-    const unsigned char *bytes = data;
-    assert(n % (8 * LANES) == 0);
-    for (size_t i = 0; i < n; i += 8 * LANES)
-        for (int l = 0; l < LANES; l++) {
-            uint64_t word, x;
-            memcpy(&word, bytes + i + 8 * (size_t)l, 8);
-            x = sum->lane[l] ^ word;
-            sum->lane[l] = (x << 29 | x >> 35) * CHECK_PRIME;
-        }
-}
-
-static uint64_t checksum_end(const checksum *sum) {
-    return mnas_hash_bytes(MNAS_HASH_INIT, sum->lane, sizeof sum->lane);
-}
 
 /* ---- layout ---- */
 
@@ -96,7 +65,9 @@ static cache_layout layout_of(const cache_header *h, const cache_tail *t) {
 /* Options that choose the split leave the images alone, unless the plug-in orders its images by them; `path` is in the key
  * through the files it names. */
 static bool shapes_images(const mnas_dataset_class *cls, const mnas_opt *opt) {
-    if (strcmp(opt->name, "path") == 0) return false;
+    static const char *const others[] = {"path", "decode", "threads", "interleave", "buffer"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(opt->name, others[i]) == 0) return false;
     return cls->splits || (strcmp(opt->name, "val") != 0 && strcmp(opt->name, "val-seed") != 0);
 }
 
@@ -162,7 +133,7 @@ static int cache_path(char *path, size_t n, const mnas_dataset_class *cls, uint6
 
 typedef struct cache_writer {
     mnas_file_writer file;
-    checksum sum;
+    mnas_checksum sum;
     uint8_t *chunk; /* [CHUNK_BYTES] */
     size_t fill;
     mnas_dataset_shape stored; /* as the plug-in emits them */
@@ -177,7 +148,7 @@ typedef struct cache_writer {
 } cache_writer;
 
 static int flush(cache_writer *w) {
-    checksum_add(&w->sum, w->chunk, w->fill);
+    mnas_checksum_add(&w->sum, w->chunk, w->fill);
     int rc = mnas_file_writer_write(&w->file, w->chunk, w->fill);
     w->fill = 0;
     return rc;
@@ -271,7 +242,7 @@ static int put_all(cache_writer *w, const mnas_dataset_class *cls, const void *o
     if (rc == 0) rc = pad(w);
     if (rc == 0) rc = put(w, &w->tail, sizeof w->tail);
     if (rc == 0) rc = flush(w);
-    uint64_t sum = checksum_end(&w->sum);
+    uint64_t sum = mnas_checksum_end(&w->sum);
     return rc < 0 ? rc : mnas_file_writer_write(&w->file, &sum, sizeof sum);
 }
 
@@ -357,10 +328,10 @@ static int check_file(cache_header *h, cache_tail *t, const void *map, size_t ma
         return mnas_error_set(MNAS_ERR_FORMAT, "not the header expected");
     if (!countable(h, t, map_bytes) || layout_of(h, t).file_bytes != map_bytes)
         return mnas_error_set(MNAS_ERR_FORMAT, "%zu bytes, not what its end says", map_bytes);
-    checksum sum = {0};
-    checksum_add(&sum, map, map_bytes - sizeof stored);
+    mnas_checksum sum = {0};
+    mnas_checksum_add(&sum, map, map_bytes - sizeof stored);
     memcpy(&stored, (const char *)map + map_bytes - sizeof stored, sizeof stored);
-    return stored == checksum_end(&sum) ? 0 : mnas_error_set(MNAS_ERR_FORMAT, "wrong checksum");
+    return stored == mnas_checksum_end(&sum) ? 0 : mnas_error_set(MNAS_ERR_FORMAT, "wrong checksum");
 }
 
 static int map_cache(mnas_cache *out, uint64_t key, bool test) {

@@ -10,9 +10,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "data/cache.h"
 #include "data/common.h"
+#include "data/examples_index.h"
+#include "data/image_set.h"
 
 #define X(name) extern const mnas_dataset_class mnas_dataset_class_##name;
 #include "data/datasets.def"
@@ -52,6 +55,21 @@ static mnas_dataset_common *common_of(const mnas_dataset_class *cls, void *opts)
     return (void *)((char *)opts + cls->common);
 }
 
+/* As the plug-in's shape says it, without listing a million files. */
+static int look_at_index(mnas_dataset_shape *shape, const mnas_dataset_class *cls, const void *opts) {
+    const mnas_image_options *images = (const void *)((const char *)opts + cls->images);
+    const mnas_dataset_common *common = (const void *)((const char *)opts + cls->common);
+    mnas_examples_index index;
+    int rc = mnas_image_set_check(images);
+    if (rc == 0) rc = mnas_examples_index_open(&index, &cls->plugin, opts, cls->list);
+    if (rc < 0) return rc;
+    const mnas_examples *e = &index.examples;
+    int size = common->size > 0 ? (int)common->size : e->side;
+    rc = mnas_image_set_describe(shape, e, images, size);
+    mnas_file_unmap(index.map, index.map_bytes);
+    return rc;
+}
+
 int mnas_dataset_look(mnas_dataset_shape *shape, bool *has_size, const char *spec) {
     const mnas_dataset_class *cls;
     void *opts;
@@ -59,7 +77,7 @@ int mnas_dataset_look(mnas_dataset_shape *shape, bool *has_size, const char *spe
     int rc = parse_spec(&cls, &opts, spec);
     if (rc < 0) return rc;
     *has_size = common_of(cls, opts)->size > 0;
-    rc = cls->shape(opts, shape);
+    rc = cls->list ? look_at_index(shape, cls, opts) : cls->shape(opts, shape);
     free(opts);
     return rc < 0 ? mnas_error_context(rc, "dataset %s", spec) : 0;
 }
@@ -130,6 +148,84 @@ static int split_training(mnas_dataset *d, int *n_val, const mnas_cache *cache, 
     return rc < 0 ? rc : hold_out(d, cache->n, *n_val, (uint64_t)common->val_seed);
 }
 
+/* ---- images that stay in their files ---- */
+
+static void describe_files(mnas_dataset *d, const mnas_image_options *o, int size) {
+    const mnas_examples *e = d->examples;
+    mnas_dataset_info *info = &d->info;
+    info->height = info->width = size;
+    info->channels = (int)o->channels, info->classes = e->classes;
+    info->n_train = e->n_split[MNAS_SPLIT_TRAIN], info->n_val = e->n_split[MNAS_SPLIT_VAL];
+    info->n_test = e->n_split[MNAS_SPLIT_TEST];
+    info->n_skipped = e->n_skipped, info->n_ignored = e->n_ignored;
+    info->cache_bytes = (int64_t)d->map_bytes;
+    info->in_files = true;
+    memcpy(info->cache_path, d->index->path, sizeof info->cache_path);
+    d->class_names = e->class_names, d->skipped = e->skipped;
+    d->threads = (int)o->threads, d->interleave = (int)o->interleave, d->buffer = (int)o->buffer;
+}
+
+/* Test images are in the index, and stay closed to who may not see them. */
+static int split_files(mnas_dataset *d, bool with_test) {
+    const mnas_examples *e = d->examples;
+    size_t first = 0;
+    if (e->n_split[MNAS_SPLIT_TRAIN] == 0 || e->n_split[MNAS_SPLIT_VAL] == 0)
+        return mnas_error_set(MNAS_ERR_FORMAT,
+                              "%d images for training and %d for validation; expected 1 or more of each",
+                              e->n_split[MNAS_SPLIT_TRAIN], e->n_split[MNAS_SPLIT_VAL]);
+    if (with_test && e->n_split[MNAS_SPLIT_TEST] == 0)
+        return mnas_error_set(MNAS_ERR_MISSING, "it has no test images");
+    int rc = take_last(d, (int)e->n);
+    for (int k = 0; rc == 0 && k < 3; k++) {
+        if (k != MNAS_SPLIT_TEST || with_test)
+            d->split[k] = (mnas_split){e->n_split[k], NULL, e->labels, d->order + first};
+        first += (size_t)e->n_split[k];
+    }
+    return rc;
+}
+
+static void tell_why(const mnas_dataset *d, const mnas_image_options *o) {
+    const mnas_dataset_info *i = &d->info;
+    if (o->decode == MNAS_DECODE_AUTO)
+        mnas_log_info(
+            "%zu images of %dx%d would take %.0f GB decoded: they stay in their files and are decoded each "
+            "time (decode=once keeps them decoded)",
+            d->examples->n, i->width, i->height,
+            (double)d->examples->n * i->width * i->height * i->channels / 1e9);
+}
+
+/* *stays: all is done, the images are not to be decoded now. */
+static int open_files(mnas_dataset *d, bool *stays, const mnas_dataset_class *cls, const void *opts,
+                      int flags) {
+    const mnas_image_options *images = (const void *)((const char *)opts + cls->images);
+    const mnas_dataset_common *common = (const void *)((const char *)opts + cls->common);
+    *stays = false;
+    if (!cls->list) return 0;
+    int rc = mnas_image_set_check(images);
+    if (rc < 0 || images->decode == MNAS_DECODE_ONCE) return rc;
+    d->index = calloc(1, sizeof *d->index);
+    if (!d->index) return mnas_error_set(MNAS_ERR_MEMORY, "no memory to open a dataset");
+    rc = mnas_examples_index_open(d->index, &cls->plugin, opts, cls->list);
+    if (rc < 0) return rc;
+    int size = common->size > 0 ? (int)common->size : d->index->examples.side;
+    d->map = d->index->map, d->map_bytes = d->index->map_bytes;
+    *stays = mnas_image_set_stays(images, &d->index->examples, size);
+    if (!*stays) return 0;
+    d->examples = &d->index->examples;
+    describe_files(d, images, size);
+    rc = split_files(d, flags & MNAS_ALLOW_TEST);
+    if (rc == 0) tell_why(d, images);
+    return rc;
+}
+
+static void forget_index(mnas_dataset *d) {
+    if (d->index && d->map) mnas_file_unmap(d->map, d->map_bytes);
+    free(d->index);
+    d->index = NULL, d->map = NULL;
+}
+
+/* ---- decoded images ---- */
+
 static int open_train(mnas_dataset *d, const mnas_dataset_class *cls, const void *opts) {
     mnas_cache cache;
     int n_val = 0, rc = mnas_cache_open(&cache, cls, opts, false);
@@ -166,6 +262,12 @@ static int open_test(mnas_dataset *d, const mnas_dataset_class *cls, const void 
     return 0;
 }
 
+static int open_decoded(mnas_dataset *d, const mnas_dataset_class *cls, const void *opts, int flags) {
+    forget_index(d);
+    int rc = open_train(d, cls, opts);
+    return rc == 0 && (flags & MNAS_ALLOW_TEST) ? open_test(d, cls, opts) : rc;
+}
+
 int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags) {
     *out = NULL;
     const mnas_dataset_class *cls;
@@ -178,8 +280,9 @@ int mnas_dataset_open(mnas_dataset **out, const char *spec, int flags) {
         goto out;
     }
     rc = canonical_spec(d->info.spec, sizeof d->info.spec, &cls->plugin, opts);
-    if (rc == 0) rc = open_train(d, cls, opts);
-    if (rc == 0 && (flags & MNAS_ALLOW_TEST)) rc = open_test(d, cls, opts);
+    bool stays = false;
+    if (rc == 0) rc = open_files(d, &stays, cls, opts, flags);
+    if (rc == 0 && !stays) rc = open_decoded(d, cls, opts, flags);
     if (rc < 0) mnas_error_context(rc, "dataset %s", spec);
 out:
     free(opts);
@@ -194,6 +297,7 @@ void mnas_dataset_close(mnas_dataset *dataset) {
     if (!dataset) return;
     if (dataset->test_map) mnas_file_unmap(dataset->test_map, dataset->test_map_bytes);
     if (dataset->map) mnas_file_unmap(dataset->map, dataset->map_bytes);
+    free(dataset->index);
     free(dataset->order);
     free(dataset);
 }

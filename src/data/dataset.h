@@ -20,7 +20,7 @@ enum { MNAS_ALLOW_TEST = 1 };
 /* Images of one split. `index` selects from pixels (train and val share one block); NULL: identity. */
 typedef struct mnas_split {
     int n;
-    const uint8_t *pixels;  /* [*, height, width, channels] */
+    const uint8_t *pixels;  /* [*, height, width, channels], or NULL: they stay in their files */
     const uint16_t *labels; /* [*] */
     const uint32_t *index;  /* [n] or NULL */
 } mnas_split;
@@ -31,6 +31,11 @@ typedef struct mnas_cache_text {
     size_t n;
 } mnas_cache_text;
 
+/* Images that stay in their files and are decoded anew each time: examples.h. */
+typedef struct mnas_examples mnas_examples;
+struct mnas_examples_index;
+struct mnas_listing;
+
 typedef struct mnas_dataset {
     mnas_dataset_info info; /* sizes, classes, spec, cache path */
     mnas_split split[3];    /* test: n = 0 and NULL unless allowed */
@@ -40,6 +45,11 @@ typedef struct mnas_dataset {
     size_t test_map_bytes;
     uint32_t *order;                      /* owns the index arrays */
     mnas_cache_text class_names, skipped; /* of the training images; in the map */
+    struct mnas_examples_index *index;    /* owns `examples` */
+    const mnas_examples
+        *examples;          /* NULL: decoded into `map`; else splits have no pixels, and select from these */
+    int threads;            /* to decode with; 0: nobody said */
+    int interleave, buffer; /* shards read side by side, images shuffled; 0: shuffled altogether */
 } mnas_dataset;
 
 /* What a plug-in hands its images to while decoding, in order. */
@@ -70,6 +80,7 @@ typedef struct mnas_dataset_class {
     mnas_plugin plugin; /* first: registry.h */
     size_t common;      /* offset of the mnas_dataset_common in the options */
     bool splits;        /* shape gives n_val: `val` and `val-seed` are the plug-in's */
+    size_t images;      /* of classes with `list`: offset of the mnas_image_options (image_set.h) */
     /* Names the source files (for the cache key): append one path a line. A file that is not there is named too. */
     int (*sources)(const void *opts, mnas_str *paths);
     /* In place of sources where they are many: text that changes with the name, size or time of any of them. Either is NULL. */
@@ -77,6 +88,8 @@ typedef struct mnas_dataset_class {
     /* Reads headers only. Never fails for the test files: n_test is -1 where their header cannot be read. The caller frees
      * class_names, also after a failure. */
     int (*shape)(const void *opts, mnas_dataset_shape *out);
+    /* In the order of decode, where images can stay in their files (a mnas_lister, examples.h); else NULL. */
+    int (*list)(const void *opts, struct mnas_listing *out);
     /* Decodes the training files (test = false) or the test files: every image that shape counted, emitted or skipped. */
     int (*decode)(const void *opts, bool test, const mnas_decode_sink *sink);
 } mnas_dataset_class;

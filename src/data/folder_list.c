@@ -12,8 +12,11 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/rng.h"
+#include "data/grow.h"
 #include "data/image_file.h"
+#include "data/label_list.h"
 
 enum { MAX_DEPTH = 32, MAX_CLASSES = 65535 };
 
@@ -65,8 +68,11 @@ static bool is_folder(const char *path) {
 
 typedef struct walk {
     mnas_folder_list *list;
+    const mnas_label_list *labels; /* NULL: all are of class `label` */
     int label;
     mnas_split_kind split;
+    bool stat_files;
+    uint32_t folder; /* the one we are in */
     int depth;
     struct {
         dev_t dev;
@@ -79,20 +85,39 @@ static int64_t time_ns(const struct timespec *t) {
     return (int64_t)((uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec);
 }
 
+static size_t keep_name(mnas_folder_list *l, const char *name) {
+    size_t at = l->names.len;
+    mnas_str_append_n(&l->names, name, strlen(name) + 1);
+    return at;
+}
+
+static int add_folder(mnas_folder_list *l, const char *relative, const struct stat *st) {
+    if (!mnas_grow(&l->folders, &l->cap_folders, l->n_folders, sizeof *l->folders)) return no_memory(l->root);
+    l->folders[l->n_folders++] = (mnas_folder_place){keep_name(l, relative), time_ns(&st->st_mtim)};
+    return mnas_str_ok(&l->names) ? 0 : no_memory(l->root);
+}
+
+/* Below val/, where a list has the classes. -1: not in it. */
+static int label_of(const walk *w, const char *relative) {
+    if (!w->labels) return w->label;
+    const char *slash = strchr(relative, '/');
+    return w->labels->has_files ? mnas_label_list_find(w->labels, slash ? slash + 1 : relative) : 0;
+}
+
 static int add_file(walk *w, const char *relative, const struct stat *st) {
     mnas_folder_list *l = w->list;
-    if (l->n_files == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 256;
-        mnas_folder_file *moved = realloc(l->files, cap * sizeof *moved);
-        if (!moved) return no_memory(l->root);
-        l->files = moved, l->cap = cap;
+    int label = label_of(w, relative);
+    if (label < 0) {
+        l->n_ignored++;
+        return 0;
     }
-    l->files[l->n_files++] = (mnas_folder_file){.name = l->names.len,
+    if (!mnas_grow(&l->files, &l->cap, l->n_files, sizeof *l->files)) return no_memory(l->root);
+    l->files[l->n_files++] = (mnas_folder_file){.name = keep_name(l, relative),
                                                 .size = st ? (int64_t)st->st_size : -1,
                                                 .mtime_ns = st ? time_ns(&st->st_mtim) : 0,
-                                                .label = (uint16_t)w->label,
+                                                .folder = w->folder,
+                                                .label = (uint16_t)label,
                                                 .split = (uint8_t)w->split};
-    mnas_str_append_n(&l->names, relative, strlen(relative) + 1);
     return mnas_str_ok(&l->names) ? 0 : no_memory(l->root);
 }
 
@@ -105,12 +130,14 @@ static bool is_loop(const walk *w, const struct stat *st) {
 
 static int walk_folder(walk *w, const char *relative, const struct stat *st);
 
-static int walk_entry(walk *w, const char *folder, const char *name) {
+static int walk_entry(walk *w, const char *folder, const struct dirent *e) {
     struct stat st;
-    char *relative = join(folder, name), *path = relative ? join(w->list->root, relative) : NULL;
+    char *relative = join(folder, e->d_name), *path = relative ? join(w->list->root, relative) : NULL;
     int rc = 0;
     if (!path)
         rc = no_memory(w->list->root);
+    else if (e->d_type == DT_REG && !w->stat_files)
+        rc = add_file(w, relative, NULL);
     else if (stat(path, &st) < 0)
         rc = add_file(w, relative, NULL);
     else if (S_ISDIR(st.st_mode))
@@ -126,6 +153,7 @@ static int walk_entry(walk *w, const char *folder, const char *name) {
 
 static int walk_folder(walk *w, const char *relative, const struct stat *st) {
     entries e = {0};
+    uint32_t outer = w->folder;
     if (is_loop(w, st)) {
         w->list->n_ignored++;
         return 0;
@@ -134,9 +162,12 @@ static int walk_folder(walk *w, const char *relative, const struct stat *st) {
     if (!path) return no_memory(w->list->root);
     w->above[w->depth].dev = st->st_dev, w->above[w->depth].ino = st->st_ino;
     w->depth++;
-    int rc = read_entries(&e, path);
-    for (int i = 0; rc == 0 && i < e.n; i++) rc = walk_entry(w, relative, e.list[i]->d_name);
+    w->folder = (uint32_t)w->list->n_folders;
+    int rc = add_folder(w->list, relative, st);
+    if (rc == 0) rc = read_entries(&e, path);
+    for (int i = 0; rc == 0 && i < e.n; i++) rc = walk_entry(w, relative, e.list[i]);
     w->depth--;
+    w->folder = outer;
     free_entries(&e);
     free(path);
     return rc;
@@ -176,7 +207,8 @@ static int read_classes(mnas_folder_list *l, const char *part) {
     return rc;
 }
 
-static int read_class(mnas_folder_list *l, const char *part, const char *name, mnas_split_kind split) {
+static int read_class(mnas_folder_list *l, const char *part, const char *name, mnas_split_kind split,
+                      bool stat_files) {
     struct stat st;
     char *relative = join(part, name), *path = relative ? join(l->root, relative) : NULL;
     int rc = 0;
@@ -186,7 +218,7 @@ static int read_class(mnas_folder_list *l, const char *part, const char *name, m
         l->n_ignored++;
     } else {
         int label = find_class(l, name);
-        walk w = {.list = l, .label = label, .split = split};
+        walk w = {.list = l, .label = label, .split = split, .stat_files = stat_files};
         rc = label < 0
                  ? mnas_error_set(MNAS_ERR_FORMAT, "%s: there is no class \"%s\" to train on in %s/train",
                                   path, name, l->root)
@@ -197,12 +229,57 @@ static int read_class(mnas_folder_list *l, const char *part, const char *name, m
     return rc;
 }
 
-static int read_part(mnas_folder_list *l, const char *part, mnas_split_kind split) {
+static int look_at(mnas_folder_list *l, const char *part) {
+    struct stat st;
+    char *path = join(l->root, part);
+    int rc = !path ? no_memory(l->root) : stat(path, &st) < 0 ? mnas_error_errno("%s", path) : 0;
+    free(path);
+    return rc < 0 ? rc : add_folder(l, part, &st);
+}
+
+static int read_part(mnas_folder_list *l, const char *part, mnas_split_kind split, bool stat_files) {
     entries e = {0};
     char *path = join(l->root, part);
-    int rc = path ? read_entries(&e, path) : no_memory(l->root);
-    for (int i = 0; rc == 0 && i < e.n; i++) rc = read_class(l, part, e.list[i]->d_name, split);
+    int rc = path ? look_at(l, part) : no_memory(l->root);
+    if (rc == 0) rc = read_entries(&e, path);
+    for (int i = 0; rc == 0 && i < e.n; i++) rc = read_class(l, part, e.list[i]->d_name, split, stat_files);
     free_entries(&e);
+    free(path);
+    return rc;
+}
+
+/* ---- a list of classes ---- */
+
+static int hand_out_labels(mnas_folder_list *l, size_t first, const mnas_label_list *labels,
+                           const char *path) {
+    size_t n = l->n_files - first;
+    if (!labels->has_files && n != labels->n)
+        return mnas_error_set(MNAS_ERR_FORMAT, "%s has %zu lines and %s/val %zu files; expected as many",
+                              path, labels->n, l->root, n);
+    for (size_t i = 0; !labels->has_files && i < n; i++)
+        l->files[first + i].label = (uint16_t)labels->lines[i].label;
+    if (n == 0)
+        return mnas_error_set(MNAS_ERR_FORMAT, "%s names no file that is in %s/val; its first is \"%s\"",
+                              path, l->root, labels->lines[0].file);
+    if (n < labels->n)
+        mnas_log_warn("%s names %zu files, of which %zu are in %s/val", path, labels->n, n, l->root);
+    return 0;
+}
+
+static int read_listed(mnas_folder_list *l, const char *val_list, bool stat_files) {
+    mnas_label_list labels;
+    struct stat st;
+    size_t first = l->n_files;
+    char *path = join(l->root, "val");
+    int rc = mnas_label_list_read(&labels, val_list, l->classes, l->n_classes);
+    if (rc == 0 && !path) rc = no_memory(l->root);
+    if (rc == 0 && stat(path, &st) < 0) rc = mnas_error_errno("%s", path);
+    if (rc == 0) {
+        walk w = {.list = l, .labels = &labels, .split = MNAS_SPLIT_VAL, .stat_files = stat_files};
+        rc = walk_folder(&w, "val", &st);
+    }
+    if (rc == 0) rc = hand_out_labels(l, first, &labels, val_list);
+    mnas_label_list_free(&labels);
     free(path);
     return rc;
 }
@@ -255,7 +332,20 @@ static int check_whole_layout(const mnas_folder_list *l) {
                           l->root, l->classes[0], l->classes[1]);
 }
 
-int mnas_folder_read(mnas_folder_list *out, const char *dir) {
+static int read_splits(mnas_folder_list *l, const char *val_list, bool stat_files) {
+    int rc = look_at(l, "");
+    if (rc == 0) rc = read_part(l, "train", MNAS_SPLIT_TRAIN, stat_files);
+    if (rc == 0 && *val_list && !l->has_val)
+        rc = mnas_error_set(MNAS_ERR_ARG,
+                            "val-list is \"%s\", and %s has no folder val whose files it could be of",
+                            val_list, l->root);
+    if (rc == 0 && l->has_val && *val_list) rc = read_listed(l, val_list, stat_files);
+    if (rc == 0 && l->has_val && !*val_list) rc = read_part(l, "val", MNAS_SPLIT_VAL, stat_files);
+    if (rc == 0 && l->has_test) rc = read_part(l, "test", MNAS_SPLIT_TEST, stat_files);
+    return rc;
+}
+
+int mnas_folder_read(mnas_folder_list *out, const char *dir, const char *val_list, bool stat_files) {
     entries top = {0};
     *out = (mnas_folder_list){0};
     int rc = read_entries(&top, dir);
@@ -264,10 +354,13 @@ int mnas_folder_read(mnas_folder_list *out, const char *dir) {
     bool by_split = has_folder(out->root, "train");
     if (by_split) rc = check_split_layout(out, &top);
     if (rc == 0) rc = read_classes(out, by_split ? "train" : "");
-    if (rc == 0 && !by_split) rc = check_whole_layout(out);
-    if (rc == 0) rc = read_part(out, by_split ? "train" : "", MNAS_SPLIT_TRAIN);
-    if (rc == 0 && out->has_val) rc = read_part(out, "val", MNAS_SPLIT_VAL);
-    if (rc == 0 && out->has_test) rc = read_part(out, "test", MNAS_SPLIT_TEST);
+    if (rc == 0 && by_split) rc = read_splits(out, val_list, stat_files);
+    if (rc < 0 || by_split) goto out;
+    rc = check_whole_layout(out);
+    if (rc == 0 && *val_list)
+        rc = mnas_error_set(MNAS_ERR_ARG, "val-list is \"%s\", and %s has no folders train and val", val_list,
+                            out->root);
+    if (rc == 0) rc = read_part(out, "", MNAS_SPLIT_TRAIN, stat_files);
 out:
     free_entries(&top);
     return rc;
@@ -277,6 +370,7 @@ void mnas_folder_free(mnas_folder_list *list) {
     for (int k = 0; k < list->n_classes; k++) free(list->classes[k]);
     free(list->classes);
     free(list->files);
+    free(list->folders);
     free(list->root);
     mnas_str_free(&list->names);
     *list = (mnas_folder_list){0};

@@ -1,9 +1,12 @@
-/* loader.h - batches of a split as normalised floats, prepared one ahead in a thread of its own.
+/* loader.h - batches of a split as normalised floats, prepared one ahead by threads of its own.
  *
- * What a batch holds is a function of (split, options, seed, epoch, batch number) alone, never of timing.
+ * What a batch holds is a function of (split, options, seed, epoch, batch number) alone, never of timing or the number of threads.
  * Images are NHWC f32, (pixel / 255 - mean) / std per channel; labels are int32. Training order is a new
  * shuffle each epoch; the last, smaller batch of an epoch is dropped in training (carry on with the next
  * epoch's shuffle) and kept in evaluation.
+ *
+ * An image that stays in its file and does not decode is named once and counted; in training another stands in for it, always the same,
+ * in evaluation it is left out.
  */
 #ifndef MNAS_DATA_LOADER_H
 #define MNAS_DATA_LOADER_H
@@ -28,13 +31,14 @@ typedef struct mnas_loader_options {
     mnas_augment augment;
     double mean[4], std[4]; /* per channel */
     uint64_t seed;
+    int threads; /* that prepare; 0: what the dataset says, else by its kind, the cores and how many threads train */
 } mnas_loader_options;
 
 typedef struct mnas_batch {
     const float *images;   /* [n, H, W, C]; valid until the next call */
     const int32_t *labels; /* [n] */
-    int n;                 /* == batch except for an evaluation's last */
-    int epoch;             /* 0.. */
+    int n;     /* == batch except for an evaluation's last, and where an image did not decode there */
+    int epoch; /* 0.. */
 } mnas_batch;
 
 typedef struct mnas_loader mnas_loader;
@@ -44,6 +48,8 @@ int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_spli
                        const mnas_loader_options *options);
 void mnas_loader_destroy(mnas_loader *loader);
 int mnas_loader_n_batches(const mnas_loader *loader); /* an epoch */
+int mnas_loader_n_bad(mnas_loader *loader);           /* images that did not decode so far */
+int mnas_loader_n_threads(const mnas_loader *loader);
 /* The next batch. Evaluation: after the last batch n is 0 once, then it starts again. Fails only where the machine does
  * (MNAS_ERR_IO, MNAS_ERR_MEMORY) or nothing decodes any more (MNAS_ERR_FORMAT); out->n is then 0. */
 int mnas_loader_next(mnas_loader *loader, mnas_batch *out);

@@ -40,7 +40,7 @@ static void make_file(const char *root, const char *line) {
 
 static void read_folder(const char *root) {
     mnas_folder_list list;
-    if (mnas_folder_read(&list, root) == 0 && mnas_folder_sniff(&list) == 0) {
+    if (mnas_folder_read(&list, root, "", true) == 0 && mnas_folder_sniff(&list) == 0) {
         mnas_folder_split(&list, 0.2, 0.1, 1);
         for (size_t i = 0; i < list.n_files; i++) {
             FUZZ_CHECK(list.files[i].label < list.n_classes && list.files[i].split <= MNAS_SPLIT_TEST);

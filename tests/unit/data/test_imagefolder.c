@@ -83,7 +83,7 @@ static char *splits_of(const char *part, double val, double test, uint64_t seed)
     mnas_folder_list list;
     mnas_str text = {0};
     snprintf(path, sizeof path, "%s/%s", fix_dir, part);
-    if (mnas_folder_read(&list, path) < 0) fail_msg("%s", mnas_error_message());
+    if (mnas_folder_read(&list, path, "", true) < 0) fail_msg("%s", mnas_error_message());
     mnas_folder_split(&list, val, test, seed);
     for (size_t i = 0; i < list.n_files; i++)
         mnas_str_appendf(&text, "%s %c\n", mnas_folder_name(&list, &list.files[i]),
