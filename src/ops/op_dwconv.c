@@ -109,10 +109,17 @@ static void backward(const mnas_call *call) {
     if (call->dsrc[0]) backward_src(call);
 }
 
+/* kernels/dwconv.c */
+static bool takes_norms(const mnas_node *node) {
+    return node->kernel <= 7 && !node->bias && node->act == MNAS_ACT_NONE;
+}
+
 const mnas_op mnas_op_dwconv = {
     .plugin = {"dwconv", "depthwise k x k convolution", NULL, 0},
     .n_in = 1,
     .backward_reads_src = true,
+    .takes_norm_behind = takes_norms,
+    .takes_norm_in_front = takes_norms,
     .shape = shape,
     .declare = declare,
     .macs = macs,

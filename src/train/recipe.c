@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 static const char *const optimizers[] = {"rmsprop", "sgd", "nesterov", NULL};
+static const char *const precisions[] = {"f32", "bf16", NULL};
 static const char *const schedules[] = {"constant", "exponential", "cosine", NULL};
 static const char *const crops[] = {"pad", "random-area", NULL}; /* mnas_crop */
 
@@ -65,6 +66,8 @@ static const char *const crops[] = {"pad", "random-area", NULL}; /* mnas_crop */
                   "average batch-norm's statistics over so many (groups, where there are any) before "       \
                   "evaluating; 0: off",                                                                      \
                   NULL),                                                                                     \
+            FIELD("precision", CHOICE, precision, "f32", 0, 0, NULL,                                         \
+                  "of feature maps; bf16 needs a CPU with AVX512-BF16", precisions),                         \
             MNAS_OPT_END                                                                                     \
     }
 

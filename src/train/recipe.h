@@ -33,6 +33,7 @@ typedef struct mnas_recipe {
     double bn_momentum; /* NaN: the model's */
     /* passes over which batch-norm's statistics are averaged before evaluating; 0: off */
     int64_t recalibrate;
+    int64_t precision; /* mnas_elem, of feature maps; weights and their gradients are f32 */
 } mnas_recipe;
 
 /* spec NULL: "proxy". Errors are MNAS_ERR_ARG and name the option. */

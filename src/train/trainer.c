@@ -10,8 +10,20 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "blocks/net.h"
+#include "kernels/isa.h"
 #include "ops/op.h"
+#include "ops/precision.h"
 #include "train/init.h"
+
+/* What the recipe asks for, as far as this machine can: the reference engine and other processors keep to f32. */
+static void set_precision(mnas_trainer *t, mnas_engine_kind kind) {
+    if (t->recipe.precision == MNAS_ELEM_F32) return;
+    if (kind == MNAS_ENGINE_FAST && mnas_isa_of(MNAS_ELEM_BF16))
+        mnas_precision_set(t->graph, MNAS_ELEM_BF16);
+    else
+        mnas_log_warn(
+            "precision bf16 needs a processor with AVX512-BF16, which this one is not; training in f32");
+}
 
 static int open_parts(mnas_trainer *t, const mnas_model *model, mnas_engine_kind kind) {
     const mnas_recipe *r = &t->recipe;
@@ -25,6 +37,7 @@ static int open_parts(mnas_trainer *t, const mnas_model *model, mnas_engine_kind
                                       .weight_decay = r->weight_decay};
     int rc = mnas_net_build(&t->graph, &trained);
     if (rc < 0) return rc;
+    set_precision(t, kind);
     if ((rc = mnas_weights_create(&t->weights, t->graph)) < 0) return rc;
     if ((rc = mnas_weights_create(&t->gradients, t->graph)) < 0) return rc;
     if (t->n_passes > 1 && (rc = mnas_weights_create(&t->sum, t->graph)) < 0) return rc;
