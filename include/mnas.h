@@ -102,8 +102,8 @@ typedef struct mnas_model {
 } mnas_model;
 
 void mnas_model_defaults(mnas_model *model);
-/* MODEL argument: zoo name with optional @MULTIPLIER, a model file (has a '/' or ends in .yaml), or STUDY:TRIAL.
- * `input_size` > 0 overrides the image size. */
+/* MODEL argument: zoo name with optional @MULTIPLIER and @timm (timm's padding, epsilon and residual), a model file (has a '/'
+ * or ends in .yaml), or STUDY:TRIAL. `input_size` > 0 overrides the image size. */
 int mnas_model_open(mnas_model *out, const char *arg, int input_size);
 int mnas_model_load_file(mnas_model *out, const char *path);
 /* The model as a commented YAML file; *text is malloc'ed. */

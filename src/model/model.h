@@ -18,14 +18,14 @@ enum {
 };
 #define MNAS_MAX_MULTIPLIER 4.0
 
-/* A zoo name with optional @MULTIPLIER, or a model file (a '/' or .yaml); see mnas_model_open for
+/* A zoo name with optional @MULTIPLIER and @timm, or a model file (a '/' or .yaml); see mnas_model_open for
  * STUDY:TRIAL, which needs the store and belongs to the search layer. */
 int mnas_model_open_local(mnas_model *out, const char *arg, int input_size);
 
 /* A model file's text[n], as mnas_model_print writes it; `name` stands for the file in messages. */
 int mnas_model_parse(mnas_model *out, const char *text, size_t n, const char *name);
 
-/* A zoo name with optional @MULTIPLIER. */
+/* A zoo name with optional @MULTIPLIER and @timm. */
 int mnas_zoo_open(mnas_model *out, const char *name);
 
 /* Whether a name is meant as a path: it has a '/' or ends in .yaml. */

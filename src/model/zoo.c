@@ -1,5 +1,5 @@
-/* zoo.c - published networks, exact to the parameter, at any width multiplier; and MODEL arguments that name
- * them or a file.
+/* zoo.c - published networks, exact to the parameter, at any width multiplier, as their authors built them or as timm
+ * does (NAME@timm).
  *
  * Holds only networks whose layers were published (docs/models.md says where). Widths of all are scaled
  * by MnasNet's rule, which at the published multipliers gives what each one's authors have.
@@ -15,14 +15,16 @@
 typedef struct zoo_net {
     mnas_zoo_entry entry;
     int stem_filters, head_filters;
-    bool head_grows; /* with multipliers over 1 */
-    bool centred;    /* pixels -1..1 instead of ImageNet's mean and deviation */
+    bool head_grows;   /* with multipliers over 1 */
+    bool centred;      /* pixels -1..1 instead of ImageNet's mean and deviation */
+    bool timm_centred; /* the same in timm */
     mnas_act act;
     double bn_momentum, dropout;
     const char *arch;
 } zoo_net;
 
-#define TPU "tensorflow/tpu, models/official/mnasnet; Tan et al., CVPR 2019"
+#define TIMM "@timm"
+#define TPU  "tensorflow/tpu, models/official/mnasnet; Tan et al., CVPR 2019"
 
 static const zoo_net nets[] = {
     {.entry = {"mnasnet-a1",
@@ -55,6 +57,7 @@ static const zoo_net nets[] = {
                "tensorflow/models, slim mobilenet_v1; Howard et al., 2017"},
      .stem_filters = 32,
      .centred = true,
+     .timm_centred = true,
      .act = MNAS_ACT_RELU6,
      .bn_momentum = 0.9997,
      .dropout = 0.001,
@@ -107,23 +110,35 @@ static void scale(mnas_model *model, const zoo_net *net, double multiplier) {
         model->head_filters = mnas_model_round_filters(model->head_filters, multiplier);
 }
 
-static void build(mnas_model *model, const zoo_net *net, double multiplier) {
+/* PyTorch's padding and epsilon; the residual wherever filters agree, so that mnasnet-small's first layer has one. */
+static void make_timms(mnas_model *model) {
+    model->padding = MNAS_PAD_SYMMETRIC;
+    model->bn_epsilon = 1e-5;
+    model->blocks[0].in = model->stem_filters;
+}
+
+static void name_model(mnas_model *model, const zoo_net *net, double multiplier, bool timm) {
+    char number[32];
+    mnas_str_from_f64(multiplier, number);
+    snprintf(model->name, sizeof model->name, "%s%s%s%s", net->entry.name, multiplier == 1 ? "" : "@",
+             multiplier == 1 ? "" : number, timm ? TIMM : "");
+}
+
+static void build(mnas_model *model, const zoo_net *net, double multiplier, bool timm) {
     mnas_model_defaults(model);
     model->stem_filters = net->stem_filters;
     model->head_filters = net->head_filters;
     model->act = net->act;
     model->bn_momentum = net->bn_momentum;
     model->dropout = net->dropout;
-    for (int c = 0; c < 3 && net->centred; c++) model->mean[c] = model->std[c] = 0.5;
+    bool centred = timm ? net->timm_centred : net->centred;
+    for (int c = 0; c < 3 && centred; c++) model->mean[c] = model->std[c] = 0.5;
     int rc = mnas_model_set_arch(model, net->arch);
     assert(rc == 0);
     (void)rc;
-    snprintf(model->name, sizeof model->name, "%s", net->entry.name);
-    if (multiplier == 1) return;
-    char number[32];
-    mnas_str_from_f64(multiplier, number);
-    snprintf(model->name, sizeof model->name, "%s@%s", net->entry.name, number);
-    scale(model, net, multiplier);
+    name_model(model, net, multiplier, timm);
+    if (multiplier != 1) scale(model, net, multiplier);
+    if (timm) make_timms(model);
 }
 
 static int unknown_name(const char *name) {
@@ -131,30 +146,36 @@ static int unknown_name(const char *name) {
     mnas_str text = {0};
     for (size_t i = 0; i < N_NETS; i++) names[i] = nets[i].entry.name;
     mnas_str_append_unknown(&text, "unknown model", name, names, N_NETS);
-    mnas_str_append(&text,
-                    ", each with @MULTIPLIER, a model file (with a '/' or ending in .yaml), or STUDY:TRIAL");
+    mnas_str_append(
+        &text,
+        ", each with @MULTIPLIER and @timm, a model file (with a '/' or ending in .yaml), or STUDY:TRIAL");
     int rc = mnas_str_ok(&text) ? mnas_error_set(MNAS_ERR_ARG, "%s", text.data) : MNAS_ERR_MEMORY;
     mnas_str_free(&text);
     return rc;
 }
 
-int mnas_zoo_open(mnas_model *out, const char *name) {
-    const char *at = strchr(name, '@');
-    size_t n = at ? (size_t)(at - name) : strlen(name);
-    double multiplier = 1;
-    const zoo_net *net = NULL;
+static const zoo_net *find(const char *name) {
     for (size_t i = 0; i < N_NETS; i++)
-        if (strlen(nets[i].entry.name) == n && strncmp(nets[i].entry.name, name, n) == 0) net = &nets[i];
-    if (!net) {
-        char base[96];
-        snprintf(base, sizeof base, "%.*s", n < 90 ? (int)n : 90, name);
-        return unknown_name(base);
-    }
-    if (at &&
-        (!mnas_str_to_f64(at + 1, &multiplier) || !(multiplier > 0 && multiplier <= MNAS_MAX_MULTIPLIER)))
-        return mnas_error_set(MNAS_ERR_ARG,
-                              "%s: width multiplier is '%.40s'; allowed: above 0 to %g, e.g. %s@0.5",
-                              net->entry.name, at + 1, MNAS_MAX_MULTIPLIER, net->entry.name);
-    build(out, net, multiplier);
+        if (strcmp(nets[i].entry.name, name) == 0) return &nets[i];
+    return NULL;
+}
+
+int mnas_zoo_open(mnas_model *out, const char *name) {
+    char text[96], *at;
+    double multiplier = 1;
+    snprintf(text, sizeof text, "%s", name);
+    const size_t n = strlen(text), n_timm = sizeof TIMM - 1;
+    const bool timm = n > n_timm && strcmp(text + n - n_timm, TIMM) == 0;
+    if (timm) text[n - n_timm] = '\0';
+    if ((at = strchr(text, '@'))) *at++ = '\0';
+    const zoo_net *net = find(text);
+    if (!net) return unknown_name(text);
+    if (at && (!mnas_str_to_f64(at, &multiplier) || !(multiplier > 0 && multiplier <= MNAS_MAX_MULTIPLIER)))
+        return mnas_error_set(
+            MNAS_ERR_ARG,
+            "%s: width multiplier is '%.40s'; allowed: above 0 to %g, e.g. %s@0.5; behind it "
+            "may stand " TIMM,
+            net->entry.name, at, MNAS_MAX_MULTIPLIER, net->entry.name);
+    build(out, net, multiplier, timm);
     return 0;
 }

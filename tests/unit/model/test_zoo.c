@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/model.h"
@@ -85,6 +87,36 @@ static void test_attributes(void **state) {
     assert_true(v1.padding == MNAS_PAD_SAME && v1.classes == 1000 && v1.input_size == 224);
 }
 
+/* timm's networks: what differs from their authors', and nothing else. */
+static void test_timm(void **state) {
+    (void)state;
+    static const char *const names[] = {"mnasnet-a1", "mnasnet-b1@0.5", "mnasnet-small", "mobilenet-v1",
+                                        "mobilenet-v2@1.4"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[64];
+        mnas_model ours, timms;
+        snprintf(name, sizeof name, "%s@timm", names[i]);
+        assert_int_equal(mnas_zoo_open(&ours, names[i]), 0);
+        assert_int_equal(mnas_zoo_open(&timms, name), 0);
+        assert_string_equal(timms.name, name);
+        assert_true(timms.padding == MNAS_PAD_SYMMETRIC && timms.bn_epsilon == 1e-5);
+        assert_int_equal(timms.blocks[0].in, timms.stem_filters);
+        assert_true(timms.mean[0] == (strcmp(names[i], "mobilenet-v1") == 0 ? 0.5 : 0.485));
+        strcpy(timms.name, ours.name);
+        timms.padding = ours.padding;
+        timms.bn_epsilon = ours.bn_epsilon;
+        timms.blocks[0].in = ours.blocks[0].in;
+        memcpy(timms.mean, ours.mean, sizeof ours.mean);
+        memcpy(timms.std, ours.std, sizeof ours.std);
+        char *a, *b;
+        assert_int_equal(mnas_model_print(&ours, &a), 0);
+        assert_int_equal(mnas_model_print(&timms, &b), 0);
+        assert_string_equal(a, b);
+        free(a);
+        free(b);
+    }
+}
+
 static void expect_error(const char *arg, int input, const char *fragment) {
     mnas_model model;
     assert_int_equal(mnas_model_open_local(&model, arg, input), MNAS_ERR_ARG);
@@ -109,6 +141,10 @@ static void test_arguments(void **state) {
     expect_error("mnasnet-b1@nan", 0, "width multiplier is 'nan'");
     expect_error("mnasnet-b1@1e300", 0, "width multiplier is '1e300'");
     expect_error("mnasnet-b1@0.5@0.5", 0, "width multiplier is '0.5@0.5'");
+    expect_error("mnasnet-b1@timm@0.5", 0, "width multiplier is 'timm@0.5'");
+    expect_error("mnasnet-b1@0.5@timm@timm", 0, "width multiplier is '0.5@timm'");
+    expect_error("@timm", 0, "unknown model ''");
+    expect_error("mnasnet-c1@timm", 0, "unknown model 'mnasnet-c1'; did you mean 'mnasnet-a1'?");
     expect_error("mnasnet-c1", 0,
                  "unknown model 'mnasnet-c1'; did you mean 'mnasnet-a1'?; allowed: mnasnet-a1, mnasnet-b1");
     expect_error("mnasnet-b2@0.5", 0, "did you mean 'mnasnet-b1'?");
@@ -135,9 +171,13 @@ static void test_list_and_note(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_widths_of_mnasnet), cmocka_unit_test(test_widths_of_mobilenets),
-        cmocka_unit_test(test_rounding),          cmocka_unit_test(test_attributes),
-        cmocka_unit_test(test_arguments),         cmocka_unit_test(test_list_and_note),
+        cmocka_unit_test(test_widths_of_mnasnet),
+        cmocka_unit_test(test_widths_of_mobilenets),
+        cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_timm),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_list_and_note),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
