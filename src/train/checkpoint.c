@@ -92,8 +92,8 @@ static int list_contents(contents *out, const mnas_checkpoint *c) {
             for (int d = 0; d < param->n_dims; d++) t->dims[d] = param->dims[d];
             t->begin = out->n ? t[-1].end : 0;
             t->end = t->begin + param->size * sizeof(float);
-            int rc =
-                mnas_str_format(out->names[out->n++], NAME_BYTES, "%s%s", c->slabs[s].prefix, param->name);
+            int rc = mnas_str_format(out->names[out->n++], NAME_BYTES, "%s%s%s", c->slabs[s].prefix,
+                                     param->name, c->slabs[s].suffix);
             if (rc < 0) return rc;
         }
     }
@@ -169,11 +169,12 @@ static bool first_missing(const char **line, int *n, const char *a, const char *
 }
 
 static int tell_difference(const char *name, const char *was, const char *now) {
-    const char *old = "other", *new = "other";
-    int n_old = 5, n_new = 5;
-    if (!first_missing(&old, &n_old, was, now)) old = "nothing of it", n_old = 13;
-    if (!first_missing(&new, &n_new, now, was)) new = "nothing of it", n_new = 13;
-    return mnas_error_set(MNAS_ERR_MISMATCH, "of another training: %s was: %.*s; now: %.*s", name,
+    const char *old, *new;
+    int n_old, n_new;
+    if (!first_missing(&old, &n_old, was, now)) old = "less", n_old = 4;
+    if (!first_missing(&new, &n_new, now, was)) new = "less", n_new = 4;
+    return mnas_error_set(MNAS_ERR_MISMATCH,
+                          "is of another training: its %s has \"%.*s\", this one's \"%.*s\"", name,
                           n_old < 200 ? n_old : 200, old, n_new < 200 ? n_new : 200, new);
 }
 

@@ -1,7 +1,7 @@
 /* checkpoint.h - a training in one file, so that it goes on bit for bit.
  *
- * The file is safetensors (docs/training.md). The weights that an evaluation takes have their plain names, so that whatever reads weights
- * reads it; the other slabs' tensors have a prefix. The rest stands as texts in "__metadata__": facts, which say what training this
+ * The file is safetensors (docs/training.md). The weights that an evaluation takes are named "model.<name>", so that whatever
+ * reads weights sees through that; those of the other slabs "<name>.momentum" and the like. The rest stands as texts in "__metadata__": facts, which say what training this
  * is and must be the same, and progress. Random numbers have no state: streams of (seed, step, purpose). Reading trusts nothing, and
  * changes nothing unless all of it succeeds. Nothing here knows a trainer or data.
  */
@@ -33,7 +33,7 @@ enum { MNAS_CHECKPOINT_SLABS = 4, MNAS_CHECKPOINT_FACTS = 8 };
 typedef struct mnas_checkpoint {
     const mnas_graph *graph;
     struct {
-        const char *prefix; /* "" for the first */
+        const char *prefix, *suffix; /* of its tensors' names */
         mnas_weights *weights;
         bool trainable_only; /* an optimiser's: moving statistics have none */
     } slabs[MNAS_CHECKPOINT_SLABS];

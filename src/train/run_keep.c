@@ -68,17 +68,21 @@ static int add_facts(mnas_run *r) {
     if (rc < 0) return rc;
     add_recipe(c, &r->recipe);
     add_data(c, r);
-    mnas_str_appendf(add_fact(c, "images"), "%lld", (long long)r->n_images);
+    mnas_str_appendf(add_fact(c, "number of images"), "%lld", (long long)r->n_images);
     mnas_str_appendf(add_fact(c, "seed"), "%llu", (unsigned long long)r->options->seed);
-    mnas_str_append(add_fact(c, "initial weights"), r->options->init ? r->options->init : "drawn");
+    mnas_str *initial = add_fact(c, "initial weights");
+    mnas_str_append(initial, r->options->init ? r->options->init : "drawn");
+    if (r->options->init && r->options->classes) mnas_str_append(initial, "\nall but the classifier's");
     for (int i = 0; i < c->n_facts; i++)
         if (!mnas_str_ok(&c->facts[i].text)) return MNAS_ERR_MEMORY;
     return 0;
 }
 
-static void add_slab(mnas_checkpoint *c, const char *prefix, mnas_weights *weights, bool trainable_only) {
+static void add_slab(mnas_checkpoint *c, const char *prefix, const char *suffix, mnas_weights *weights,
+                     bool trainable_only) {
     if (!weights) return;
     c->slabs[c->n_slabs].prefix = prefix;
+    c->slabs[c->n_slabs].suffix = suffix;
     c->slabs[c->n_slabs].weights = weights;
     c->slabs[c->n_slabs++].trainable_only = trainable_only;
 }
@@ -87,10 +91,10 @@ static void add_slabs(mnas_run *r) {
     const mnas_trainer *t = &r->trainer;
     const mnas_optimizer_slots slots = mnas_optimizer_slots_of(t->optimizer);
     r->checkpoint.graph = t->graph;
-    add_slab(&r->checkpoint, "", mnas_trainer_result(t), false);
-    if (t->ema.average) add_slab(&r->checkpoint, "trained.", t->weights, false);
-    add_slab(&r->checkpoint, "momentum.", slots.momentum, true);
-    add_slab(&r->checkpoint, "mean_square.", slots.mean_square, true);
+    add_slab(&r->checkpoint, "model.", "", mnas_trainer_result(t), false);
+    if (t->ema.average) add_slab(&r->checkpoint, "", ".trained", t->weights, false);
+    add_slab(&r->checkpoint, "", ".momentum", slots.momentum, true);
+    add_slab(&r->checkpoint, "", ".mean_square", slots.mean_square, true);
 }
 
 /* ---- taking it up ---- */
@@ -107,7 +111,7 @@ static int take_up(mnas_run *r) {
     const char *path = r->options->checkpoint;
     int rc = mnas_checkpoint_read(&r->checkpoint, path);
     if (rc == MNAS_ERR_MISMATCH)
-        return mnas_error_set(rc, "%s; name another file, or begin it anew without this one",
+        return mnas_error_set(rc, "%s; name another file, or remove this one to begin anew",
                               mnas_error_message());
     const mnas_progress *p = &r->checkpoint.progress;
     if (rc == 0) rc = check_progress(r, p);
