@@ -85,6 +85,25 @@ static inline int mnas_dw_whole_tiles(int n) {
     return rest >= 5 ? n - rest + 8 : rest == 3 ? n + 1 : n;
 }
 
+/* n pixels of a block of `width` channels, c the first of them, `at` the first element in every tensor. scale, add and
+ * sum are of all channels. */
+typedef struct mnas_gate {
+    const void *x, *dy; /* gate_gradient: dy NULL: 0 */
+    const mnas_norm *norm;
+    size_t c, channels, at, n;
+    const float *scale, *add;
+    float *sum;
+    void *dst;
+    double *total; /* [0..width), and norm->columns later the second */
+} mnas_gate;
+
+typedef struct mnas_add {
+    const void *x[2];
+    const mnas_norm *norm[2]; /* NULL: none */
+    size_t c, channels, at, n;
+    void *dst;
+} mnas_add;
+
 /* Tensors that are void * hold elements of elem_bytes: float or bf16 (the upper half of a float).
  * "columns": a matrix [rows, columns], dense; columns is a multiple of lanes unless said. */
 typedef struct mnas_isa {
@@ -94,6 +113,14 @@ typedef struct mnas_isa {
     void (*dw_row)(const mnas_dw_row *row, size_t width);
     void (*dw_weight)(const mnas_dw_weight *weight, size_t width);
     void (*dw_drain)(const mnas_dw_drain *drain, size_t width);
+    /* h = act((x - mean) scale + beta) of gate->norm, or x. sum[c] = sum_i h; dst = h scale; sum[c] = sum_i h dy */
+    void (*gate_pool)(const mnas_gate *gate, size_t width);
+    void (*gate_scale)(const mnas_gate *gate, size_t width);
+    void (*gate_dots)(const mnas_gate *gate, size_t width);
+    /* g = (dy scale + add) act', to dst; g and g (x - mean) are added to total, with a norm */
+    void (*gate_gradient)(const mnas_gate *gate, size_t width);
+    /* dst = h of x[0] + h of x[1] */
+    void (*add_normed)(const mnas_add *sum, size_t width);
     /* sum[j] = sum_i (x[i, j] - shift[j]), square likewise: overwritten */
     void (*bn_sums)(const void *x, const float *shift, size_t rows, size_t columns, float *sum,
                     float *square);

@@ -71,6 +71,7 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
 #include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
+#include "kernels/leaf_gate.h"
 #undef WIDTH
 #endif
 #if MNAS_LEAF_LANES >= 8
@@ -78,17 +79,20 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
 #include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
+#include "kernels/leaf_gate.h"
 #undef WIDTH
 #endif
 #define WIDTH 4
 #include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
+#include "kernels/leaf_gate.h"
 #undef WIDTH
 #define WIDTH 1
 #include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
+#include "kernels/leaf_gate.h"
 #undef WIDTH
 /* Of whole vectors. */
 #define activated   LEAF_CAT(activated_, MNAS_LEAF_LANES)
@@ -127,6 +131,26 @@ static void dw_drain(const mnas_dw_drain *drain, size_t width) {
     DW_DISPATCH(dw_drain, drain);
 }
 
+static void gate_pool(const mnas_gate *gate, size_t width) {
+    DW_DISPATCH(gate_pool, gate);
+}
+
+static void gate_scale(const mnas_gate *gate, size_t width) {
+    DW_DISPATCH(gate_scale, gate);
+}
+
+static void gate_dots(const mnas_gate *gate, size_t width) {
+    DW_DISPATCH(gate_dots, gate);
+}
+
+static void gate_gradient(const mnas_gate *gate, size_t width) {
+    DW_DISPATCH(gate_gradient, gate);
+}
+
+static void add_normed(const mnas_add *sum, size_t width) {
+    DW_DISPATCH(add_normed, sum);
+}
+
 const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     LEAF_TEXT(MNAS_LEAF_ISA),
     MNAS_LEAF_LANES,
@@ -135,6 +159,11 @@ const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     dw_row,
     dw_weight,
     dw_drain,
+    gate_pool,
+    gate_scale,
+    gate_dots,
+    gate_gradient,
+    add_normed,
     bn_sums,
     bn_apply,
     bn_apply_stream,

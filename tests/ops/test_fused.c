@@ -383,11 +383,49 @@ static void test_depthwise_pieces(void **state) {
         }
 }
 
+static void test_squeeze_excite(void **state) {
+    (void)state;
+    static const shape_case table[] = {
+        {3, 5, 7, 24, 6, 0, 0, 0},   {1, 1, 1, 8, 1, 0, 0, 0},     {2, 9, 9, 17, 4, 0, 0, 0},
+        {32, 4, 4, 96, 12, 0, 0, 0}, {3, 14, 14, 144, 6, 0, 0, 0}, {1, 6, 6, 3, 1, 0, 0, 0},
+    };
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 5; k++) {
+            const around a = {.in = {true}, .act = acts[k], .unwanted = i == 5};
+            check_case("se", &table[i], &a);
+        }
+}
+
+static const shape_case plain[] = {
+    {3, 5, 7, 17, 0, 0, 0, 0}, {1, 1, 1, 3, 0, 0, 0, 0},    {32, 14, 14, 24, 0, 0, 0, 0},
+    {2, 7, 7, 96, 0, 0, 0, 0}, {1, 33, 33, 16, 0, 0, 0, 0}, {1, 3, 1, 9001, 0, 0, 0, 0},
+};
+
+static void test_global_pooling(void **state) {
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 5; k++) {
+            const around a = {.in = {true}, .act = acts[k], .unwanted = i == 4};
+            check_case("gap", &plain[i], &a);
+        }
+}
+
+static void test_addition(void **state) {
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 5; k++)
+            for (int which = 1; which < 4; which++) {
+                const around a = {.in = {which & 1, which & 2}, .act = acts[k], .unwanted = (i + k) % 3 == 2};
+                check_case("add", &plain[i], &a);
+            }
+}
+
 int main(void) {
     max_threads = omp_get_max_threads() < 2 ? 1 : 2;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_depthwise),
-        cmocka_unit_test(test_depthwise_pieces),
+        cmocka_unit_test(test_depthwise),      cmocka_unit_test(test_depthwise_pieces),
+        cmocka_unit_test(test_squeeze_excite), cmocka_unit_test(test_global_pooling),
+        cmocka_unit_test(test_addition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
