@@ -24,7 +24,7 @@ static const mnas_opt table[] = {
      "folder with train/CLASS/*, val/CLASS/* and test/CLASS/* (the last two may be missing), or CLASS/*",
      NULL},
     MNAS_DATASET_SIZE_OPT(folder_opts, "side the images get; 0: chosen by the median of their shorter sides"),
-    MNAS_IMAGE_OPTS(folder_opts, "auto"),
+    MNAS_IMAGE_OPTS(folder_opts),
     {"val-list", MNAS_OPT_STRING, offsetof(folder_opts, val_list), "", 0, 0, "FILE",
      "classes of the files in DIR/val where that has no folders: a line each, FILE LABEL-OR-CLASS", NULL},
     {"val", MNAS_OPT_FLOAT, offsetof(folder_opts, val), "0.1", 0.001, 0.9, "share",

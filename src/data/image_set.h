@@ -17,7 +17,7 @@ typedef struct mnas_image_options {
     int64_t interleave, buffer; /* of shards */
 } mnas_image_options;
 
-#define MNAS_IMAGE_OPTS(type, decode_default)                                                                \
+#define MNAS_IMAGE_OPTS(type)                                                                                \
     {"fit",                                                                                                  \
      MNAS_OPT_CHOICE,                                                                                        \
      offsetof(type, images.fit),                                                                             \
@@ -32,7 +32,7 @@ typedef struct mnas_image_options {
         {"decode",                                                                                           \
          MNAS_OPT_CHOICE,                                                                                    \
          offsetof(type, images.decode),                                                                      \
-         decode_default,                                                                                     \
+         "auto",                                                                                     \
          0,                                                                                                  \
          0,                                                                                                  \
          NULL,                                                                                               \
