@@ -1,5 +1,6 @@
 /* pointwise.c - 1x1 convolutions as matrix products over pieces of the pixels, with the batch-norms on both sides done
- * in passing (model/kernel.h).
+ * in passing (model/kernel.h). And a network's first convolution, whose windows become the rows of such a matrix piece
+ * by piece (patches.h): it has few channels, and nobody wants the gradient of an image.
  *
  * A piece of the pixels is small against the second cache: the norm in front is applied to a copy of it there, the
  * product's result is summed, masked or taken through the norm behind before it leaves. So forward reads x and writes y
@@ -13,7 +14,9 @@
 
 #include "base/error.h"
 #include "kernels/norm.h"
+#include "kernels/patches.h"
 #include "ops/onednn.h"
+#include "ops/op.h"
 
 enum { PIECE_FLOATS = 1 << 16, PIECE_STEP = 64, MIN_PIECE = 256 };
 
@@ -22,7 +25,9 @@ typedef enum { FORWARD, INPUT, INPUT_ADD, WEIGHT, N_PRODUCTS } product;
 
 typedef struct pointwise {
     int n_shares;
-    size_t pixels, c, k, piece; /* of the batch; input and output channels; pixels of a piece */
+    size_t pixels, c, k, piece; /* of the batch; input (or window) and output channels; pixels of a piece */
+    bool windows;               /* the input of the products is gathered */
+    mnas_patches patches;
     bool training;
     mnas_elem elem;
     mnas_onednn_product *bf16[2][N_PRODUCTS]; /* of a whole piece, of the last one; NULL for f32 */
@@ -31,8 +36,7 @@ typedef struct pointwise {
 
 static bool supports(const mnas_node *node, const mnas_shape *in) {
     (void)in;
-    return node->kernel == 1 && node->stride == 1 && !node->bias && node->act == MNAS_ACT_NONE &&
-           !node->pad_top && !node->pad_left && !node->pad_bottom && !node->pad_right;
+    return node->op->takes_norm_behind(node);
 }
 
 /* ---- creation ---- */
@@ -77,16 +81,19 @@ static void destroy(void *state) {
     free(p);
 }
 
-/* Scratch: the weights as bf16, then of each share the normed piece, the gradient piece, the weight gradient and what
+/* Scratch: the weights as the products want them, where that is not as they are; then of each share the normed piece, the gradient piece, the weight gradient and what
  * the products want; each part on a cache line of its own. */
 static size_t align_up(size_t bytes) {
     return (bytes + 63) / 64 * 64;
 }
+static size_t arranged_bytes(const pointwise *p) {
+    return p->windows ? align_up(p->c * p->k * sizeof(float)) : 0;
+}
 static size_t weight_bytes(const pointwise *p) {
-    return p->elem == MNAS_ELEM_BF16 ? align_up(p->c * p->k * sizeof(uint16_t)) : 0;
+    return arranged_bytes(p) + (p->elem == MNAS_ELEM_BF16 ? align_up(p->c * p->k * sizeof(uint16_t)) : 0);
 }
 static size_t input_bytes(const pointwise *p) {
-    return align_up(p->piece * p->c * mnas_elem_bytes(p->elem));
+    return align_up(p->piece * p->c * mnas_elem_bytes(p->elem)) + MNAS_PATCHES_SLACK;
 }
 static size_t gradient_bytes(const pointwise *p) {
     return p->training ? align_up(p->piece * p->k * mnas_elem_bytes(p->elem)) : 0;
@@ -103,11 +110,16 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     pointwise *p = malloc(sizeof *p);
     if (!p) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
     *p = (pointwise){.n_shares = omp_get_max_threads(),
-                     .pixels = (size_t)batch * (size_t)in[0].h * (size_t)in[0].w,
+                     .pixels = (size_t)batch * (size_t)node->out.h * (size_t)node->out.w,
                      .c = (size_t)in[0].c,
                      .k = (size_t)node->out.c,
+                     .windows = node->kernel > 1 || node->stride > 1,
                      .training = training,
                      .elem = node->elem};
+    if (p->windows) {
+        p->patches = mnas_patches_of(node, in[0], batch);
+        p->c = p->patches.columns;
+    }
     p->piece = piece_of(p);
     const int rc = p->elem == MNAS_ELEM_BF16 ? create_products(p) : 0;
     if (rc < 0) {
@@ -133,7 +145,8 @@ typedef struct share {
 static share share_of(const pointwise *p, const mnas_call *call, int index) {
     char *at = (char *)call->scratch + weight_bytes(p) + (size_t)index * share_bytes(p);
     share s = {.p = p, .call = call, .index = index, .weight = call->param[0], .normed = at};
-    if (p->elem == MNAS_ELEM_BF16) s.weight = call->scratch;
+    if (p->windows) s.weight = call->scratch;
+    if (p->elem == MNAS_ELEM_BF16) s.weight = (char *)call->scratch + arranged_bytes(p);
     s.gradient = at += input_bytes(p);
     s.dweight = (float *)(void *)(at += gradient_bytes(p));
     s.product_scratch = at + dweight_bytes(p);
@@ -164,6 +177,10 @@ static int multiply(const share *s, product which, size_t n, const void *a, cons
 
 /* The input of n pixels as the convolution sees it. */
 static const void *input_of(const share *s, size_t first, size_t n) {
+    if (s->p->windows) {
+        mnas_patches_gather(&s->p->patches, s->call->src[0], first, n, s->normed);
+        return s->normed;
+    }
     const void *x = mnas_elem_at(s->p->elem, s->call->src[0], first * s->p->c);
     if (!s->call->norm_in[0]) return x;
     mnas_norm_apply(s->call->norm_in[0], x, n, s->normed);
@@ -200,13 +217,14 @@ static int backward_input(const share *s, const void *dy, size_t first, size_t n
 static int backward_piece(const share *s, size_t first, size_t n) {
     const void *dy = gradient_of(s, first, n), *x = input_of(s, first, n);
     const int rc = multiply(s, WEIGHT, n, dy, x, s->dweight);
-    return rc < 0 || !s->call->dsrc[0] ? rc : backward_input(s, dy, first, n);
+    return rc < 0 || s->p->windows || !s->call->dsrc[0] ? rc : backward_input(s, dy, first, n);
 }
 
 typedef int piece_fn(const share *s, size_t first, size_t n);
 
 /* From the last piece to the first where `back`: what was written last is still in a cache. */
 static int run_share(const share *s, piece_fn *fn, bool back) {
+    if (s->p->windows) memset(s->normed, 0, input_bytes(s->p));
     const size_t begin = share_begin(s->p, s->index), end = share_begin(s->p, s->index + 1),
                  piece = s->p->piece;
     const size_t n_pieces = (end - begin + piece - 1) / piece;
@@ -218,14 +236,20 @@ static int run_share(const share *s, piece_fn *fn, bool back) {
     return rc;
 }
 
-static void round_weights(const pointwise *p, const mnas_call *call) {
-    if (p->elem == MNAS_ELEM_BF16) mnas_isa_of(p->elem)->narrow(call->param[0], p->c * p->k, call->scratch);
+static void arrange_weights(const pointwise *p, const mnas_call *call) {
+    const float *weight = call->param[0];
+    if (p->windows) {
+        mnas_patches_arrange(&p->patches, weight, call->scratch);
+        weight = call->scratch;
+    }
+    if (p->elem == MNAS_ELEM_BF16)
+        mnas_isa_of(p->elem)->narrow(weight, p->c * p->k, (char *)call->scratch + arranged_bytes(p));
 }
 
 static int forward(void *state, const mnas_call *call) {
     const pointwise *p = state;
     int rc = 0;
-    round_weights(p, call);
+    arrange_weights(p, call);
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
@@ -237,15 +261,18 @@ static int forward(void *state, const mnas_call *call) {
 
 static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
     const size_t n = p->c * p->k;
-    memcpy(call->dparam[0], share_of(p, call, 0).dweight, n * sizeof(float));
-    for (int i = 1; i < p->n_shares; i++)
-        mnas_isa_get()->add(call->dparam[0], share_of(p, call, i).dweight, n, call->dparam[0]);
+    float *sum = share_of(p, call, 0).dweight;
+    for (int i = 1; i < p->n_shares; i++) mnas_isa_get()->add(sum, share_of(p, call, i).dweight, n, sum);
+    if (p->windows)
+        mnas_patches_restore(&p->patches, sum, call->dparam[0]);
+    else
+        memcpy(call->dparam[0], sum, n * sizeof *sum);
 }
 
 static int backward(void *state, const mnas_call *call) {
     const pointwise *p = state;
     int rc = 0;
-    round_weights(p, call);
+    arrange_weights(p, call);
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);

@@ -116,17 +116,21 @@ static void backward(const mnas_call *call) {
     if (call->dsrc[0]) backward_src(call);
 }
 
-/* kernels/pointwise.c */
+/* Those of 1x1, and of the image, are matrix products (kernels/pointwise.c). */
 static bool is_pointwise(const mnas_node *node) {
     return node->kernel == 1 && node->stride == 1 && !node->bias && node->act == MNAS_ACT_NONE &&
            !node->pad_top && !node->pad_left && !node->pad_bottom && !node->pad_right;
+}
+
+static bool is_product(const mnas_node *node) {
+    return is_pointwise(node) || (node->in[0] == 0 && !node->bias && node->act == MNAS_ACT_NONE);
 }
 
 const mnas_op mnas_op_conv = {
     .plugin = {"conv", "k x k convolution", NULL, 0},
     .n_in = 1,
     .backward_reads_src = true,
-    .takes_norm_behind = is_pointwise,
+    .takes_norm_behind = is_product,
     .takes_norm_in_front = is_pointwise,
     .shape = shape,
     .declare = declare,

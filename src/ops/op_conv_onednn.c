@@ -1,4 +1,5 @@
-/* op_conv_onednn.c - k x k convolutions on oneDNN's primitives. Those of 1x1 are matrix products (kernels/pointwise.c).
+/* op_conv_onednn.c - k x k convolutions on oneDNN's primitives. Those of 1x1, and those
+ * of the image, are matrix products (kernels/pointwise.c).
  *
  * Not for inference graphs, whose convolutions carry a bias and an activation. The library picks its implementation
  * from the shapes alone, never from a measurement, so that a repeated run gives the same bits.
@@ -60,4 +61,5 @@ static int backward(void *state, const mnas_call *call) {
     return run(state, MNAS_ONEDNN_BACKWARD_DATA, call, call->dsrc[0], call->param[0], call->ddst);
 }
 
-const mnas_kernel mnas_onednn_op_conv = {"onednn", supports, create, forward, backward, destroy, false, true};
+const mnas_kernel mnas_onednn_op_conv = {"onednn", supports, create, forward,
+                                         backward, destroy,  false,  false};
