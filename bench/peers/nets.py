@@ -52,3 +52,46 @@ def layers(case):
                                stride == 1 and c == out))
             c = out
     return found
+
+
+# ---- the network as functions of its parameters: what TensorFlow's and JAX's scripts share ----
+
+
+def parameters(case):
+    """Shapes in the order in which forward() takes them: [k, k, in, out] or depthwise [k, k, c], then gamma and beta; biases."""
+    found = []
+
+    def unit(*shape):
+        found.extend([shape, (shape[-1],), (shape[-1],)])
+
+    first = layers(case)[0].c_in
+    unit(3, 3, 3, first)
+    for layer in layers(case):
+        if layer.mid != layer.c_in:
+            unit(1, 1, layer.c_in, layer.mid)
+        unit(layer.kernel, layer.kernel, layer.mid)
+        if layer.se:
+            found.extend([(layer.mid, layer.se), (layer.se,), (layer.se, layer.mid), (layer.mid,)])
+        unit(1, 1, layer.mid, layer.c_out)
+    unit(1, 1, layers(case)[-1].c_out, HEAD)
+    return found + [(HEAD, CLASSES), (CLASSES,)]
+
+
+def forward(case, x, values, ops):
+    """Logits of x [n, h, w, 3]. ops: conv and depthwise (x, weight, stride), norm (x, gamma, beta), act (x), squeeze (x, its
+    four parameters), mean (x over the map), dropout (x)."""
+    take = iter(values).__next__
+
+    def unit(x, conv, stride=1, act=True):
+        x = ops.norm(conv(x, take(), stride), take(), take())
+        return ops.act(x) if act else x
+
+    x = unit(x, ops.conv, case.stem_stride)
+    for layer in layers(case):
+        y = unit(x, ops.conv) if layer.mid != layer.c_in else x
+        y = unit(y, ops.depthwise, layer.stride)
+        y = ops.squeeze(y, take(), take(), take(), take()) if layer.se else y
+        y = unit(y, ops.conv, act=False)
+        x = x + y if layer.residual else y
+    x = ops.dropout(ops.mean(unit(x, ops.conv)))
+    return x @ take() + take()
