@@ -197,7 +197,10 @@ static bool claim(mnas_loader *l, slot **s, int *first, int *end) {
 }
 
 static void hand_in(mnas_loader *l, slot *s, int n, int rc) {
-    if (rc < 0) fail(l, rc);
+    if (rc < 0) {
+        fail(l, rc);
+        return;
+    }
     s->n_done += n;
     if (s->n_done < s->n) return;
     if (!l->options.shuffle) close_gaps(l, s);
