@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/str.h"
 
 json_t *mnas_json_number(double value) {
     return isfinite(value) ? json_real(value) : json_null();
@@ -75,11 +76,23 @@ json_t *mnas_json_time(int64_t unix_ms) {
     return json_string(text);
 }
 
+static int append(const char *bytes, size_t n, void *out) {
+    mnas_str_append_n(out, bytes, n);
+    return 0; /* a mnas_str remembers its failure, jansson does not */
+}
+
+char *mnas_json_dumps(const json_t *value, size_t flags) {
+    mnas_str text = {0};
+    if (value && json_dump_callback(value, append, &text, flags) == 0 && mnas_str_ok(&text)) return text.data;
+    mnas_str_free(&text);
+    return NULL;
+}
+
 int mnas_json_write(FILE *out, json_t *object) {
     json_t *whole = json_pack("{s:i}", "schema", MNAS_JSON_SCHEMA);
     char *text = NULL;
     if (object && whole && json_object_update(whole, object) == 0) {
-        text = json_dumps(whole, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+        text = mnas_json_dumps(whole, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     }
     json_decref(object);
     json_decref(whole);

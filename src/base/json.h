@@ -17,6 +17,9 @@ json_t *mnas_json_numbers(const double *values, int n);
 json_t *mnas_json_integers(const int *values, int n);
 json_t *mnas_json_time(int64_t unix_ms); /* ISO 8601; null for 0 and less */
 
+/* json_dumps, but whole or NULL: jansson's own leaves out a key where memory runs out just then. free() it. */
+char *mnas_json_dumps(const json_t *value, size_t flags);
+
 /* Put "schema" in front of `object`, write it, and release it (also on failure; NULL means memory ran out). */
 int mnas_json_write(FILE *out, json_t *object);
 int mnas_json_print(json_t *object); /* to stdout */

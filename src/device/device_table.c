@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "device/device.h"
@@ -212,7 +213,7 @@ static int print_record(char **text, const mnas_model *model, const mnas_latency
         goto out;
     }
     if ((rc = mnas_latency_to_json(object, latency)) < 0) goto out;
-    json = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json = mnas_json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17));
     if (!json || asprintf(text, "%s\n", json) < 0) {
         *text = NULL;
         rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: record of %s", key);

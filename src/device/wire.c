@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
-/* json_dumps gives malloc'ed text; takes the reference. */
+/* mnas_json_dumps gives malloc'ed text; takes the reference. */
 static int dump(char **text, json_t *object) {
-    *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    *text = object ? mnas_json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(object);
     return *text ? 0
                  : mnas_error_set(MNAS_ERR_MEMORY,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and so are we");
 
@@ -233,7 +234,7 @@ int mnas_safetensors_header(mnas_str *out, const mnas_tensor *tensors, size_t n,
     char *json = NULL;
     int rc = add_metadata(header, metadata);
     for (size_t i = 0; i < n && rc == 0; i++) rc = add_tensor(header, &tensors[i]);
-    if (rc == 0) json = json_dumps(header, JSON_COMPACT);
+    if (rc == 0) json = mnas_json_dumps(header, JSON_COMPACT);
     json_decref(header);
     if (!json)
         return mnas_error_set(MNAS_ERR_MEMORY,

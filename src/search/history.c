@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 
 static int grow(void **items, size_t n, size_t *room, size_t bytes) {
     if (n < *room) return 0;
@@ -216,7 +217,7 @@ int mnas_history_print(const mnas_history *h, char **text) {
                   "n_seen", (json_int_t)h->n_seen, "n_fed", (json_int_t)h->n_fed, "n_trials", h->n_trials,
                   "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats", h->n_repeats,
                   "repeats_in_row", h->repeats_in_row, "open", print_open(h));
-    *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    *text = object ? mnas_json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: state of the search");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "model/model.h"
 
 static const size_t exact = JSON_COMPACT | JSON_REAL_PRECISION(17);
@@ -27,11 +28,11 @@ int mnas_trial_wire_print_request(char **text, const mnas_job_request *r) {
     *text = NULL;
     int rc = mnas_model_print(r->model, &yaml);
     if (rc < 0) return rc;
-    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s?}", "model", yaml, "data", r->data,
-                               "recipe", r->recipe, "epochs", number(r->epochs), "max_images",
-                               (json_int_t)r->max_images, "threads", r->threads, "seed", (json_int_t)r->seed,
-                               "output", r->output);
-    if (object) *text = json_dumps(object, exact);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s?}", "model", yaml, "data", r->data, "recipe",
+                  r->recipe, "epochs", number(r->epochs), "max_images", (json_int_t)r->max_images, "threads",
+                  r->threads, "seed", (json_int_t)r->seed, "output", r->output);
+    if (object) *text = mnas_json_dumps(object, exact);
     json_decref(object);
     free(yaml);
     return *text ? 0
@@ -101,7 +102,7 @@ enum { N_FIELDS = sizeof fields / sizeof fields[0] };
 
 /* Takes the object over. */
 static int print_line(FILE *out, json_t *object) {
-    char *text = object ? json_dumps(object, exact) : NULL;
+    char *text = object ? mnas_json_dumps(object, exact) : NULL;
     json_decref(object);
     if (!text) return mnas_error_set(MNAS_ERR_MEMORY, "cannot write a trial's answer: out of memory");
     const bool written = fprintf(out, "%s\n", text) > 0 && fflush(out) == 0;

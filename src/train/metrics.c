@@ -129,7 +129,7 @@ static json_t *json_of(const mnas_metrics_entry *e) {
 static int add_line(mnas_append_log *log, const mnas_metrics_entry *e) {
     if (log->fd < 0) return 0;
     json_t *object = json_of(e);
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    char *text = object ? mnas_json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     const size_t n = text ? strlen(text) : 0;
     json_decref(object);
     if (!text) return mnas_error_set(MNAS_ERR_MEMORY, "%s: out of memory: a line", log->path);
