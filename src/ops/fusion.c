@@ -13,12 +13,18 @@ static bool by_producer(const mnas_graph *graph, int bn) {
            producer->op->takes_norm_behind(producer);
 }
 
+/* The sum's gradient is its inputs' own, and only a norm without an activation leaves it so. */
+static bool takes(const mnas_node *consumer, const mnas_node *bn) {
+    if (consumer->op == &mnas_op_add && bn->act != MNAS_ACT_NONE) return false;
+    return consumer->op->takes_norm_in_front && consumer->op->takes_norm_in_front(consumer);
+}
+
 static bool by_consumer(const mnas_graph *graph, int bn) {
     if (mnas_graph_n_consumers(graph, bn) != 1) return false;
     for (int i = bn + 1; i < graph->n_nodes; i++) {
         const mnas_node *consumer = &graph->nodes[i];
-        if (consumer->in[0] == bn)
-            return consumer->op->takes_norm_in_front && consumer->op->takes_norm_in_front(consumer);
+        for (int k = 0; k < consumer->n_in; k++)
+            if (consumer->in[k] == bn) return takes(consumer, &graph->nodes[bn]);
     }
     return false;
 }

@@ -123,13 +123,18 @@ static bool can_share(const planner *p, int i, int k) {
     return true;
 }
 
+/* Whether node i's gradient of input k can be added where another node has begun it, with no place of its own. */
+static bool adds(const planner *p, int i, int k) {
+    return p->graph->nodes[i].op == &mnas_op_add || (p->fusion && p->fusion[i].adds && k == 0);
+}
+
 /* Node i's backward gives its input `k` a gradient: the first giver into grad, later ones into extra. */
 static void give_gradient(planner *p, int i, int k) {
     int from = p->graph->nodes[i].in[k], step = step_of_backward(p, i);
     if (!wants_gradient(p, from)) return;
     if (p->group[from] >= 0) {
         touch(&p->grad[p->group[from]], tensor_bytes(p, from), step);
-        if (!(p->fusion && p->fusion[i].adds && k == 0)) touch(&p->extra[from], tensor_bytes(p, from), step);
+        if (!adds(p, i, k)) touch(&p->extra[from], tensor_bytes(p, from), step);
         return;
     }
     const bool untouched = p->fusion && p->fusion[i].by_producer; /* its own gradient is its input's */

@@ -51,6 +51,9 @@ typedef struct mnas_op {
 #include "ops/ops.def"
 #undef MNAS_OP
 
+/* A predicate of nodes for the record of an operator: true. */
+bool mnas_op_always(const mnas_node *node);
+
 /* All operators in the order of ops.def. */
 const mnas_op *const *mnas_op_list(size_t *n);
 const mnas_op *mnas_op_find(const char *name);

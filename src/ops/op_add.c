@@ -31,6 +31,7 @@ static void backward(const mnas_call *call) {
 const mnas_op mnas_op_add = {
     .plugin = {"add", "residual addition", NULL, 0},
     .n_in = 2,
+    .takes_norm_in_front = mnas_op_always,
     .inplace_backward = true,
     .shape = shape,
     .forward = forward,

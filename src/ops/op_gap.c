@@ -32,6 +32,7 @@ static void backward(const mnas_call *call) {
 const mnas_op mnas_op_gap = {
     .plugin = {"gap", "global average pooling", NULL, 0},
     .n_in = 1,
+    .takes_norm_in_front = mnas_op_always,
     .shape = shape,
     .forward = forward,
     .backward = backward,

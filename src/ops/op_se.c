@@ -162,6 +162,7 @@ static void backward(const mnas_call *call) {
 const mnas_op mnas_op_se = {
     .plugin = {"se", "squeeze-and-excitation", NULL, 0},
     .n_in = 1,
+    .takes_norm_in_front = mnas_op_always,
     .backward_reads_src = true,
     .inplace_backward = true,
     .shape = shape,

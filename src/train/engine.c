@@ -77,7 +77,7 @@ static void wire_gradient(mnas_engine *e, int i, int k) {
     u->call.adds = e->fusion && e->fusion[i].adds && k == 0;
     if (u->call.adds) return;
     u->join[k] = u->call.dsrc[k];
-    u->call.dsrc[k] = place(e, e->plan.extra, input);
+    u->call.dsrc[k] = u->call.node->op == &mnas_op_add ? NULL : place(e, e->plan.extra, input);
 }
 
 /* The norm of node i where a neighbour of that kind does part of it, else NULL. */
@@ -183,12 +183,6 @@ static size_t piece_bytes(size_t bytes, size_t at) {
     return bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
 }
 
-static void parallel_copy(void *to, const void *from, size_t bytes) {
-#pragma omp parallel for schedule(static) if (bytes > PIECE_BYTES)
-    for (size_t at = 0; at < bytes; at += PIECE_BYTES)
-        memcpy((char *)to + at, (const char *)from + at, piece_bytes(bytes, at));
-}
-
 static void parallel_add(void *to, const void *from, size_t bytes, mnas_elem elem) {
     const mnas_isa *isa = mnas_isa_of(elem);
 #pragma omp parallel for schedule(static) if (bytes > PIECE_BYTES)
@@ -251,25 +245,13 @@ static int forward(mnas_engine *e, bool training, uint64_t seed) {
     return 0;
 }
 
-/* d(a + b) = da = db: the planner lets both be one buffer wherever it can, and then there is nothing to do. */
-static void backward_add(unit *u) {
-    for (int k = 0; k < 2; k++) {
-        if (u->join[k]) {
-            parallel_add(u->join[k], u->call.ddst, input_bytes(u, k), u->call.node->elem);
-        } else if (u->call.dsrc[k] && u->call.dsrc[k] != u->call.ddst) {
-            parallel_copy(u->call.dsrc[k], u->call.ddst, input_bytes(u, k));
-        }
-    }
-}
-
+/* The gradient of a sum is that of its inputs: nothing is written beside it before it is added. */
 static int backward_unit(unit *u) {
-    if (u->call.node->op == &mnas_op_add) {
-        backward_add(u);
-        return 0;
-    }
-    int rc = u->kernel->backward(u->state, &u->call);
+    const int rc = u->kernel->backward(u->state, &u->call);
     for (int k = 0; rc == 0 && k < u->call.node->n_in; k++) {
-        if (u->join[k]) parallel_add(u->join[k], u->call.dsrc[k], input_bytes(u, k), u->call.node->elem);
+        if (!u->join[k]) continue;
+        const float *from = u->call.dsrc[k] ? u->call.dsrc[k] : u->call.ddst;
+        parallel_add(u->join[k], from, input_bytes(u, k), u->call.node->elem);
     }
     return rc;
 }

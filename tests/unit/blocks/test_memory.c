@@ -1,5 +1,6 @@
 /* The memory plan, checked by playing a training step on it: every write marks its bytes with a number of its
- * own, every read finds the mark it expects. Knows nothing of lifetimes; random networks, random graphs, and the zoo.
+ * own, every read finds the mark it expects. Knows nothing of lifetimes; random networks, random graphs, and the zoo, with batch-norms
+ * that their neighbours do (ops/fusion.h) and without.
  */
 #include "net_fixture.h"
 
@@ -8,13 +9,21 @@
 
 typedef struct player {
     const mnas_graph *graph;
+    const mnas_fusion *fusion; /* or NULL */
     const mnas_memory_plan *plan;
     int batch;
     uint32_t *slab;               /* a mark for every UNIT bytes */
     uint32_t mark;                /* the last one given */
     uint32_t *act, *saved, *grad; /* the mark a reader of node i's must find; 0: nothing there */
-    int n_inplace, n_shared, n_extra;
+    int n_inplace, n_shared, n_extra, n_unwritten;
 } player;
+
+static bool by_producer(const player *p, int i) {
+    return p->fusion && p->fusion[i].by_producer;
+}
+static bool by_consumer(const player *p, int i) {
+    return p->fusion && p->fusion[i].by_consumer;
+}
 
 enum { UNIT = 64 };
 
@@ -44,17 +53,24 @@ static void read_at(const player *p, size_t offset, size_t bytes, uint32_t expec
             fail_msg("%s of node %d (%s) is overwritten", what, node, p->graph->nodes[node].name);
 }
 
+static void read_source(const player *p, int i, int k) {
+    int from = p->graph->nodes[i].in[k];
+    read_at(p, p->plan->act[from], act_bytes(p, from), p->act[from], "output", from);
+}
+
 static void read_sources(const player *p, int i) {
-    for (int k = 0; k < p->graph->nodes[i].n_in; k++) {
-        int from = p->graph->nodes[i].in[k];
-        read_at(p, p->plan->act[from], act_bytes(p, from), p->act[from], "output", from);
-    }
+    for (int k = 0; k < p->graph->nodes[i].n_in; k++) read_source(p, i, k);
 }
 
 static void play_forward(player *p) {
     for (int i = 0; i < p->graph->n_nodes; i++) {
         if (saved_bytes(p, i)) p->saved[i] = write_at(p, p->plan->saved[i], saved_bytes(p, i));
-        p->act[i] = write_at(p, p->plan->act[i], act_bytes(p, i));
+        if (by_consumer(p, i)) {
+            p->act[i] = p->act[p->graph->nodes[i].in[0]]; /* its input stands for it */
+            p->n_unwritten++;
+        } else {
+            p->act[i] = write_at(p, p->plan->act[i], act_bytes(p, i));
+        }
         read_sources(p, i); /* also after the write: it must not have hit them */
         if (saved_bytes(p, i)) read_at(p, p->plan->saved[i], saved_bytes(p, i), p->saved[i], "saved", i);
     }
@@ -62,8 +78,11 @@ static void play_forward(player *p) {
 
 static void read_for_backward(const player *p, int i) {
     const mnas_op *op = p->graph->nodes[i].op;
-    if (op->backward_reads_src) read_sources(p, i);
-    if (op->backward_reads_dst) read_at(p, p->plan->act[i], act_bytes(p, i), p->act[i], "output", i);
+    for (int k = 0; k < p->graph->nodes[i].n_in; k++)
+        if (op->backward_reads_src || by_consumer(p, p->graph->nodes[i].in[k])) read_source(p, i, k);
+    const bool norm_follows = i + 1 < p->graph->n_nodes && by_producer(p, i + 1);
+    if (op->backward_reads_dst || norm_follows)
+        read_at(p, p->plan->act[i], act_bytes(p, i), p->act[i], "output", i);
     if (saved_bytes(p, i)) read_at(p, p->plan->saved[i], saved_bytes(p, i), p->saved[i], "saved", i);
 }
 
@@ -75,6 +94,16 @@ static void give(player *p, int i, int k) {
     if (from == 0) {
         assert_true(p->plan->grad[0] == MNAS_NO_PLACE);
         return;
+    }
+    if (by_producer(p, i)) {
+        assert_true(p->plan->grad[from] == own);
+        p->grad[from] = p->grad[i]; /* whoever made its input goes on from there */
+        return;
+    }
+    const bool adds = node->op == &mnas_op_add || (p->fusion && p->fusion[i].adds);
+    if (p->grad[from] && adds) {
+        read_at(p, p->plan->grad[from], bytes, p->grad[from], "first gradient", from);
+        return; /* written anew by the caller */
     }
     if (p->grad[from]) { /* a second consumer */
         uint32_t second = write_at(p, p->plan->extra[from], bytes);
@@ -108,13 +137,13 @@ static void play_backward(player *p) {
         read_at(p, p->plan->grad[i], act_bytes(p, i), p->grad[i], "gradient", i);
         read_for_backward(p, i);
         for (int k = 0; k < node->n_in; k++) {
-            bool second = node->in[k] > 0 && p->grad[node->in[k]];
+            bool second = node->in[k] > 0 && p->grad[node->in[k]] && !by_producer(p, i);
             uint32_t before = p->grad[i];
             size_t offset = p->plan->grad[i];
             give(p, i, k);
             read_for_backward(p, i); /* what the kernel reads was not hit by what it writes */
-            bool inplace =
-                node->in[k] > 0 && p->plan->grad[node->in[k]] == offset && node->op != &mnas_op_add;
+            bool inplace = node->in[k] > 0 && p->plan->grad[node->in[k]] == offset &&
+                           node->op != &mnas_op_add && !by_producer(p, i);
             if (!inplace) read_at(p, offset, act_bytes(p, i), before, "gradient during backward", i);
             if (second)
                 p->grad[node->in[k]] = write_at(p, p->plan->grad[node->in[k]], act_bytes(p, node->in[k]));
@@ -122,13 +151,14 @@ static void play_backward(player *p) {
     }
 }
 
-static player play(const mnas_graph *graph, int batch) {
+static void play_plan(player *total, const mnas_graph *graph, const mnas_fusion *fusion, int batch) {
     mnas_memory_plan plan;
     size_t n = (size_t)graph->n_nodes;
-    assert_int_equal(mnas_memory_plan_training(&plan, graph, NULL, batch), 0);
+    assert_int_equal(mnas_memory_plan_training(&plan, graph, fusion, batch), 0);
     uint32_t *marks = calloc(3 * n + plan.bytes / UNIT, sizeof *marks);
     assert_non_null(marks);
     player p = {.graph = graph,
+                .fusion = fusion,
                 .plan = &plan,
                 .batch = batch,
                 .act = marks,
@@ -137,23 +167,32 @@ static player play(const mnas_graph *graph, int batch) {
     p.slab = marks + 3 * n;
     play_forward(&p);
     play_backward(&p);
+    total->n_inplace += p.n_inplace, total->n_shared += p.n_shared;
+    total->n_extra += p.n_extra, total->n_unwritten += p.n_unwritten;
     free(marks);
     mnas_memory_plan_free(&plan);
-    p.plan = NULL;
-    return p;
+}
+
+/* Without fusion and with; counts what happened in both. */
+static void play(player *total, const mnas_graph *graph, int batch) {
+    mnas_fusion *fusion;
+    assert_int_equal(mnas_fusion_plan(&fusion, graph), 0);
+    play_plan(total, graph, NULL, batch);
+    play_plan(total, graph, fusion, batch);
+    free(fusion);
 }
 
 static void random_networks(void **state) {
     (void)state;
-    int n_inplace = 0, n_shared = 0, n_extra = 0;
+    player p = {0};
     for (uint64_t seed = 0; seed < 150; seed++) {
         mnas_model model = random_model(seed);
         mnas_graph *graph = built(&model);
-        player p = play(graph, 1 + (int)(seed % 3));
-        n_inplace += p.n_inplace, n_shared += p.n_shared, n_extra += p.n_extra;
+        play(&p, graph, 1 + (int)(seed % 3));
         mnas_graph_destroy(graph);
     }
-    assert_true(n_inplace > 100 && n_shared > 100 && n_extra > 100); /* else nothing was tested */
+    /* else nothing was tested */
+    assert_true(p.n_inplace > 100 && p.n_shared > 100 && p.n_extra > 100 && p.n_unwritten > 100);
 }
 
 /* Any operator behind any earlier node: shapes the builder never makes, dead ends and sums of a node with
@@ -163,6 +202,7 @@ static void random_graphs(void **state) {
     static const mnas_model model;
     const mnas_op *const ops[] = {&mnas_op_bn, &mnas_op_add,    &mnas_op_act,
                                   &mnas_op_se, &mnas_op_dwconv, &mnas_op_add};
+    player p = {0};
     for (uint64_t seed = 0; seed < 3000; seed++) {
         mnas_rng rng = mnas_rng_stream(seed, 0, "graph");
         mnas_graph *graph;
@@ -171,8 +211,11 @@ static void random_graphs(void **state) {
         assert_int_equal(mnas_op_append(graph, &input), 0);
         int n = 3 + pick(&rng, 20);
         for (int i = 1; i < n; i++) {
-            mnas_node node = {
-                .op = ops[pick(&rng, 6)], .act = MNAS_ACT_RELU, .filters = 2, .epsilon = 1, .momentum = 0.5};
+            mnas_node node = {.op = ops[pick(&rng, 6)],
+                              .act = pick(&rng, 2) ? MNAS_ACT_RELU : MNAS_ACT_NONE,
+                              .filters = 2,
+                              .epsilon = 1,
+                              .momentum = 0.5};
             snprintf(node.name, sizeof node.name, "n%d", i);
             node.n_in = node.op->n_in;
             for (int k = 0; k < node.n_in; k++)
@@ -181,7 +224,7 @@ static void random_graphs(void **state) {
             node.stride = node.pad_top = node.pad_left = node.pad_bottom = node.pad_right = node.kernel > 0;
             if (mnas_op_append(graph, &node) != i) fail_msg("%s", mnas_error_message());
         }
-        play(graph, 1);
+        play(&p, graph, 1);
         mnas_graph_destroy(graph);
     }
 }
@@ -197,8 +240,9 @@ static void zoo(void **state) {
         size_t peak;
         assert_int_equal(mnas_model_open_local(&model, list[i].name, 96), 0);
         mnas_graph *graph = built(&model), *folded;
-        player p = play(graph, 2);
-        assert_true(p.n_inplace > 5);
+        player p = {0};
+        play(&p, graph, 2);
+        assert_true(p.n_inplace > 5 && p.n_unwritten > 5);
         assert_int_equal(mnas_fold_graph(&folded, graph), 0);
         assert_int_equal(mnas_memory_plan_inference(&plan, folded, NULL, 1), 0);
         assert_int_equal(mnas_memory_peak_inference(&peak, folded, 1), 0);
