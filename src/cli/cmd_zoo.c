@@ -106,8 +106,9 @@ const mnas_cli_command mnas_command_zoo = {
     .about =
         "Without an argument, list the published networks and what they cost. With one, print it as a model "
         "file: commented YAML which every command that takes a MODEL reads back. A MODEL is a zoo name, with "
-        "@MULTIPLIER behind it for other widths (mnasnet-b1@0.5); or a model file (a word with a '/' or "
-        "ending in .yaml); or STUDY:TRIAL.",
+        "@MULTIPLIER behind it for other widths (mnasnet-b1@0.5) and, last, @timm for the network as timm "
+        "builds it (docs/weights.md); or a model file (a word with a '/' or ending in .yaml); or "
+        "STUDY:TRIAL.",
     .example = "mnas zoo mnasnet-a1@0.5 >half.yaml",
     .opts = options,
     .opts_bytes = sizeof(zoo_opts),

@@ -34,8 +34,10 @@ static const family families[] = {{"mobilenet-v2", 4, 3}, {"mnasnet-b1", 3, 0}};
 
 static double width_of(const char *name) {
     double width = 1;
+    char number[32];
     const char *at = strchr(name, '@');
-    if (at) mnas_str_to_f64(at + 1, &width);
+    snprintf(number, sizeof number, "%.*s", at ? (int)strcspn(at + 1, "@") : 0, at ? at + 1 : "");
+    mnas_str_to_f64(number, &width); /* not behind NAME@timm */
     return width;
 }
 

@@ -25,16 +25,14 @@
 #include "ops/xnn.h"
 #include "train/engine.h"
 
-/* The zoo's networks are TensorFlow's. timm's own default is PyTorch's padding and epsilon; asked for, it
- * builds TensorFlow's, too. In either case it adds the residual of mnasnet-small's first layer. */
+/* NAME@timm is timm's default; asked for, timm builds TensorFlow's padding and epsilon, too, and still adds the
+ * residual of mnasnet-small's first layer. */
 static int open_as_timm(mnas_model *model, const char *name, int input_size, bool tensorflow) {
-    int rc = mnas_model_open_local(model, name, input_size);
-    if (rc < 0) return rc;
-    model->blocks[0].in = model->stem_filters;
-    if (tensorflow) return 0;
-    model->padding = MNAS_PAD_SYMMETRIC;
-    model->bn_epsilon = 1e-5;
-    return 0;
+    char timms[64];
+    snprintf(timms, sizeof timms, "%s@timm", name);
+    int rc = mnas_model_open_local(model, tensorflow ? name : timms, input_size);
+    if (rc == 0) model->blocks[0].in = model->stem_filters;
+    return rc;
 }
 
 /* ---- values: the C half of timm_check.py ---- */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test_timm.sh - our weights are timm's, by timm itself: values both ways (tests/golden/timm_check.py), and the committed list
-# of names. Skipped where Python has no timm; MNAS_PYTHON names another interpreter, e.g. of a virtual environment made with
+# test_timm.sh - our weights are timm's, by timm itself: values both ways, in our executors and on the command line
+# (tests/golden/timm_check.py), and the committed list of names. Skipped where Python has no timm; MNAS_PYTHON names another interpreter, e.g. of a virtual environment made with
 #     python3 -m venv venv && venv/bin/pip install torch timm safetensors numpy
 #
 #     test_timm.sh BUILD/mnas
@@ -18,3 +18,4 @@ fi
 diff <(grep -v '^#' "$golden/timm_names.txt") <("$python" "$golden/timm_check.py" names | grep -v '^#')
 echo "timm_names.txt is what timm prints"
 "$python" "$golden/timm_check.py" check "$program"
+"$python" "$golden/timm_check.py" cli "$1" "$golden/../../docs/weights.md"
