@@ -68,14 +68,14 @@ static json_t *line_list(char *lines) {
 
 static int print_json(const description *d) {
     const mnas_dataset_info *i = &d->info;
-    return mnas_json_print(
-        json_pack("{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:o, s:o, s:b, s:o, s:o, s:o}", "data",
-                  mnas_json_text(i->spec), "height", i->height, "width", i->width, "channels", i->channels,
-                  "classes", i->classes, "n_train", i->n_train, "n_val", i->n_val, "n_test",
-                  mnas_json_integer(i->n_test), "n_skipped", i->n_skipped, "n_ignored", i->n_ignored,
-                  "cache_bytes", mnas_json_integer(i->cache_bytes), "cache_path",
-                  mnas_json_text(i->cache_path), "unbalanced", (int)is_unbalanced(d), "class_names",
-                  name_list(d), "class_counts", class_list(d), "skipped", line_list(d->skipped)));
+    return mnas_json_print(json_pack(
+        "{s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:o, s:i, s:i, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "data",
+        mnas_json_text(i->spec), "height", i->height, "width", i->width, "channels", i->channels, "classes",
+        i->classes, "n_train", i->n_train, "n_val", i->n_val, "n_test", mnas_json_integer(i->n_test),
+        "n_skipped", i->n_skipped, "n_ignored", i->n_ignored, "cache_bytes",
+        mnas_json_integer(i->cache_bytes), "cache_path", mnas_json_text(i->cache_path), "in_files",
+        (int)i->in_files, "unbalanced", (int)is_unbalanced(d), "class_names", name_list(d), "class_counts",
+        class_list(d), "skipped", line_list(d->skipped)));
 }
 
 /* ---- text ---- */
@@ -91,6 +91,7 @@ static void print_sizes(const mnas_dataset_info *d) {
         printf("test        %s\n", d->n_test == 0 ? "    none" : " unknown: its files cannot be read");
     if (d->n_ignored > 0) printf("ignored     %8d files that are no images\n", d->n_ignored);
     if (d->cache_path[0]) printf("cache       %8s  %s\n", bytes, d->cache_path);
+    if (d->in_files) printf("decoded     each time, from their files; the cache is an index of them\n");
 }
 
 static int print_classes(const description *d) {

@@ -226,22 +226,57 @@ static void explain_strides(plan *p) {
 
 /* ---- from the images ---- */
 
-static void measure_pixels(plan *p, const mnas_dataset *d) {
+/* Per channel, of values 0 to 255. */
+typedef struct pixel_sums {
+    double n, sum[4], squares[4];
+} pixel_sums;
+
+static void sum_stored(pixel_sums *sums, const mnas_dataset *d) {
     const mnas_split *train = &d->split[MNAS_SPLIT_TRAIN];
     size_t channels = (size_t)d->info.channels, n_pixels = (size_t)d->info.height * (size_t)d->info.width;
     int step = train->n / SAMPLE_IMAGES + 1;
-    double sum[4] = {0}, squares[4] = {0}, n = 0;
     for (int i = 0; i < train->n; i += step) {
         const uint8_t *v = train->pixels + train->index[i] * n_pixels * channels;
         for (size_t j = 0; j < n_pixels; j++, v += channels)
-            for (size_t c = 0; c < channels; c++) sum[c] += v[c], squares[c] += (double)v[c] * v[c];
-        n += (double)n_pixels;
+            for (size_t c = 0; c < channels; c++)
+                sums->sum[c] += v[c], sums->squares[c] += (double)v[c] * v[c];
+        sums->n += (double)n_pixels;
     }
-    for (size_t c = 0; c < channels; c++) {
-        double mean = sum[c] / n, variance = squares[c] / n - mean * mean;
+}
+
+/* Images that stay in their files: a random sample, as evaluation sees them. */
+static int sum_files(pixel_sums *sums, const mnas_dataset *d) {
+    mnas_loader *loader;
+    mnas_batch batch = {0};
+    mnas_loader_options o = {.batch = 32, .max_images = SAMPLE_IMAGES};
+    size_t channels = (size_t)d->info.channels, n_pixels = (size_t)d->info.height * (size_t)d->info.width;
+    for (size_t c = 0; c < channels; c++) o.std[c] = 1 / 255.0;
+    int rc = mnas_loader_create(&loader, d, MNAS_SPLIT_TRAIN, &o);
+    if (rc < 0) return rc;
+    while ((rc = mnas_loader_next(loader, &batch)) == 0 && batch.n > 0) {
+        const float *v = batch.images;
+        for (size_t j = 0; j < (size_t)batch.n * n_pixels; j++, v += channels)
+            for (size_t c = 0; c < channels; c++)
+                sums->sum[c] += (double)v[c], sums->squares[c] += (double)v[c] * (double)v[c];
+        sums->n += batch.n * (double)n_pixels;
+    }
+    mnas_loader_destroy(loader);
+    return rc == 0 && sums->n == 0 ? mnas_error_set(MNAS_ERR_FORMAT, "no image decodes") : rc;
+}
+
+static int measure_pixels(plan *p, const mnas_dataset *d) {
+    pixel_sums sums = {0};
+    int rc = 0;
+    if (d->split[MNAS_SPLIT_TRAIN].pixels)
+        sum_stored(&sums, d);
+    else
+        rc = sum_files(&sums, d);
+    for (int c = 0; rc == 0 && c < d->info.channels; c++) {
+        double mean = sums.sum[c] / sums.n, variance = sums.squares[c] / sums.n - mean * mean;
         p->mean[c] = mean / 255;
         p->std[c] = fmax(sqrt(fmax(variance, 0)) / 255, 0.01); /* one grey in all images: no division by 0 */
     }
+    return rc;
 }
 
 static int read_images(plan *p, const char *data) {
@@ -256,9 +291,9 @@ static int read_images(plan *p, const char *data) {
     if (rc == 0) rc = mnas_dataset_open(&d, s->data, 0);
     if (rc < 0) return rc;
     s->n_train = d->info.n_train, s->n_val = d->info.n_val;
-    measure_pixels(p, d);
+    rc = measure_pixels(p, d);
     mnas_dataset_close(d);
-    return 0;
+    return rc;
 }
 
 /* ---- the space ---- */
