@@ -19,7 +19,7 @@ function add(text) {
 
 /^ *```/ && !inside {
     inside = 1; language = $0; sub(/^ *```/, "", language)
-    if (language !~ /^(sh|console|yaml|c|json|csv|text)$/) complain("a fence of no known language: '" language "'")
+    if (language !~ /^(sh|console|yaml|c|json|csv|text|python)$/) complain("a fence of no known language: '" language "'")
     next
 }
 /^ *```/ { inside = 0; flush(); next }
