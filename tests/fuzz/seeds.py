@@ -176,6 +176,55 @@ def weights():
         yield f"raw{i}", raw
 
 
+PROGRESS = ("step=12,loader-step=48,averaged=12,epochs-done=1,evaluated-step=10,epoch-steps=2,epoch-top1=5,epoch-loss=2.5,"
+            "entry-steps=1,entry-top1=2,entry-loss=1.25,entry-s=0.5,train-loss=2,val-n=7,val-top1=0.5,val-top5=1,val-loss=1,"
+            "val-balanced=0.5,best-epoch=1,best-accuracy=0.5,train-s=3,eval-s=1,elapsed-s=4.5")
+
+
+def checkpoint():
+    moving = ("running_mean", "running_var")
+    shapes = [("model." + name, shape) for name, shape in tiny_tensors()]
+    shapes += [(name + ".momentum", shape) for name, shape in tiny_tensors() if not name.endswith(moving)]
+    tensors, data = packed(shapes)
+    meta = {"kind": "mnas training, 1", "recipe": "lr=0.1\nbatch=32", "seed": "1", "progress": PROGRESS}
+    yield "run", container(tensors, data, {"__metadata__": meta})
+    for i, change in enumerate([{"kind": "x"}, {"recipe": "lr=0.2\nbatch=32"}, {"recipe": ""}, {"recipe": "lr=0.1\nbatch=32\nflip=true"},
+                                {"seed": "2"}, {"progress": ""}, {"progress": "step=12"}, {"progress": PROGRESS + ",step=-1"},
+                                {"progress": PROGRESS + ",step=99999999999"}, {"progress": PROGRESS + ",epoch-loss=1e999"},
+                                {"progress": PROGRESS + ",epoch-loss=0.1e-320,val-loss=nan"}, {"progress": "x=1"}]):
+        yield f"meta{i}", container(tensors, data, {"__metadata__": {**meta, **change}})
+    for gone in meta:
+        yield "no-" + gone, container(tensors, data, {"__metadata__": {k: v for k, v in meta.items() if k != gone}})
+    others = [s for s in shapes if s[0] != "classifier.bias.momentum"]
+    for name, shape in [("fewer", []), ("shape", [("classifier.bias.momentum", [0])])]:
+        yield name, container(*packed(others + shape), {"__metadata__": meta})
+    yield "cut", container(tensors, data, {"__metadata__": meta})[:-3]
+
+
+def metrics():
+    line = b'{"schema":1,"step":%d,"epoch":1,"loss":0.5%s}\n'
+    lines = b"".join(line % (step, b',"val_loss":1' if step == 4 else b"") for step in [2, 4, 6])
+    for step, evaluated in [(0, 0), (4, 0), (4, 4), (6, 4)]:
+        yield f"lines{step}-{evaluated}", bytes([0, step, evaluated]) + lines
+    yield "torn", bytes([0, 6, 4]) + lines[:-9]
+    yield "torn-first", bytes([0, 6, 4]) + lines[:9]
+    yield "foreign", bytes([0, 6, 4]) + b"a letter"
+    yield "no-step", bytes([0, 6, 4]) + line[:17] + b'"step":"x"}\n'
+    head = b"\x09" + struct.pack("<d", 1.5)
+    value = b"\x0a\x08val/loss\x15" + struct.pack("<f", 1)
+    plain = b"\x0a\x02lr\x15" + struct.pack("<f", 1)
+    events = []
+    for step, v in [(2, plain), (4, plain), (4, value), (200, plain)]:
+        summary = b"\x0a" + bytes([len(v)]) + v
+        varint = bytes([step]) if step < 128 else bytes([step & 127 | 128, step >> 7])
+        events.append(head + b"\x10" + varint + b"\x2a" + bytes([len(summary)]) + summary)
+    for step, evaluated in [(0, 0), (4, 0), (4, 4), (255, 255)]:
+        yield f"events{step}-{evaluated}", bytes([2, step, evaluated]) + b"".join(struct.pack("<H", len(e)) + e for e in events)
+    for i, bad in enumerate([b"\x10", b"\x10" + b"\xff" * 11, b"\x0b\0", b"\x2a\x7fx", b"\x09\0", b"\x15\0\0\0\0\x10\x01", b"\xff", b"\x2a\xff"]):
+        yield f"event-bad{i}", bytes([2, 9, 9]) + b"".join(struct.pack("<H", len(e)) + e for e in [head + b"\x10\x01", bad])
+    yield "raw", bytes([1, 9, 9]) + struct.pack("<Q", 26) + b"1234"
+
+
 def idx_bytes(dims, payload=None):
     n = 1
     for d in dims:
@@ -508,7 +557,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, idx, idx_folder, cifar, jpeg, png, folder, wire, trial_wire, table, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, wire, trial_wire, table, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
