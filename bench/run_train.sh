@@ -49,8 +49,20 @@ peer() { # side, case, seconds
     esac
 }
 
+check() { # side: that it can run
+    case $1 in
+    eager | compile) [ -x "$peers/torch/bin/python" ] ;;
+    debian) "$debian" -c 'import torch' 2>/dev/null ;;
+    tensorflow | jax) [ -x "$peers/$1/bin/python" ] ;;
+    esac || die 77 "no $1 here: bench/setup_peers.sh DIR, then PEERS=DIR (debian: apt install python3-torch), or leave it out of SIDES"
+}
+
+for side in $sides; do check "$side"; done
+load=$(cut -d' ' -f1 /proc/loadavg)
 grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //'
-echo "$threads threads, $precision, $pairs pairs of $seconds s each, load $(cut -d' ' -f1 /proc/loadavg), ${malloc[0]##*/}"
+echo "$threads threads, $precision, $pairs pairs of $seconds s each, load $load, ${malloc[0]##*/}"
+awk "BEGIN { exit !($load > 0.5) }" &&
+    echo "run_train.sh: load $load: other work runs here, and none of the figures below is to be trusted" >&2
 for c in $cases; do
     for side in $sides; do # what is compiled once is compiled here
         [ "$side" != compile ] || peer "$side" "$c" 0 >/dev/null

@@ -2,10 +2,10 @@
 # setup_peers.sh - install what the training step is compared with into a folder of its own: PyTorch, TensorFlow and JAX
 # from PyPI, a virtual environment each, and Debian's tcmalloc, unpacked beside them.
 #
-#     bench/setup_peers.sh DIR [torch tensorflow jax tcmalloc]
+#     bench/setup_peers.sh DIR [torch tensorflow jax]
 #
-# What is already there is kept. run_train.sh finds all of it by PEERS=DIR. Without names: torch and tcmalloc, which
-# the speed comparison needs. torch.compile also needs g++.
+# What is already there is kept. run_train.sh finds all of it by PEERS=DIR. Without names: torch.
+# torch.compile also needs g++.
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$1"
@@ -25,8 +25,7 @@ for peer in "${@:-torch}"; do
     torch) venv torch torch numpy; command -v g++ >/dev/null || echo "setup_peers.sh: torch.compile needs g++" >&2 ;;
     tensorflow) venv tensorflow tensorflow-cpu ;;
     jax) venv jax 'jax[cpu]' ;;
-    tcmalloc) ;;
-    *) echo "setup_peers.sh: unknown peer '$peer'; known: torch tensorflow jax tcmalloc" >&2; exit 2 ;;
+    *) echo "setup_peers.sh: unknown peer '$peer'; known: torch tensorflow jax" >&2; exit 2 ;;
     esac
 done
 if [ ! -d "$dir/tcmalloc" ]; then
