@@ -49,7 +49,7 @@ static const mnas_opt options[] = {
     {"metrics", MNAS_OPT_STRING, AT(metrics), "", 0, 0, "FILE", "loss, accuracy, rate as JSON lines", NULL},
     {"tensorboard", MNAS_OPT_STRING, AT(tensorboard), "", 0, 0, "DIR", "the same as TensorBoard's event file",
      NULL},
-    {"metrics-every", MNAS_OPT_INT, AT(metrics_every), "0", 0, INT32_MAX, "steps",
+    {"metrics-every", MNAS_OPT_INT, AT(metrics_every), "0", 0, 1000000, "steps",
      "between two entries of both; 0: a hundredth of an epoch", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
@@ -205,7 +205,9 @@ const mnas_cli_command mnas_command_train = {
     .summary = "train one network and write its weights",
     .about = "Train a network on a dataset with a recipe and write its weights as safetensors, with timm's "
              "tensor names and layouts. The network's image size, channels and classes are set to the "
-             "dataset's. MODEL is a zoo name with an optional @MULTIPLIER, a model file, or STUDY:TRIAL.",
+             "dataset's. MODEL is a zoo name with an optional @MULTIPLIER, a model file, or STUDY:TRIAL. "
+             "With --checkpoint, the same "
+             "command goes on with a training that was interrupted or killed.",
     .example = "mnas train demo.db:17 --data fashion-mnist --epochs 5 -o best.safetensors",
     .opts = options,
     .opts_bytes = sizeof(train_opts),
