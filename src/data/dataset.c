@@ -184,9 +184,10 @@ static int split_files(mnas_dataset *d, bool with_test) {
     return rc;
 }
 
+/* Once: each trial of a search opens it. */
 static void tell_why(const mnas_dataset *d, const mnas_image_options *o) {
     const mnas_dataset_info *i = &d->info;
-    if (o->decode == MNAS_DECODE_AUTO)
+    if (o->decode == MNAS_DECODE_AUTO && d->index->made)
         mnas_log_info(
             "%zu images of %dx%d would take %.0f GB decoded: they stay in their files and are decoded each "
             "time (decode=once keeps them decoded)",

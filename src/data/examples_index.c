@@ -291,6 +291,7 @@ int mnas_examples_index_open(mnas_examples_index *out, const mnas_plugin *plugin
     int rc = compute_key(&key, plugin, opts);
     if (rc == 0) rc = index_path(out->path, sizeof out->path, plugin->name, key);
     if (rc < 0 || use_index(out, key)) return rc;
+    out->made = true;
     rc = make_index(out->path, opts, lister, key);
     return rc < 0 ? rc : mnas_examples_index_map(out, key);
 }

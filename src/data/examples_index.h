@@ -15,6 +15,7 @@ typedef struct mnas_examples_index {
     char path[1024];
     const void *map;
     size_t map_bytes;
+    bool made; /* now: there was no good one */
 } mnas_examples_index;
 
 /* Lists with `lister` where there is no good index. `table` describes `opts`. The caller unmaps `map`. */

@@ -8,12 +8,14 @@ Needs nothing beside Python's own modules; the files are the same on every run.
 """
 import base64
 import gzip
+import io
 import json
 import os
 import pathlib
 import struct
 import subprocess
 import sys
+import tarfile
 import zlib
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -364,6 +366,79 @@ def folder():
     yield "train-only", b"Jtrain/1\nJtrain/a/1\n"
 
 
+def tar_of(members, kind=tarfile.USTAR_FORMAT):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=kind) as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()[:-8192] # fewer of the zeros at the end
+
+
+def tar():
+    few = [("a/0.jpg", b"J"), ("a/0.cls", b"3\n"), ("1.json", b'{"label": 1}'), ("1.PNG", b"P"), ("2.jpeg", b"J"), ("README", b"x")]
+    yield "ustar", b"\0" + tar_of(few)
+    yield "prefix", b"\1" + tar_of([("p" * 90 + "/" + "n" * 60 + end, b"1") for end in (".jpg", ".cls")])
+    yield "pax", b"\0" + tar_of([("p" * 200 + end, b"1") for end in (".jpg", ".cls")], tarfile.PAX_FORMAT)
+    yield "gnu", b"\1" + tar_of([("p" * 200 + end, b"1") for end in (".jpg", ".cls")], tarfile.GNU_FORMAT)
+    yield "cut", b"\0" + tar_of(few)[:1800]
+    yield "labels", b"\1" + tar_of([("0.jpg", b"J"), ("0.cls", b"-1"), ("1.jpg", b"J"), ("1.cls", b"99999"), ("2.jpg", b"J"),
+                                     ("2.json", b"[]"), ("3.jpg", b"J"), ("3.json", b'{"label": "3"}'), ("4.jpg", b"")])
+    whole = bytearray(tar_of(few))
+    whole[124:136] = b"\x80" + b"\0" * 10 + b"\1"
+    yield "binary", b"\1" + bytes(whole)
+    whole[124:136] = b"\xff" * 12
+    yield "binary-huge", b"\1" + bytes(whole)
+    whole[124:136] = b"00000000x01\0"
+    yield "no-number", b"\1" + bytes(whole)
+    whole[124:136], whole[156:157] = b"00000000001\0", b"5"
+    yield "folder", b"\1" + bytes(whole)
+    for i, record in enumerate([b"10 size=1\n", b"99 path=x\n", b"11 path=ab\n", b"x", b"9 size=x\n", b"19 comment=nothing\n", b""]):
+        pax = bytearray(tar_of([("x", record)] + few))
+        pax[156:157] = b"xxxxxxg"[i:i + 1]
+        yield f"record{i}", b"\1" + bytes(pax)
+    yield "garbage", b"\0" + b"not a tar file" * 60
+    yield "empty", b"\0"
+
+
+def label_list():
+    yield "caffe", b"v/1.JPEG 0\nv/2.JPEG 2\n# one\n3.JPEG 1\n"
+    yield "from-one", b"1.JPEG\t3\r\n2.JPEG\t1\r\n"
+    yield "kaggle", b"ImageId,PredictionString\n2,n01440764 1 2 3 4\n1,a 1 2 3 4 a 5 6 7 8\n"
+    yield "classes", b"n01440764\na\n\na\n"
+    for i, bad in enumerate([b"", b"\n#\n", b"1\n2\n", b"a 0\nb a\n", b"a 0\na 1\n", b"a 0\nb\n", b"a 9\n", b"a -1\n", b"a 0\nb 3\n",
+                             b"a z\n", b"a\0 0\n", b",,, \t", b"x 99999999999999999999\n"]):
+        yield f"bad{i}", bad
+
+
+def index_of(splits=(2, 1, 0), classes=2, side=32, places=1, text=b"/photos\0a.jpg\0b.jpg\0", n_text=None, label=1):
+    def part(data):
+        return data + b"\0" * (-len(data) % 64)
+    n = sum(splits)
+    header = struct.pack("<8sIiQQQQQq6i40x", b"MNASIDX", 1, classes, 7, places, len(text) if n_text is None else n_text, 4, 10, 1,
+                         *splits, side, 3, 1)
+    return (header + part(b"".join(struct.pack("<QQII", 8, 0, 0, 0) for _ in range(n))) +
+            part(struct.pack("<Qqq", 0, -1, 1) * places) + part(struct.pack("<H", label) * n) + part(text) +
+            part(b"a\nb\nbad: why\n") + b"checksum")
+
+
+def index():
+    yield "whole", index_of()
+    yield "shard", index_of(text=b"/photos/x.tar\0a.jpg\0")
+    yield "none", index_of(splits=(0, 0, 0))
+    yield "negative", index_of(splits=(-1, 2, 2))
+    yield "label", index_of(label=2)
+    yield "no-places", index_of(places=0)
+    yield "no-end", index_of(text=b"/photos\0a.jpg")
+    yield "short-text", index_of(text=b"/ph\0")
+    yield "long-text", index_of(n_text=1 << 60)
+    yield "classes", index_of(classes=70000)
+    yield "side", index_of(side=0)
+    yield "cut", index_of()[:200]
+    yield "empty", b""
+
+
 def wire():
     request = {"wire": 2, "model": MODEL, "threads": 1, "core": 1, "runs": 20, "time_ms": 100.0, "warmup_ms": 50.0}
     reply = {"wire": 2, "median_ms": 0.51, "p10_ms": 0.5, "runs": 196, "n_preempted": 0, "n_cpu_timed": 0, "warmup_runs": 20,
@@ -557,7 +632,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, wire, trial_wire, table, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, index, wire, trial_wire, table, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
