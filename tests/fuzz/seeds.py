@@ -138,7 +138,7 @@ def tiny_tensors():
     """The tensors of target_weights.c's network."""
     shapes = [("conv_stem.weight", [1, 1, 3, 3]), ("blocks.0.0.conv_dw.weight", [1, 1, 3, 3]),
               ("blocks.0.0.conv_pw.weight", [1, 1, 1, 1]), ("classifier.weight", [2, 1]), ("classifier.bias", [2])]
-    for bn in ["bn1", "blocks.0.0.bn1", "blocks.0.0.bn2", "blocks.0.0.bn3"]:
+    for bn in ["bn1", "blocks.0.0.bn1", "blocks.0.0.bn2"]:
         shapes += [(f"{bn}.{part}", [1]) for part in ["weight", "bias", "running_mean", "running_var"]]
     return shapes
 
@@ -157,6 +157,13 @@ def packed(shapes, dtype="F32", size=4):
 def weights():
     tensors, data = packed(tiny_tensors())
     yield "network", container(tensors, data, {"__metadata__": {"arch": "r1", "note": "n"}})
+    for dtype, size in [("F64", 8), ("F16", 2), ("BF16", 2)]:
+        yield f"network_{dtype.lower()}", container(*packed(tiny_tensors(), dtype, size))
+    wrapped = [("state_dict.module." + name, shape) for name, shape in tiny_tensors()]
+    yield "wrapped", container(*packed(wrapped + [("epoch", [])]))
+    yield "two", container(*packed(wrapped + [("ema." + name, shape) for name, shape in tiny_tensors()]))
+    yield "extra", container(*packed(tiny_tensors() + [("x", [1]), ("bn1.num_batches_tracked", [])]))
+    yield "misshapen", container(*packed([(name, shape + [1]) for name, shape in tiny_tensors()]))
     short = [("x", [2, 2])]
     for dtype, size in [("F64", 8), ("F16", 2), ("U8", 1), ("I64", 8)]:
         yield dtype.lower(), container(*packed(short, dtype, size))
