@@ -73,4 +73,4 @@ format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	@rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-planted
+	@rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-planted build-onednn3
