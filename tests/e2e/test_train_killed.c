@@ -155,6 +155,52 @@ static void killed_again_and_again(void **state) {
     }
 }
 
+/* `line` with Ctrl-C after a while: its exit code, and what it says. */
+static int run_and_interrupt(const char *line, double after_s, char *err, size_t n_err) {
+    char words[1024], seconds[32];
+    const char *argv[MAX_ARGS] = {"timeout", "--preserve-status", "-s", "INT", seconds, MNAS_BINARY};
+    int n = 6;
+    snprintf(seconds, sizeof seconds, "%.3f", after_s);
+    snprintf(words, sizeof words, "%s", line);
+    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
+        argv[n++] = w;
+    mnas_proc *p;
+    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    while (!mnas_proc_done(p)) assert_int_equal(mnas_proc_wait(&p, 1, 1000), 0);
+    const mnas_proc_result *r = mnas_proc_result_of(p);
+    const int code = r->exit_code;
+    snprintf(err, n_err, "%s", r->err);
+    mnas_proc_free(p);
+    return code;
+}
+
+/* Nothing done is lost, though no checkpoint was due. */
+static void interrupted_and_resumed(void **state) {
+    (void)state;
+    const char *line = command("killed", recipes[1], "1000");
+    char err[8192];
+    int n_interrupted = 0;
+    double after_s = 0.05;
+    remove_all("killed");
+    for (int i = 0; i < 100 && n_interrupted < 2; i++, after_s *= 1.2) {
+        const int code = run_and_interrupt(line, after_s, err, sizeof err);
+        if (code == 0) { /* it was quicker */
+            remove_all("killed");
+            after_s /= 2;
+        } else if (strstr(err, "interrupted;")) {
+            assert_int_equal(code, 130);
+            assert_non_null(strstr(err, "The same command goes on"));
+            assert_true(mnas_file_exists(DIR "/killed.ckpt"));
+            assert_true(n_interrupted == 0 || strstr(err, "going on at step"));
+            n_interrupted++;
+        }
+    }
+    assert_int_equal(n_interrupted, 2);
+    run_to_the_end(line);
+    expect_same_file("whole", "killed", ".safetensors");
+    expect_same_metrics("whole", "killed");
+}
+
 /* A command that has ended is told again, and writes what it had written. */
 static void ended_is_told_again(void **state) {
     (void)state;
@@ -243,9 +289,8 @@ static int prepare(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_again_and_again),
-        cmocka_unit_test(ended_is_told_again),
-        cmocka_unit_test(other_trainings_are_refused),
+        cmocka_unit_test(killed_again_and_again),  cmocka_unit_test(interrupted_and_resumed),
+        cmocka_unit_test(ended_is_told_again),     cmocka_unit_test(other_trainings_are_refused),
         cmocka_unit_test(other_files_are_not_cut),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
