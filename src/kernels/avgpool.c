@@ -18,7 +18,7 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     if (!dw) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
     *dw = mnas_dw_of(node, in[0], batch);
     const size_t gradient = training ? (size_t)batch * mnas_shape_size(node->out) : 0;
-    *scratch_bytes = (mnas_dw_scratch_floats(dw, false) + gradient) * sizeof(float);
+    *scratch_bytes = (mnas_dw_scratch_floats(dw, training) + gradient) * sizeof(float);
     *state = dw;
     return 0;
 }
@@ -61,7 +61,7 @@ static int forward(void *state, const mnas_call *call) {
 
 static int backward(void *state, const mnas_call *call) {
     if (!call->dsrc[0]) return 0;
-    float *divided = (float *)call->scratch + mnas_dw_scratch_floats(state, false);
+    float *divided = (float *)call->scratch + mnas_dw_scratch_floats(state, true);
     divide(state, call->ddst, divided);
     mnas_call ones = correlation(call);
     ones.ddst = divided;

@@ -1,11 +1,12 @@
-/* dw.c - cuts depthwise passes into pieces for the leaf loops. It holds no arithmetic of its own but the last
- * sum of the weight gradient.
+/* dw.c - walks depthwise passes through their tensors, step by step, for the leaf loops. It holds no arithmetic of its own
+ * but the last sum of the weight gradient; how steps are cut is dw_cut.c's.
  *
- * A piece is done block by block of channels. Forward: its input rows are filled into a plane, the batch-norm in front
- * applied; each row of results is drained into the tensor, and summed for the batch-norm behind. Backward: the
- * gradient of the output is filled into a second plane, through the batch-norm behind; both planes together give
- * the weight gradient, the second alone the data gradient, which is drained through the activation in front. So every
- * tensor goes through memory once. Rows that two pieces need are read twice, the second time from a cache.
+ * Forward: the input rows of a step are filled into a plane, the batch-norm in front applied; each row of results is
+ * drained towards the tensor, and summed for the batch-norm behind. Backward: the gradient of the output is filled into a
+ * second plane, through the batch-norm behind; both planes together give the weight gradient, the second alone the
+ * data gradient, which is drained through the activation in front. So every tensor goes through memory once. Planes are
+ * rings: a row takes the place of one that no later step needs. A result that no cache can hold is collected in a stage
+ * and copied past the caches, in whole lines whatever the number of channels.
  *
  * Data gradient: with y + pad = q s + phase, the taps that reach input row y are phase, phase + s, ..., and
  * tap phase + i s reads gradient row q - i; the same along x. So each phase is a correlation of stride 1 with
@@ -14,14 +15,11 @@
 #include "kernels/dw.h"
 
 #include <assert.h>
-#include <omp.h>
 #include <string.h>
 
 #include "kernels/norm.h"
 
-/* Planes stay in the second cache beside what streams past them. Many images in one piece spare a small map
- * the overhead of a call. */
-enum { FORWARD_BYTES = 96 * 1024, BACKWARD_BYTES = 256 * 1024, MAX_IMAGES = 16, SMALL_WORK = 1 << 14 };
+enum { SMALL_WORK = 1 << 14 };
 
 static int min_int(int a, int b) {
     return a < b ? a : b;
@@ -31,122 +29,6 @@ static int max_int(int a, int b) {
 }
 static int ceil_div(int a, int b) {
     return (a + b - 1) / b;
-}
-
-static int n_taps_of(int kernel, int stride, int phase) {
-    return kernel > phase ? ceil_div(kernel - phase, stride) : 0;
-}
-
-/* ------------------------------------------------------------------------------------------- how it is cut */
-
-/* Along x, of one phase of the data gradient: its first result, number of results and taps, and where its
- * first tap lies. */
-typedef struct phase_cols {
-    int first, n_out, n_taps, offset;
-} phase_cols;
-
-static phase_cols cols_of(const mnas_dw *dw, int phase) {
-    const int s = dw->stride;
-    phase_cols p = {.first = ((phase - dw->pad_left) % s + s) % s, .n_taps = n_taps_of(dw->kernel, s, phase)};
-    p.n_out = p.first < dw->in.w ? ceil_div(dw->in.w - p.first, s) : 0;
-    p.offset = (p.first + dw->pad_left - phase) / s - (p.n_taps - 1);
-    return p;
-}
-
-/* Rows of the input's plane for `rows` rows of the output, and of the output's for the input rows in front of them. */
-static int in_plane_rows(const mnas_dw *dw, int rows) {
-    return min_int((rows - 1) * dw->stride + dw->kernel, dw->in.h);
-}
-static int out_plane_rows(const mnas_dw *dw, int rows) {
-    return min_int(rows + ceil_div(dw->kernel + dw->pad_top, dw->stride) + 1, dw->out.h);
-}
-
-static size_t in_floats(const mnas_dw *dw, const mnas_dw_cut *cut) {
-    return (size_t)(cut->images * in_plane_rows(dw, cut->rows) * dw->in_plane.cols) * dw->isa->lanes;
-}
-static size_t out_floats(const mnas_dw *dw, const mnas_dw_cut *cut) {
-    return (size_t)(cut->images * out_plane_rows(dw, cut->rows) * dw->out_plane.cols) * dw->isa->lanes;
-}
-
-/* As many rows as the planes may hold, in pieces of one size; or whole images. */
-static mnas_dw_cut cut_pass(const mnas_dw *dw, bool backward, size_t bytes) {
-    mnas_dw_cut cut = {.rows = dw->out.h, .images = 1};
-    if (dw->batch < dw->n_threads) cut.rows = ceil_div(dw->out.h, dw->n_threads);
-    const size_t fit = bytes / sizeof(float);
-    while (cut.rows > 1 && in_floats(dw, &cut) + (backward ? out_floats(dw, &cut) : 0) > fit) cut.rows--;
-    cut.n_rows = ceil_div(dw->out.h, cut.rows);
-    cut.rows = ceil_div(dw->out.h, cut.n_rows);
-    cut.n_rows = ceil_div(dw->out.h, cut.rows);
-    if (cut.n_rows == 1) {
-        const size_t image = in_floats(dw, &cut) + (backward ? out_floats(dw, &cut) : 0);
-        const int share = min_int(ceil_div(dw->batch, dw->n_threads), MAX_IMAGES);
-        cut.images = max_int(min_int((int)(fit / image), share), 1);
-    }
-    cut.n_images = ceil_div(dw->batch, cut.images);
-    return cut;
-}
-
-/* Columns, so that all tiles of a row find theirs. */
-static void set_planes(mnas_dw *dw) {
-    const int s = dw->stride, tiles = mnas_dw_whole_tiles(dw->out.w);
-    mnas_dw_plane in = {.left = dw->pad_left};
-    in.cols = max_int(in.left + dw->in.w, (tiles - 1) * s + dw->kernel);
-    mnas_dw_plane out = {0};
-    int right = tiles;
-    for (int phase = 0; phase < s; phase++) {
-        const phase_cols p = cols_of(dw, phase);
-        out.left = max_int(out.left, -p.offset);
-        right = max_int(right, p.offset + mnas_dw_whole_tiles(p.n_out) - 1 + p.n_taps);
-    }
-    out.cols = out.left + right;
-    dw->in_plane = in;
-    dw->out_plane = out;
-}
-
-static size_t row_floats(const mnas_dw *dw) {
-    const int s = dw->stride, data = (mnas_dw_whole_tiles(ceil_div(dw->in.w, s)) + 1) * s;
-    return (size_t)max_int(data, mnas_dw_whole_tiles(dw->out.w)) * dw->isa->lanes;
-}
-
-/* Planes behind begin at a cache line. */
-static size_t whole_lines(size_t floats) {
-    return (floats + MNAS_ISA_MAX_LANES - 1) / MNAS_ISA_MAX_LANES * MNAS_ISA_MAX_LANES;
-}
-
-static void grow(size_t *floats, size_t need) {
-    if (need > *floats) *floats = need;
-}
-
-mnas_dw mnas_dw_of(const mnas_node *node, mnas_shape in, int batch) {
-    mnas_dw dw = {.isa = mnas_isa_of(node->elem),
-                  .n_threads = omp_get_max_threads(),
-                  .batch = batch,
-                  .kernel = node->kernel,
-                  .stride = node->stride,
-                  .pad_top = node->pad_top,
-                  .pad_left = node->pad_left,
-                  .in = in,
-                  .out = node->out};
-    dw.packed_floats = whole_lines((size_t)dw.kernel * (size_t)dw.kernel * (size_t)in.c);
-    set_planes(&dw);
-    dw.forward = cut_pass(&dw, false, FORWARD_BYTES);
-    dw.backward = cut_pass(&dw, true, BACKWARD_BYTES);
-    grow(&dw.in_plane.floats, in_floats(&dw, &dw.forward));
-    grow(&dw.in_plane.floats, in_floats(&dw, &dw.backward));
-    dw.out_plane.floats = out_floats(&dw, &dw.backward);
-    dw.row_floats = row_floats(&dw) * (size_t)max_int(dw.forward.images, dw.backward.images);
-    return dw;
-}
-
-/* Of one thread: a row of results, both planes. */
-static size_t share_floats(const mnas_dw *dw) {
-    return dw->row_floats + dw->in_plane.floats + dw->out_plane.floats;
-}
-
-/* Packed weights, every share's sums of the weight gradient, every share's planes. */
-size_t mnas_dw_scratch_floats(const mnas_dw *dw, bool training) {
-    const size_t threads = (size_t)dw->n_threads;
-    return (training ? 1 + threads : 1) * dw->packed_floats + threads * share_floats(dw);
 }
 
 /* ------------------------------------------------------------------------------------------- weights, packed */
@@ -172,84 +54,93 @@ static void pack_backward(const mnas_dw *dw, const float *weight, float *packed)
         width = mnas_isa_width(dw->isa, channels - c);
         for (int i = 0; i < dw->kernel; i++)
             for (int phase = 0; phase < dw->stride; phase++)
-                for (int h = n_taps_of(dw->kernel, dw->stride, phase) - 1; h >= 0; h--, packed += width) {
+                for (int h = mnas_dw_phase_of(dw, phase).n_taps - 1; h >= 0; h--, packed += width) {
                     const size_t tap = (size_t)(i * dw->kernel + phase + h * dw->stride);
                     pack_tap(width, taps, weight ? weight + c * taps + tap : NULL, packed);
                 }
     }
 }
 
-/* ----------------------------------------------------------------------------------------------------- pieces */
+/* ------------------------------------------------------------------------------------------ pieces and steps */
 
-/* Rows [first, first + rows) of a tensor, of all images of a piece. */
+/* Rows [begin, end). */
+typedef struct rows {
+    int begin, end;
+} rows;
+
+/* The rows of a tensor that stand in a plane, of all images of a piece: row y at y modulo ring. */
 typedef struct window {
-    const mnas_dw_plane *plane;
+    mnas_dw_plane plane;
     mnas_shape shape;
-    int first, rows;
+    int ring;
+    rows fill; /* what this step adds */
     float *data;
 } window;
 
-/* A piece, and the block of its channels that is being done. */
+/* A piece, the step in it and the block of channels that are being done. */
 typedef struct piece {
     const mnas_dw *dw;
+    const mnas_dw_cut *cut;
     const mnas_call *call;
-    int share, first, n;                      /* images [first, first + n) */
-    int out_begin, out_end, in_begin, in_end; /* rows of the results: forward, of the data gradient */
+    int share, first, n;    /* images [first, first + n) */
+    rows out_rows, in_rows; /* of the piece: of the output, and of the data gradient */
+    rows out_step, in_step; /* of the step */
     window in, out;
     size_t c, width;
     const float *packed; /* weights of this block */
     float *row, *sum;    /* sum: of the weight gradient, of this block; or NULL */
+    void *stage;         /* or NULL */
 } piece;
 
-static piece piece_of(const mnas_dw *dw, const mnas_dw_cut *cut, int index) {
-    piece p = {.dw = dw, .first = index / cut->n_rows * cut->images};
-    p.n = min_int(cut->images, dw->batch - p.first);
-    const int part = index % cut->n_rows;
-    p.out_begin = part * cut->rows;
-    p.out_end = min_int(p.out_begin + cut->rows, dw->out.h);
-    p.in_begin = min_int(p.out_begin * dw->stride, dw->in.h);
-    p.in_end = part == cut->n_rows - 1 ? dw->in.h : min_int(p.out_end * dw->stride, dw->in.h);
-    p.in = (window){.plane = &dw->in_plane, .shape = dw->in};
-    p.out = (window){.plane = &dw->out_plane, .shape = dw->out};
-    return p;
-}
-
-/* Rows [begin, end) as far as they exist. */
-static void set_rows(window *w, int begin, int end) {
-    w->first = max_int(begin, 0);
-    w->rows = max_int(min_int(end, w->shape.h) - w->first, 0);
+static void set_images_and_rows(piece *p, int index) {
+    const mnas_dw *dw = p->dw;
+    const mnas_dw_cut *cut = p->cut;
+    const int part = index % cut->n_rows, last = part == cut->n_rows - 1;
+    p->first = index / cut->n_rows * cut->images;
+    p->n = min_int(cut->images, dw->batch - p->first);
+    p->out_rows.begin = min_int(part * cut->rows, dw->out.h);
+    p->out_rows.end = min_int(p->out_rows.begin + cut->rows, dw->out.h);
+    p->in_rows.begin = min_int(p->out_rows.begin * dw->stride, dw->in.h);
+    p->in_rows.end = last ? dw->in.h : min_int(p->out_rows.end * dw->stride, dw->in.h);
 }
 
 static size_t row_of_plane(const piece *p, const window *w) {
-    return (size_t)w->plane->cols * p->width;
+    return (size_t)w->plane.cols * p->width;
 }
 static size_t image_of_plane(const piece *p, const window *w) {
-    return (size_t)w->rows * row_of_plane(p, w);
+    return (size_t)w->ring * row_of_plane(p, w);
+}
+/* This block's. Planes that no later step reads are one block's after the other. */
+static float *block_of_plane(const piece *p, const window *w) {
+    if (p->cut->step == p->cut->rows) return w->data;
+    return w->data + (size_t)(p->cut->images * w->ring * w->plane.cols) * p->c;
 }
 /* Of the first image. */
-static const float *plane_row(const piece *p, const window *w, int row) {
-    return w->data + (size_t)(row - w->first) * row_of_plane(p, w);
+static const float *plane_row(const piece *p, const window *w, int y) {
+    return block_of_plane(p, w) + (size_t)(y % w->ring) * row_of_plane(p, w);
 }
-/* In the tensor, of the first image and the block's first channel. */
-static size_t at_row(const piece *p, mnas_shape shape, int row) {
-    const size_t rows = (size_t)p->first * (size_t)shape.h + (size_t)row;
-    return rows * (size_t)shape.w * (size_t)shape.c + p->c;
+/* In the tensor, of the piece's first image. */
+static size_t at_row(const piece *p, mnas_shape shape, int y) {
+    const size_t above = (size_t)p->first * (size_t)shape.h + (size_t)y;
+    return above * (size_t)shape.w * (size_t)shape.c;
 }
 
 /* `fill` says what of; where from and where to is the window's. */
 static void fill_window(const piece *p, const window *w, mnas_dw_fill fill) {
-    assert((size_t)p->n * image_of_plane(p, w) <= w->plane->floats);
+    fill.all_channels = p->cut->all_channels;
     fill.n = p->n;
-    fill.first_row = w->first;
-    fill.rows = w->rows;
+    fill.first_row = w->fill.begin;
+    fill.rows = max_int(w->fill.end - w->fill.begin, 0);
+    fill.ring = w->ring;
     fill.src_cols = w->shape.w;
-    fill.left = w->plane->left;
-    fill.cols = w->plane->cols;
+    fill.left = w->plane.left;
+    fill.cols = w->plane.cols;
     fill.c = p->c;
     fill.channels = (size_t)w->shape.c;
-    fill.at = at_row(p, w->shape, 0);
+    fill.at = at_row(p, w->shape, 0) + p->c;
     fill.src_image = mnas_shape_size(w->shape);
-    fill.plane = w->data;
+    fill.plane = block_of_plane(p, w);
+    assert(fill.rows <= fill.ring);
     p->dw->isa->dw_fill(&fill, p->width);
 }
 
@@ -271,21 +162,59 @@ static void fill_out(const piece *p) {
             .mode = norm ? through : MNAS_DW_COPY, .src = p->call->ddst, .x = p->call->dst, .norm = norm});
 }
 
-/* `drain` says what to do on the way; row y of the results goes to the tensor of that shape. */
-static void drain_row(const piece *p, mnas_shape shape, int y, size_t row_image, mnas_dw_drain drain) {
+/* The result of a pass, and which of its rows a step makes. */
+typedef struct target {
+    void *tensor;
+    mnas_shape shape;
+    rows step;
+} target;
+
+static size_t stage_image(const target *t) {
+    return (size_t)((t->step.end - t->step.begin) * t->shape.w) * (size_t)t->shape.c;
+}
+
+/* `drain` says what to do on the way. */
+static void drain_row(const piece *p, const target *t, int y, size_t row_image, mnas_dw_drain drain) {
+    const size_t row = (size_t)t->shape.w * (size_t)t->shape.c;
     drain.row = p->row;
     drain.row_image = row_image;
     drain.n = p->n;
-    drain.n_pixels = shape.w;
+    drain.n_pixels = t->shape.w;
     drain.c = p->c;
-    drain.channels = (size_t)shape.c;
-    drain.at = at_row(p, shape, y);
-    drain.dst_image = mnas_shape_size(shape);
+    drain.channels = (size_t)t->shape.c;
+    drain.x_at = drain.at = at_row(p, t->shape, y) + p->c;
+    drain.x_image = drain.dst_image = mnas_shape_size(t->shape);
+    drain.dst = t->tensor;
+    if (t->tensor && p->stage) {
+        drain.dst = p->stage;
+        drain.at = (size_t)(y - t->step.begin) * row + p->c;
+        drain.dst_image = stage_image(t);
+    }
     if (drain.norm) drain.total = mnas_norm_share(drain.norm, p->share) + p->c;
     p->dw->isa->dw_drain(&drain, p->width);
 }
 
+/* What a step has collected, all channels. */
+static void copy_stage(const piece *p, const target *t) {
+    const size_t n = stage_image(t);
+    if (!p->stage || !t->tensor) return;
+    assert(n * (size_t)p->n <= p->cut->stage_floats);
+    for (int i = 0; i < p->n; i++)
+        p->dw->isa->copy_stream(p->stage, (size_t)i * n, n, t->tensor,
+                                at_row(p, t->shape, t->step.begin) + (size_t)i * mnas_shape_size(t->shape));
+}
+
+/* Rows that a step needs up to `end`, and the first one that it or a later one needs. */
+static void advance(window *w, int begin, int end) {
+    w->fill.begin = max_int(max_int(begin, w->fill.end), 0);
+    w->fill.end = max_int(min_int(end, w->shape.h), w->fill.begin);
+}
+
 /* ---------------------------------------------------------------------------------------------------- forward */
+
+static target forward_target(const piece *p) {
+    return (target){.tensor = p->call->dst, .shape = p->dw->out, .step = p->out_step};
+}
 
 static void forward_row(const piece *p, int y) {
     const mnas_dw *dw = p->dw;
@@ -305,25 +234,28 @@ static void forward_row(const piece *p, int y) {
     }
     dw->isa->dw_row(&row, p->width);
     const mnas_norm *norm = p->call->training ? p->call->norm_out : NULL;
-    drain_row(
-        p, dw->out, y, row.dst_image,
-        (mnas_dw_drain){.mode = norm ? MNAS_DW_SUMS : MNAS_DW_COPY_OUT, .norm = norm, .dst = p->call->dst});
+    const target t = forward_target(p);
+    drain_row(p, &t, y, row.dst_image,
+              (mnas_dw_drain){.mode = norm ? MNAS_DW_SUMS : MNAS_DW_COPY_OUT, .norm = norm});
 }
 
-/* Input rows that the piece's output rows meet. */
-static void set_in_rows(piece *p) {
+/* Input rows that the step's output rows meet. */
+static void advance_in(piece *p) {
     const mnas_dw *dw = p->dw;
-    set_rows(&p->in, p->out_begin * dw->stride - dw->pad_top,
-             (p->out_end - 1) * dw->stride - dw->pad_top + dw->kernel);
+    advance(&p->in, p->out_step.begin * dw->stride - dw->pad_top,
+            (p->out_step.end - 1) * dw->stride - dw->pad_top + dw->kernel);
 }
 
-static void forward_block(piece *p) {
-    set_in_rows(p);
+static void forward_block(const piece *p) {
     fill_in(p);
-    for (int y = p->out_begin; y < p->out_end; y++) forward_row(p, y);
+    for (int y = p->out_step.begin; y < p->out_step.end; y++) forward_row(p, y);
 }
 
 /* --------------------------------------------------------------------------------------------------- backward */
+
+static target backward_target(const piece *p) {
+    return (target){.tensor = p->call->dsrc[0], .shape = p->dw->in, .step = p->in_step};
+}
 
 static void data_row(const piece *p, int y) {
     const mnas_dw *dw = p->dw;
@@ -332,7 +264,7 @@ static void data_row(const piece *p, int y) {
                        .dst_step = s,
                        .src_step = 1,
                        .src_image = image_of_plane(p, &p->out),
-                       .dst_image = row_floats(dw) / dw->isa->lanes * p->width};
+                       .dst_image = (size_t)mnas_dw_data_pixels(dw) * p->width};
     const float *src[MNAS_DW_MAX_KERNEL], *weight[MNAS_DW_MAX_KERNEL];
     for (int i = 0; phase_y + i * s < dw->kernel; i++) {
         if (q - i < 0 || q - i >= dw->out.h) continue;
@@ -340,40 +272,40 @@ static void data_row(const piece *p, int y) {
         weight[row.n_v++] = p->packed + (size_t)((phase_y + i * s) * dw->kernel) * p->width;
     }
     size_t done = 0; /* taps of the phases before */
-    for (int phase = 0; phase < s; phase++) {
-        const phase_cols cols = cols_of(dw, phase);
-        row.n_h = cols.n_taps;
-        row.n_out = cols.n_out;
-        row.dst = p->row + (size_t)cols.first * p->width;
+    for (int k = 0; k < s; k++) {
+        const mnas_dw_phase phase = mnas_dw_phase_of(dw, k);
+        row.n_h = phase.n_taps;
+        row.n_out = phase.n_out;
+        row.dst = p->row + (size_t)phase.first * p->width;
         for (int v = 0; v < row.n_v; v++) {
-            row.src[v] = src[v] + (size_t)(p->out.plane->left + cols.offset) * p->width;
+            row.src[v] = src[v] + (size_t)(p->out.plane.left + phase.offset) * p->width;
             row.weight[v] = weight[v] + done * p->width;
         }
         dw->isa->dw_row(&row, p->width);
-        done += (size_t)cols.n_taps;
+        done += (size_t)phase.n_taps;
     }
     const mnas_norm *norm = p->call->norm_in[0];
-    drain_row(p, dw->in, y, row.dst_image,
-              (mnas_dw_drain){.mode = norm ? MNAS_DW_PASS : MNAS_DW_COPY_OUT,
-                              .norm = norm,
-                              .x = p->call->src[0],
-                              .dst = p->call->dsrc[0]});
+    const target t = backward_target(p);
+    drain_row(
+        p, &t, y, row.dst_image,
+        (mnas_dw_drain){.mode = norm ? MNAS_DW_PASS : MNAS_DW_COPY_OUT, .norm = norm, .x = p->call->src[0]});
 }
 
 static void weight_rows(const piece *p) {
     const mnas_dw *dw = p->dw;
-    const mnas_dw_weight w = {.plane = p->in.data,
-                              .gradient =
-                                  plane_row(p, &p->out, p->out_begin) + (size_t)p->out.plane->left * p->width,
+    const mnas_dw_weight w = {.plane = block_of_plane(p, &p->in),
+                              .gradient = block_of_plane(p, &p->out) + (size_t)p->out.plane.left * p->width,
                               .plane_row = row_of_plane(p, &p->in),
                               .plane_image = image_of_plane(p, &p->in),
                               .gradient_row = row_of_plane(p, &p->out),
                               .gradient_image = image_of_plane(p, &p->out),
+                              .plane_ring = p->in.ring,
+                              .gradient_ring = p->out.ring,
                               .n = p->n,
-                              .plane_rows = p->in.rows,
-                              .top = dw->pad_top + p->in.first,
-                              .row_begin = p->out_begin,
-                              .row_end = p->out_end,
+                              .plane_rows = dw->in.h,
+                              .top = dw->pad_top,
+                              .row_begin = p->out_step.begin,
+                              .row_end = p->out_step.end,
                               .out_w = dw->out.w,
                               .kernel = dw->kernel,
                               .stride = dw->stride,
@@ -381,24 +313,27 @@ static void weight_rows(const piece *p) {
     dw->isa->dw_weight(&w, p->width);
 }
 
-/* Output rows that the piece's input rows are met by, and its own. */
-static void set_out_rows(piece *p) {
+/* Input rows whose gradient rows are all there by the end of the step, and the gradient rows that they and the step's own
+ * need. */
+static void advance_out(piece *p) {
     const mnas_dw *dw = p->dw;
-    const int s = dw->stride, reach = ceil_div(dw->kernel, s) - 1;
-    set_rows(&p->out, min_int((p->in_begin + dw->pad_top) / s - reach, p->out_begin),
-             max_int((p->in_end - 1 + dw->pad_top) / s + 1, p->out_end));
+    const int s = dw->stride, reach = ceil_div(dw->kernel, s) - 1, end = p->out_step.end;
+    const bool last = end == p->out_rows.end;
+    p->in_step.begin = p->in_step.end;
+    p->in_step.end =
+        last ? p->in_rows.end : max_int(min_int(end * s - dw->pad_top, p->in_rows.end), p->in_step.begin);
+    const int first = min_int((p->in_step.begin + dw->pad_top) / s - reach, p->out_step.begin);
+    advance(&p->out, first, max_int((p->in_step.end - 1 + dw->pad_top) / s + 1, end));
 }
 
-static void backward_block(piece *p) {
-    set_out_rows(p);
+static void backward_block(const piece *p) {
     fill_out(p);
     if (p->sum) {
-        set_in_rows(p);
         fill_in(p);
         weight_rows(p);
     }
     if (!p->call->dsrc[0] && !p->call->norm_in[0]) return;
-    for (int y = p->in_begin; y < p->in_end; y++) data_row(p, y);
+    for (int y = p->in_step.begin; y < p->in_step.end; y++) data_row(p, y);
 }
 
 /* ----------------------------------------------------------------------------------------------------- passes */
@@ -408,39 +343,56 @@ typedef struct pass {
     const mnas_dw *dw;
     const mnas_call *call;
     const mnas_dw_cut *cut;
-    void (*fn)(piece *p);
+    bool backward;
     const mnas_norm *norm;         /* that is given sums, or NULL */
     float *packed, *sums, *shares; /* sums: like the weights, one share after another; or NULL */
 } pass;
 
-static void run_piece(const pass *q, int share, int index) {
+static void run_blocks(const pass *q, piece *p) {
     const mnas_dw *dw = q->dw;
     const size_t taps = (size_t)dw->kernel * (size_t)dw->kernel, channels = (size_t)dw->in.c;
-    piece p = piece_of(dw, q->cut, index);
-    p.call = q->call;
-    p.share = share;
-    p.row = q->shares + (size_t)share * share_floats(dw);
-    p.in.data = p.row + dw->row_floats;
-    p.out.data = p.in.data + dw->in_plane.floats;
-    for (size_t width; p.c < channels; p.c += width) {
-        width = p.width = mnas_isa_width(dw->isa, channels - p.c);
-        p.packed = q->packed + p.c * taps;
-        p.sum = q->sums ? q->sums + (size_t)share * dw->packed_floats + p.c * taps : NULL;
-        q->fn(&p);
+    for (p->c = 0; p->c < channels; p->c += p->width) {
+        p->width = mnas_isa_width(dw->isa, channels - p->c);
+        p->packed = q->packed + p->c * taps;
+        p->sum = q->sums ? q->sums + (size_t)p->share * dw->packed_floats + p->c * taps : NULL;
+        (q->backward ? backward_block : forward_block)(p);
+    }
+}
+
+static void run_piece(const pass *q, piece p, int index) {
+    set_images_and_rows(&p, index);
+    p.in.fill = p.out.fill = (rows){0, 0};
+    p.in_step.end = p.in_rows.begin;
+    for (int y = p.out_rows.begin; y < p.out_rows.end; y = p.out_step.end) {
+        p.out_step = (rows){y, min_int(y + q->cut->step, p.out_rows.end)};
+        advance_in(&p);
+        if (q->backward) advance_out(&p);
+        run_blocks(q, &p);
+        const target t = q->backward ? backward_target(&p) : forward_target(&p);
+        copy_stage(&p, &t);
     }
 }
 
 static void run_share(const pass *q, int share) {
     const mnas_dw *dw = q->dw;
-    const int64_t n_pieces = (int64_t)q->cut->n_rows * q->cut->n_images;
+    const mnas_dw_cut *cut = q->cut;
+    const int64_t n_pieces = (int64_t)cut->n_rows * cut->n_images;
     const int begin = (int)(n_pieces * share / dw->n_threads),
               end = (int)(n_pieces * (share + 1) / dw->n_threads);
+    piece p = {.dw = dw, .cut = cut, .call = q->call, .share = share};
+    p.in = (window){.plane = dw->in_plane, .shape = dw->in, .ring = cut->in_ring};
+    p.out = (window){.plane = dw->out_plane, .shape = dw->out, .ring = cut->out_ring};
+    p.row =
+        q->shares + (size_t)share * (cut->row_floats + cut->in_floats + cut->out_floats + cut->stage_floats);
+    p.in.data = p.row + cut->row_floats;
+    p.out.data = p.in.data + cut->in_floats;
+    p.stage = cut->stream ? p.out.data + cut->out_floats : NULL;
     if (q->norm) mnas_norm_clear(q->norm, share);
     if (q->sums) memset(q->sums + (size_t)share * dw->packed_floats, 0, dw->packed_floats * sizeof(float));
-    for (int i = begin; i < end; i++) run_piece(q, share, i);
+    for (int i = begin; i < end; i++) run_piece(q, p, i);
 }
 
-/* Each share of the pieces has its own planes and sums, whichever thread takes it: a smaller team gives the
+/* Each share of the pieces has its own buffers and sums, whichever thread takes it: a smaller team gives the
  * same result. */
 static void run_pass(const pass *q) {
     const mnas_dw *dw = q->dw;
@@ -456,7 +408,6 @@ void mnas_dw_forward(const mnas_dw *dw, const mnas_call *call) {
     run_pass(&(pass){.dw = dw,
                      .call = call,
                      .cut = &dw->forward,
-                     .fn = forward_block,
                      .norm = call->training ? call->norm_out : NULL,
                      .packed = packed,
                      .shares = packed + dw->packed_floats});
@@ -484,7 +435,7 @@ void mnas_dw_backward(const mnas_dw *dw, const mnas_call *call) {
     run_pass(&(pass){.dw = dw,
                      .call = call,
                      .cut = &dw->backward,
-                     .fn = backward_block,
+                     .backward = true,
                      .norm = call->norm_in[0],
                      .packed = packed,
                      .sums = dweight ? sums : NULL,

@@ -17,7 +17,8 @@ enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
 
 /* Depthwise leaves work on one block of `width` channels (mnas_isa_width), c the first of them. What they read several
  * times stands in a plane: [n, rows, cols, width], dense, zeros where the padding is, so that every tap of every
- * pixel exists along a row. Results stand in a row of each image, [n, pixels, width], before they go to the tensor.
+ * pixel exists along a row. Row y of a tensor is row y % ring of its plane. Results
+ * stand in a row of each image, [n, pixels, width], before they go to the tensor.
  * Weights and their sums are dense, too: [tap, width]. Tensors have all channels, and are read by dw_fill and
  * written by dw_drain alone; `at` is where the first image's channel c is in them, in elements. */
 
@@ -28,13 +29,14 @@ typedef enum mnas_dw_fill_mode {
     MNAS_DW_GRADIENT_PASSED /* the same with g = src */
 } mnas_dw_fill_mode;
 
-/* plane[i, y, left + x, :] = what mode makes of src[i, first_row + y, x, c..c + width), zeros in the other columns;
- * src rows have src_cols pixels, images src_image elements. */
+/* plane[i, y % ring, left + x, :] = what mode makes of src[i, y, x, c..c + width), zeros in the other columns, y in
+ * [first_row, first_row + rows); src rows have src_cols pixels, images src_image elements. */
 typedef struct mnas_dw_fill {
     mnas_dw_fill_mode mode;
+    bool all_channels; /* the other blocks of the rows are filled soon */
     const void *src, *x;
     const mnas_norm *norm;
-    int n, first_row, rows, src_cols, left, cols;
+    int n, first_row, rows, ring, src_cols, left, cols;
     size_t c, channels, at, src_image;
     float *plane;
 } mnas_dw_fill;
@@ -45,7 +47,7 @@ typedef enum mnas_dw_drain_mode {
     MNAS_DW_PASS  /* through norm's activation, g = value act'; add up g and g (x - mean) */
 } mnas_dw_drain_mode;
 
-/* n_pixels of a row of n images into dst; sums are added to total[0..width) and, norm->columns later, the second. */
+/* n_pixels of a row of n images into dst, `at` there and x_at in x; sums are added to total[0..width) and, norm->columns later, the second. */
 typedef struct mnas_dw_drain {
     mnas_dw_drain_mode mode;
     const float *row;
@@ -53,7 +55,7 @@ typedef struct mnas_dw_drain {
     const void *x;
     const mnas_norm *norm;
     int n, n_pixels;
-    size_t c, channels, at, dst_image;
+    size_t c, channels, at, dst_image, x_at, x_image;
     void *dst; /* NULL: the sums alone */
     double *total;
 } mnas_dw_drain;
@@ -72,9 +74,9 @@ typedef struct mnas_dw_row {
  * sum[i, j] += gradient[y, x] * plane[y * stride + i - top, x * stride + j], rows outside the plane left out.
  * Behind out_w the gradient's rows are zero as far as whole tiles go. */
 typedef struct mnas_dw_weight {
-    const float *plane,
-        *gradient; /* gradient: row_begin of the first image, behind the columns at the left */
+    const float *plane, *gradient; /* gradient: behind the columns at the left */
     size_t plane_row, plane_image, gradient_row, gradient_image; /* floats from one to the next */
+    int plane_ring, gradient_ring;
     int n, plane_rows, top, row_begin, row_end, out_w, kernel, stride;
     float *sum; /* [kernel * kernel, width] */
 } mnas_dw_weight;
@@ -136,6 +138,8 @@ typedef struct mnas_isa {
     /* Between floats and elements; any n. */
     void (*narrow)(const float *x, size_t n, void *y);
     void (*widen)(const void *x, size_t n, float *y);
+    /* n elements from `from` of x to `to` of y, past the cache. */
+    void (*copy_stream)(const void *x, size_t from, size_t n, void *y, size_t to);
     /* total[j] += part[j]; any n */
     void (*accumulate)(const float *part, size_t n, double *total);
     /* Any n below. y = clamp(x, low, high); dx = dy where low < x < high, else 0 */

@@ -171,6 +171,7 @@ const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     bn_gradient,
     narrow,
     widen,
+    copy_stream,
     accumulate,
     clamp,
     clamp_gradient,

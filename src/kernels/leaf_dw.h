@@ -42,19 +42,33 @@ LEAF_INLINE V FN(fill_pixel)(const mnas_dw_fill *f, size_t at, const FN(coeffici
     return g * k->scale - d * k->slope - k->offset;
 }
 
+/* Asks for what the fill will come to soon. Where all channels of a row are done soon, the first block does so
+ * for all, in the order of memory; else each block has its own lines fetched. */
+LEAF_INLINE void FN(ask_ahead)(const mnas_dw_fill *f, size_t at, const mnas_dw_fill_mode mode) {
+    enum { ELEMENTS = 2048, PIXELS = 24, LINE = 64 / sizeof(elem) };
+    const bool gradient = mode == MNAS_DW_GRADIENT || mode == MNAS_DW_GRADIENT_PASSED;
+    const size_t begin = at + (f->all_channels ? ELEMENTS : PIXELS * f->channels);
+    if (f->all_channels && f->c > 0) return;
+    for (size_t i = begin; i < begin + (f->all_channels ? f->channels : LINE); i += LINE) {
+        __builtin_prefetch((const elem *)f->src + i);
+        if (gradient) __builtin_prefetch((const elem *)f->x + i);
+    }
+}
+
 LEAF_INLINE void FN(fill_rows)(const mnas_dw_fill *f, const mnas_dw_fill_mode mode, const mnas_act act) {
     const FN(coefficients) k = FN(coefficients_of)(f->norm, f->c);
     const size_t row = (size_t)f->src_cols * f->channels;
-    float *to = f->plane;
-    for (int n = 0; n < f->n; n++) {
-        size_t at = f->at + (size_t)n * f->src_image + (size_t)f->first_row * row;
-        for (int y = 0; y < f->rows; y++) {
+    for (int n = 0; n < f->n; n++)
+        for (int y = f->first_row; y < f->first_row + f->rows; y++) {
+            size_t at = f->at + (size_t)n * f->src_image + (size_t)y * row;
+            float *to = f->plane + (size_t)((n * f->ring + y % f->ring) * f->cols) * WIDTH;
             for (int x = 0; x < f->left; x++, to += WIDTH) FN(store)(to, (V){0});
-            for (int x = 0; x < f->src_cols; x++, to += WIDTH, at += f->channels)
+            for (int x = 0; x < f->src_cols; x++, to += WIDTH, at += f->channels) {
+                FN(ask_ahead)(f, at, mode);
                 FN(store)(to, FN(fill_pixel)(f, at, &k, mode, act));
+            }
             for (int x = f->left + f->src_cols; x < f->cols; x++, to += WIDTH) FN(store)(to, (V){0});
         }
-    }
 }
 
 static void FN(fill_apply)(const mnas_dw_fill *f) {
@@ -95,7 +109,7 @@ static void FN(dw_fill)(const mnas_dw_fill *f) {
 /* ---------------------------------------------------------------------------------- rows to tensor */
 
 /* A pixel of the row on its way into the tensor; the two sums of what is written. */
-LEAF_INLINE void FN(drain_pixel)(const mnas_dw_drain *d, const float *row, size_t at,
+LEAF_INLINE void FN(drain_pixel)(const mnas_dw_drain *d, const float *row, size_t at, size_t x_at,
                                  const FN(coefficients) * k, const mnas_dw_drain_mode mode,
                                  const mnas_act act, V *sum, V *product) {
     V value = FN(load)(row);
@@ -104,7 +118,7 @@ LEAF_INLINE void FN(drain_pixel)(const mnas_dw_drain *d, const float *row, size_
         *sum += distance;
         *product += distance * distance;
     } else if (mode == MNAS_DW_PASS) {
-        const V distance = FN(get)((const elem *)d->x + at) - k->mean;
+        const V distance = FN(get)((const elem *)d->x + x_at) - k->mean;
         value = FN(passed_back)(distance * k->scale + k->beta, k->low, k->high, value, act);
         *sum += value;
         *product += value * distance;
@@ -124,13 +138,14 @@ LEAF_INLINE void FN(drain_rows)(const mnas_dw_drain *d, const mnas_dw_drain_mode
     V sum[2] = {(V){0}, (V){0}}, product[2] = {(V){0}, (V){0}};
     for (int n = 0; n < d->n; n++) {
         const float *row = d->row + (size_t)n * d->row_image;
-        size_t at = d->at + (size_t)n * d->dst_image;
+        size_t at = d->at + (size_t)n * d->dst_image, x_at = d->x_at + (size_t)n * d->x_image;
+        const size_t next = d->channels;
         int x = 0;
-        for (; x + 2 <= d->n_pixels; x += 2, row += 2 * WIDTH, at += 2 * d->channels) {
-            FN(drain_pixel)(d, row, at, &k, mode, act, &sum[0], &product[0]);
-            FN(drain_pixel)(d, row + WIDTH, at + d->channels, &k, mode, act, &sum[1], &product[1]);
+        for (; x + 2 <= d->n_pixels; x += 2, row += 2 * WIDTH, at += 2 * next, x_at += 2 * next) {
+            FN(drain_pixel)(d, row, at, x_at, &k, mode, act, &sum[0], &product[0]);
+            FN(drain_pixel)(d, row + WIDTH, at + next, x_at + next, &k, mode, act, &sum[1], &product[1]);
         }
-        if (x < d->n_pixels) FN(drain_pixel)(d, row, at, &k, mode, act, &sum[0], &product[0]);
+        if (x < d->n_pixels) FN(drain_pixel)(d, row, at, x_at, &k, mode, act, &sum[0], &product[0]);
     }
     if (mode == MNAS_DW_COPY_OUT) return;
     FN(add_to)(d->total, sum[0] + sum[1]);
@@ -278,8 +293,9 @@ LEAF_INLINE void FN(dw_weight_taps)(const mnas_dw_weight *w, const int kernel, c
                 const int row = y * stride + i - w->top;
                 if (row < 0 || row >= w->plane_rows) continue;
                 FN(dw_weight_row)
-                (w->plane + (size_t)n * w->plane_image + (size_t)row * w->plane_row,
-                 w->gradient + (size_t)n * w->gradient_image + (size_t)(y - w->row_begin) * w->gradient_row,
+                (w->plane + (size_t)n * w->plane_image + (size_t)(row % w->plane_ring) * w->plane_row,
+                 w->gradient + (size_t)n * w->gradient_image +
+                     (size_t)(y % w->gradient_ring) * w->gradient_row,
                  out_w, part, kernel, stride, sets);
             }
         }
@@ -299,9 +315,10 @@ static void FN(dw_weight_any)(const mnas_dw_weight *w) {
             for (int i = 0; i < w->kernel; i++) {
                 const int row = y * w->stride + i - w->top;
                 if (row < 0 || row >= w->plane_rows) continue;
-                const float *src = w->plane + (size_t)n * w->plane_image + (size_t)row * w->plane_row;
+                const float *src =
+                    w->plane + (size_t)n * w->plane_image + (size_t)(row % w->plane_ring) * w->plane_row;
                 const float *gradient = w->gradient + (size_t)n * w->gradient_image +
-                                        (size_t)(y - w->row_begin) * w->gradient_row;
+                                        (size_t)(y % w->gradient_ring) * w->gradient_row;
                 for (int j = 0; j < w->kernel; j++) {
                     float *out = w->sum + (i * w->kernel + j) * WIDTH;
                     V sum = {0};

@@ -14,6 +14,18 @@ static void widen(const void *x, size_t n, float *y) {
     for (; i < n; i++) y[i] = get_1(from + i);
 }
 
+/* Whole vectors from the first aligned address on; what is in front and behind goes the usual way. */
+static void copy_stream(const void *x, size_t from, size_t n, void *y, size_t to) {
+    const elem *src = (const elem *)x + from;
+    elem *dst = (elem *)y + to;
+    size_t i = 0;
+    for (; i < n && ((uintptr_t)(dst + i) & (sizeof(vec) - 1)); i++) dst[i] = src[i];
+    for (; i + sizeof(vec) / sizeof(elem) <= n; i += sizeof(vec) / sizeof(elem))
+        store_past_cache((float *)(void *)(dst + i), *(const vec *)(const void *)(src + i));
+    for (; i < n; i++) dst[i] = src[i];
+    store_fence();
+}
+
 static void add(const void *a, const void *b, size_t n, void *y) {
     const elem *first = a, *second = b;
     elem *to = y;

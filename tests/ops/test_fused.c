@@ -50,7 +50,7 @@ static void *alloc(size_t bytes) {
 
 static float *random_floats(mnas_rng *rng, size_t n, double mean, double sd) {
     float *x = alloc(n * sizeof *x);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(mean + sd * mnas_rng_normal(rng));
+    for (size_t i = 0; i < n; i++) x[i] = (float)(mean + sd * (3.4 * mnas_rng_uniform(rng) - 1.7));
     return x;
 }
 
@@ -383,6 +383,16 @@ static void test_depthwise_pieces(void **state) {
         }
 }
 
+/* Results too large for a cache, of channels that fill no lines: through the stage, whole images and in steps. */
+static void test_depthwise_streamed(void **state) {
+    (void)state;
+    static const shape_case table[] = {{96, 11, 11, 188, 0, 3, 1, 1}, {4, 41, 43, 312, 0, 3, 1, 0}};
+    for (int i = 0; i < 2; i++) {
+        const around a = around_of(i);
+        check_case("dwconv", &table[i], &a);
+    }
+}
+
 static void test_squeeze_excite(void **state) {
     (void)state;
     static const shape_case table[] = {
@@ -390,7 +400,7 @@ static void test_squeeze_excite(void **state) {
         {32, 4, 4, 96, 12, 0, 0, 0}, {3, 14, 14, 144, 6, 0, 0, 0}, {1, 6, 6, 3, 1, 0, 0, 0},
     };
     for (int i = 0; i < 6; i++)
-        for (int k = 0; k < 5; k++) {
+        for (int k = i % 2; k < 5; k += 2) {
             const around a = {.in = {true}, .act = acts[k], .unwanted = i == 5};
             check_case("se", &table[i], &a);
         }
@@ -404,7 +414,7 @@ static const shape_case plain[] = {
 static void test_global_pooling(void **state) {
     (void)state;
     for (int i = 0; i < 6; i++)
-        for (int k = 0; k < 5; k++) {
+        for (int k = i % 2; k < 5; k += 2) {
             const around a = {.in = {true}, .act = acts[k], .unwanted = i == 4};
             check_case("gap", &plain[i], &a);
         }
@@ -413,7 +423,7 @@ static void test_global_pooling(void **state) {
 static void test_addition(void **state) {
     (void)state;
     for (int i = 0; i < 6; i++)
-        for (int k = 0; k < 5; k++)
+        for (int k = i % 2; k < 5; k += 2)
             for (int which = 1; which < 4; which++) {
                 const around a = {.in = {which & 1, which & 2}, .act = acts[k], .unwanted = (i + k) % 3 == 2};
                 check_case("add", &plain[i], &a);
@@ -423,9 +433,9 @@ static void test_addition(void **state) {
 int main(void) {
     max_threads = omp_get_max_threads() < 2 ? 1 : 2;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_depthwise),      cmocka_unit_test(test_depthwise_pieces),
-        cmocka_unit_test(test_squeeze_excite), cmocka_unit_test(test_global_pooling),
-        cmocka_unit_test(test_addition),
+        cmocka_unit_test(test_depthwise),          cmocka_unit_test(test_depthwise_pieces),
+        cmocka_unit_test(test_depthwise_streamed), cmocka_unit_test(test_squeeze_excite),
+        cmocka_unit_test(test_global_pooling),     cmocka_unit_test(test_addition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
