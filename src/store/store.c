@@ -2,65 +2,38 @@
  * stage two store_final.c's.
  *
  * It decides nothing about a search. Invariants: a file that it writes to has our application id and schema
- * version; the lock file is never removed (another process may be waiting on it).
+ * version; one process at a time writes to it.
  */
 #include "store/store.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "store/row.h"
 #include "store/store_internal.h"
 
-enum { APPLICATION_ID = 0x6d6e6173 /* "mnas" */, LOCK_TRIES = 20, LOCK_PAUSE_MS = 50 };
+enum { APPLICATION_ID = 0x6d6e6173 /* "mnas" */ };
 
 /* ---- the lock ---- */
 
-/* A study has one lock, by whatever link it is opened. */
-static int lock_name(char *name, size_t n, const char *path) {
-    char target[PATH_MAX];
-    return mnas_str_format(name, n, "%s.lock", realpath(path, target) ? target : path);
-}
-
-/* The last writer may be dying just now, with a child that has not yet closed what it inherited: try for a second. */
 static int lock_study(mnas_store *store, const char *path) {
-    char name[PATH_MAX + 8];
-    int rc = lock_name(name, sizeof name, path);
-    if (rc < 0) return rc;
-    store->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (store->lock_fd < 0) return mnas_error_errno("%s: cannot lock the study", name);
-    for (int i = 0; flock(store->lock_fd, LOCK_EX | LOCK_NB) < 0; i++) {
-        if (errno == EINTR) continue;
-        if (errno != EWOULDBLOCK) return mnas_error_errno("%s: cannot lock the study", name);
-        if (i == LOCK_TRIES)
-            return mnas_error_set(
-                MNAS_ERR_BUSY, "%s: another search is running on this study; wait for it or stop it", path);
-        mnas_clock_sleep_ms(LOCK_PAUSE_MS);
-    }
-    return 0;
+    return mnas_lock_take(&store->lock_fd, path,
+                          "another search is running on this study; wait for it or stop it");
 }
 
 bool mnas_store_is_written(const char *path) {
-    char name[PATH_MAX + 8];
-    if (lock_name(name, sizeof name, path) < 0) return false;
-    const int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    const bool held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    close(fd);
-    return held;
+    return mnas_lock_is_held(path);
 }
 
 /* ---- schema ---- */

@@ -20,6 +20,7 @@ typedef struct mnas_run {
     int n_epochs, n_steps;
     mnas_progress at; /* its step, loader_step and n_averaged are those of the last checkpoint */
     mnas_checkpoint checkpoint;
+    int lock_fd; /* of its file; -1: none */
     double kept_s;         /* when that was last written */
     bool keeping_failed;   /* and told */
     mnas_metrics *metrics; /* NULL: none */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "train/run.h"
 
@@ -130,6 +131,9 @@ int mnas_run_open_checkpoint(mnas_run *run) {
     run->at = mnas_progress_begin();
     if (!path) return 0;
     int rc = mnas_train_best_path(best, sizeof best, path);
+    if (rc == 0)
+        rc = mnas_lock_take(&run->lock_fd, path,
+                            "another training is working on this checkpoint; wait for it or stop it");
     if (rc == 0) rc = add_facts(run);
     if (rc < 0) return rc;
     add_slabs(run);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -208,10 +209,11 @@ static void close_run(run *r) {
     mnas_loader_destroy(r->val);
     mnas_loader_destroy(r->train);
     mnas_dataset_close(r->dataset);
+    if (r->lock_fd >= 0) close(r->lock_fd);
 }
 
 int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_options *options) {
-    run r = {.options = options, .model = model};
+    run r = {.options = options, .model = model, .lock_fd = -1};
     int rc;
     if ((rc = read_recipe(&r)) < 0) goto out;
     if ((rc = check_output(options->output)) < 0) goto out;

@@ -252,6 +252,25 @@ static void other_trainings_are_refused(void **state) {
     free(after);
 }
 
+/* Beside one that goes on for ever. */
+static void two_at_once(void **state) {
+    (void)state;
+    const char *argv[MAX_ARGS] = {MNAS_BINARY};
+    char words[1024];
+    int n = 1;
+    remove_all("both");
+    const char *line = command("both", "proxy:batch=10,epochs=99999", "0.01");
+    snprintf(words, sizeof words, "%s", line);
+    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
+        argv[n++] = w;
+    mnas_proc *p;
+    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    for (int i = 0; i < 6000 && !mnas_file_exists(DIR "/both.ckpt"); i++) mnas_clock_sleep_ms(10);
+    check_refused(line, 1, "both.ckpt: another training is working on this checkpoint");
+    assert_false(mnas_proc_done(p));
+    mnas_proc_free(p);
+}
+
 /* A file of somebody else is not taken for metrics and emptied. */
 static void other_files_are_not_cut(void **state) {
     (void)state;
@@ -289,8 +308,11 @@ static int prepare(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_again_and_again),  cmocka_unit_test(interrupted_and_resumed),
-        cmocka_unit_test(ended_is_told_again),     cmocka_unit_test(other_trainings_are_refused),
+        cmocka_unit_test(killed_again_and_again),
+        cmocka_unit_test(interrupted_and_resumed),
+        cmocka_unit_test(ended_is_told_again),
+        cmocka_unit_test(other_trainings_are_refused),
+        cmocka_unit_test(two_at_once),
         cmocka_unit_test(other_files_are_not_cut),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
