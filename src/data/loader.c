@@ -101,7 +101,14 @@ static int make_image(mnas_loader *l, mnas_picture_worker *w, slot *s, int at, u
     size_t source = source_of(l, i);
     s->labels[at] = l->split.labels[source];
     int rc = mnas_picture_make(s->images + (size_t)at * l->image_values, &l->picture, w, source, rng);
-    if (rc < 0 && !mnas_is_passing(rc)) note_bad(l, i);
+    if (rc == 0) return 0;
+    if (!mnas_is_passing(rc)) {
+        note_bad(l, i);
+    } else if (l->dataset->examples) {
+        char name[NAME_BYTES];
+        mnas_examples_name(l->dataset->examples, source, name, sizeof name);
+        mnas_error_context(rc, "%s", name);
+    }
     return rc;
 }
 
@@ -253,7 +260,8 @@ static int start_threads(mnas_loader *l) {
         l->n_started++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (l->n_started == 0)
-        return mnas_error_set(MNAS_ERR_IO, "cannot start the loader's threads: %s", strerror(error));
+        return mnas_error_set(MNAS_ERR_IO, "%s: cannot start a thread to load it: %s", l->dataset->info.spec,
+                              strerror(error));
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "blocks/net.h"
 #include "data/cifar.h"
 #include "data/dataset.h"
+#include "data/loader.h"
 #include "fault_loop.h"
 #include "model/weights.h"
 
@@ -227,6 +228,34 @@ static void test_cifar(void **state) {
     for (int i = 0; i < N_KINDS; i++) fault_loop(&c, kinds[i]);
 }
 
+/* Photos in their files: listed, indexed, a few batches. What the machine fails to read is not a photo that does not decode. */
+static int load_photos(void) {
+    char spec[600];
+    mnas_dataset *dataset;
+    mnas_loader *loader = NULL;
+    mnas_batch batch;
+    snprintf(spec, sizeof spec, "imagefolder:path=%s/photos,test=0,size=16,decode=each", dir);
+    int rc = mnas_dataset_open(&dataset, spec, 0);
+    if (rc < 0) return rc;
+    assert_int_equal(dataset->split[MNAS_SPLIT_TRAIN].n, 2 * PHOTOS);
+    const mnas_loader_options options = {
+        .batch = 4, .shuffle = true, .crop = MNAS_CROP_AREA, .std = {1, 1, 1}, .threads = 2};
+    rc = mnas_loader_create(&loader, dataset, MNAS_SPLIT_TRAIN, &options);
+    for (int i = 0; rc == 0 && i < 3; i++)
+        if ((rc = mnas_loader_next(loader, &batch)) == 0) assert_int_equal(batch.n, 4);
+    if (loader) assert_int_equal(mnas_loader_n_bad(loader), 0);
+    mnas_loader_destroy(loader);
+    mnas_dataset_close(dataset);
+    return rc;
+}
+
+static void test_photos_in_files(void **state) {
+    (void)state;
+    const fault_case c = {"load photos", cache, forget_cache, load_photos, NULL, NULL, data_words, 0};
+    write_photos();
+    for (int i = 0; i < N_KINDS; i++) fault_loop(&c, kinds[i]);
+}
+
 static void test_photos(void **state) {
     (void)state;
     const fault_case c = {"decode photos", cache, forget_cache, open_photos, NULL, NULL, data_words, 0};
@@ -306,9 +335,9 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights), cmocka_unit_test(test_weights_on_a_full_disk),
-        cmocka_unit_test(test_images),  cmocka_unit_test(test_images_on_a_full_disk),
-        cmocka_unit_test(test_cifar),   cmocka_unit_test(test_photos),
-        cmocka_unit_test(test_child)};
+        cmocka_unit_test(test_weights),         cmocka_unit_test(test_weights_on_a_full_disk),
+        cmocka_unit_test(test_images),          cmocka_unit_test(test_images_on_a_full_disk),
+        cmocka_unit_test(test_cifar),           cmocka_unit_test(test_photos),
+        cmocka_unit_test(test_photos_in_files), cmocka_unit_test(test_child)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
