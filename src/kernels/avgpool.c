@@ -8,7 +8,7 @@
 
 static bool supports(const mnas_node *node, const mnas_shape *in) {
     (void)in;
-    return node->kernel <= MNAS_DW_MAX_KERNEL;
+    return node->kernel <= MNAS_DW_MAX_KERNEL && node->stride <= MNAS_DW_MAX_KERNEL;
 }
 
 /* Scratch: the correlation's, then the divided gradient. */

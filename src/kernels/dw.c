@@ -54,7 +54,7 @@ static void pack_backward(const mnas_dw *dw, const float *weight, float *packed)
         width = mnas_isa_width(dw->isa, channels - c);
         for (int i = 0; i < dw->kernel; i++)
             for (int phase = 0; phase < dw->stride; phase++)
-                for (int h = mnas_dw_phase_of(dw, phase).n_taps - 1; h >= 0; h--, packed += width) {
+                for (int h = dw->phases[phase].n_taps - 1; h >= 0; h--, packed += width) {
                     const size_t tap = (size_t)(i * dw->kernel + phase + h * dw->stride);
                     pack_tap(width, taps, weight ? weight + c * taps + tap : NULL, packed);
                 }
@@ -264,7 +264,7 @@ static void data_row(const piece *p, int y) {
                        .dst_step = s,
                        .src_step = 1,
                        .src_image = image_of_plane(p, &p->out),
-                       .dst_image = (size_t)mnas_dw_data_pixels(dw) * p->width};
+                       .dst_image = (size_t)dw->data_pixels * p->width};
     const float *src[MNAS_DW_MAX_KERNEL], *weight[MNAS_DW_MAX_KERNEL];
     for (int i = 0; phase_y + i * s < dw->kernel; i++) {
         if (q - i < 0 || q - i >= dw->out.h) continue;
@@ -273,7 +273,7 @@ static void data_row(const piece *p, int y) {
     }
     size_t done = 0; /* taps of the phases before */
     for (int k = 0; k < s; k++) {
-        const mnas_dw_phase phase = mnas_dw_phase_of(dw, k);
+        const mnas_dw_phase phase = dw->phases[k];
         row.n_h = phase.n_taps;
         row.n_out = phase.n_out;
         row.dst = p->row + (size_t)phase.first * p->width;

@@ -26,26 +26,26 @@ typedef struct mnas_dw_plane {
     int left, cols;
 } mnas_dw_plane;
 
-typedef struct mnas_dw {
-    const mnas_isa *isa;
-    int n_threads, batch, kernel, stride, pad_top, pad_left;
-    mnas_shape in, out;
-    mnas_dw_plane in_plane, out_plane;
-    mnas_dw_cut forward, backward;
-    size_t packed_floats; /* of all weights */
-} mnas_dw;
-
 /* Along x, of one phase of the data gradient: its first result, number of results and taps, and where its
  * first tap lies. */
 typedef struct mnas_dw_phase {
     int first, n_out, n_taps, offset;
 } mnas_dw_phase;
 
+typedef struct mnas_dw {
+    const mnas_isa *isa;
+    int n_threads, batch, kernel, stride, pad_top, pad_left;
+    mnas_shape in, out;
+    mnas_dw_plane in_plane, out_plane;
+    mnas_dw_cut forward, backward;
+    mnas_dw_phase phases[MNAS_DW_MAX_KERNEL]; /* [stride] */
+    int data_pixels;      /* between two images in the row of results of the data gradient */
+    size_t packed_floats; /* of all weights */
+} mnas_dw;
+
+/* Kernel and stride up to MNAS_DW_MAX_KERNEL. */
 mnas_dw mnas_dw_of(const mnas_node *node, mnas_shape in, int batch);
 size_t mnas_dw_scratch_floats(const mnas_dw *dw, bool training);
-mnas_dw_phase mnas_dw_phase_of(const mnas_dw *dw, int phase);
-/* Pixels between two images in the row of results of the data gradient. */
-int mnas_dw_data_pixels(const mnas_dw *dw);
 
 /* call->param[0] is [C, 1, k, k]; NULL: all ones. The norms around it are done in passing. */
 void mnas_dw_forward(const mnas_dw *dw, const mnas_call *call);

@@ -26,18 +26,13 @@ static int ceil_div(int a, int b) {
     return (a + b - 1) / b;
 }
 
-mnas_dw_phase mnas_dw_phase_of(const mnas_dw *dw, int phase) {
+static mnas_dw_phase phase_of(const mnas_dw *dw, int phase) {
     const int s = dw->stride;
     mnas_dw_phase p = {.first = ((phase - dw->pad_left) % s + s) % s,
                        .n_taps = dw->kernel > phase ? ceil_div(dw->kernel - phase, s) : 0};
     p.n_out = p.first < dw->in.w ? ceil_div(dw->in.w - p.first, s) : 0;
     p.offset = (p.first + dw->pad_left - phase) / s - (p.n_taps - 1);
     return p;
-}
-
-int mnas_dw_data_pixels(const mnas_dw *dw) {
-    const int s = dw->stride;
-    return (mnas_dw_whole_tiles(ceil_div(dw->in.w, s)) + 1) * s;
 }
 
 /* Columns, so that all tiles of a row find theirs. */
@@ -47,13 +42,14 @@ static void set_planes(mnas_dw *dw) {
     in.cols = max_int(in.left + dw->in.w, (tiles - 1) * s + dw->kernel);
     int right = tiles;
     for (int phase = 0; phase < s; phase++) {
-        const mnas_dw_phase p = mnas_dw_phase_of(dw, phase);
+        const mnas_dw_phase p = dw->phases[phase] = phase_of(dw, phase);
         out.left = max_int(out.left, -p.offset);
         right = max_int(right, p.offset + mnas_dw_whole_tiles(p.n_out) - 1 + p.n_taps);
     }
     out.cols = out.left + right;
     dw->in_plane = in;
     dw->out_plane = out;
+    dw->data_pixels = (mnas_dw_whole_tiles(ceil_div(dw->in.w, s)) + 1) * s;
 }
 
 /* Buffers behind begin at a cache line. */
@@ -69,7 +65,7 @@ static void set_step(const mnas_dw *dw, mnas_dw_cut *cut, bool backward, int ste
     const size_t channels = step < cut->rows ? all : MNAS_ISA_MAX_LANES; /* no row outlives a whole image */
     const int stage_rows = backward ? min_int(step * s + dw->pad_top + k, dw->in.h) : step;
     const int stage_cols = backward ? dw->in.w : dw->out.w;
-    const int row_pixels = backward ? mnas_dw_data_pixels(dw) : mnas_dw_whole_tiles(dw->out.w);
+    const int row_pixels = backward ? dw->data_pixels : mnas_dw_whole_tiles(dw->out.w);
     cut->step = step;
     cut->images = images;
     cut->in_ring = min_int((step - 1) * s + k, dw->in.h);

@@ -10,7 +10,8 @@
 
 static bool supports(const mnas_node *node, const mnas_shape *in) {
     (void)in;
-    return node->kernel <= MNAS_DW_MAX_KERNEL && !node->bias && node->act == MNAS_ACT_NONE;
+    return node->kernel <= MNAS_DW_MAX_KERNEL && node->stride <= MNAS_DW_MAX_KERNEL && !node->bias &&
+           node->act == MNAS_ACT_NONE;
 }
 
 static int create(void **state, const mnas_node *node, const mnas_shape *in, int batch, bool training,

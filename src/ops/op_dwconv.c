@@ -111,7 +111,7 @@ static void backward(const mnas_call *call) {
 
 /* kernels/dwconv.c */
 static bool takes_norms(const mnas_node *node) {
-    return node->kernel <= 7 && !node->bias && node->act == MNAS_ACT_NONE;
+    return node->kernel <= 7 && node->stride <= 7 && !node->bias && node->act == MNAS_ACT_NONE;
 }
 
 const mnas_op mnas_op_dwconv = {

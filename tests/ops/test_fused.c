@@ -430,12 +430,80 @@ static void test_addition(void **state) {
             }
 }
 
+/* ---- bf16: the same leaves, rounded where they store ---- */
+
+static void *narrowed(const float *x, size_t n) {
+    uint16_t *y = alloc(n * sizeof *y);
+    for (size_t i = 0; i < n; i++) y[i] = mnas_bf16_of(x[i]);
+    return y;
+}
+
+static void check_rounded(const char *what, const void *a, const float *b, size_t n) {
+    double d = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double difference = (double)mnas_bf16_to_float(((const uint16_t *)a)[i]) - (double)b[i];
+        d += difference * difference;
+        size += (double)b[i] * (double)b[i];
+    }
+    if (!(sqrt(d / size) <= 8e-3)) fail_msg("%s differs by %.3g", what, sqrt(d / size));
+}
+
+/* float_dst: the result is float whatever is read. */
+static void check_bf16(const char *op_name, const shape_case *c, const around *a, bool float_dst) {
+    subject s = make_subject(op_name, c, a);
+    mnas_node node = *s.call.node;
+    node.elem = MNAS_ELEM_BF16;
+    const mnas_kernel *kernel = mnas_kernels_find(op_name, s.call.node, s.call.in);
+    assert_true(kernel->bf16);
+    mnas_call call = make_call(&s, a);
+    call.node = &node;
+    for (int k = 0; k < node.n_in; k++) call.src[k] = narrowed(s.x[k], s.src_floats);
+    if (!float_dst) call.ddst = narrowed(s.dy, s.dst_floats);
+    for (int k = 0; k < node.n_in; k++) s.in[k].elem = MNAS_ELEM_BF16;
+    s.out.elem = MNAS_ELEM_BF16;
+    void *state;
+    size_t scratch_bytes;
+    assert_int_equal(kernel->create(&state, &node, call.in, call.batch, true, &scratch_bytes), 0);
+    call.scratch = alloc(scratch_bytes);
+    assert_int_equal(kernel->forward(state, &call), 0);
+    if (!float_dst) check_rounded(op_name, call.dst, s.call.dst, s.dst_floats);
+    assert_int_equal(kernel->backward(state, &call), 0);
+    for (int k = 0; k < node.n_in; k++) check_rounded(op_name, call.dsrc[k], s.call.dsrc[k], s.src_floats);
+    kernel->destroy(state);
+    for (int k = 0; k < node.n_in; k++) free((void *)call.src[k]);
+    if (!float_dst) free((void *)call.ddst);
+    free_call(&call);
+    free_subject(&s);
+}
+
+static void test_bf16(void **state) {
+    (void)state;
+    if (!mnas_isa_of(MNAS_ELEM_BF16)) {
+        print_message("skipped: this CPU has no arithmetic for bf16\n");
+        skip();
+    }
+    static const shape_case maps[] = {
+        {3, 9, 14, 44, 6, 5, 1, 1}, {2, 7, 7, 31, 4, 3, 2, 0}, {4, 60, 61, 312, 2, 3, 1, 1}};
+    for (int i = 0; i < 3; i++) {
+        const around both = {.in = {true}, .out = true, .passed = true, .act = MNAS_ACT_NONE};
+        const around one = {.in = {true}, .act = MNAS_ACT_SWISH};
+        check_bf16("dwconv", &maps[i], &both, false);
+        check_bf16("se", &maps[i], &one, false);
+        check_bf16("gap", &maps[i], &one, true);
+        check_bf16("add", &maps[i], &one, false);
+    }
+}
+
 int main(void) {
     max_threads = omp_get_max_threads() < 2 ? 1 : 2;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_depthwise),          cmocka_unit_test(test_depthwise_pieces),
-        cmocka_unit_test(test_depthwise_streamed), cmocka_unit_test(test_squeeze_excite),
-        cmocka_unit_test(test_global_pooling),     cmocka_unit_test(test_addition),
+        cmocka_unit_test(test_depthwise),
+        cmocka_unit_test(test_depthwise_pieces),
+        cmocka_unit_test(test_depthwise_streamed),
+        cmocka_unit_test(test_squeeze_excite),
+        cmocka_unit_test(test_global_pooling),
+        cmocka_unit_test(test_addition),
+        cmocka_unit_test(test_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
