@@ -77,6 +77,8 @@ typedef struct mnas_bytes {
 /* The bytes of image i. MNAS_ERR_IO and MNAS_ERR_MEMORY are the machine's failures; what is not there any more, not ours to read, cut
  * short or too large is MNAS_ERR_MISSING or MNAS_ERR_FORMAT. */
 int mnas_examples_read(const mnas_examples *examples, size_t i, mnas_bytes *out);
+/* Image i is needed soon: the system may read it meanwhile. */
+void mnas_examples_expect(const mnas_examples *examples, size_t i);
 /* Where image i lies, for people. */
 void mnas_examples_name(const mnas_examples *examples, size_t i, char *out, size_t n);
 /* Of this machine and moment, not of the file. */

@@ -40,8 +40,10 @@ typedef struct slot {
     float *images;   /* [batch, H, W, C] */
     int32_t *labels; /* [batch] */
     uint32_t *picks; /* [batch]: indices into the subset */
-    bool *good;      /* [batch] */
-    bool is_end;     /* of an evaluation's epoch */
+    uint32_t *ahead; /* [n_ahead]: of shards, what a later batch will need, in the order it lies there */
+    int n_ahead;
+    bool *good;  /* [batch] */
+    bool is_end; /* of an evaluation's epoch */
     int n, epoch;
     int n_claimed, n_done;
     slot_state state;
@@ -140,6 +142,14 @@ static int steps_per_epoch(const mnas_loader *l) {
     return l->n_batches + (l->options.shuffle ? 0 : 1);
 }
 
+/* What enters the shuffle buffer while this batch leaves it: so the disk reads shards from front to back, and the system's cache
+ * is the buffer. */
+static void look_ahead(mnas_loader *l, slot *s, int first) {
+    int64_t from = (int64_t)first + l->order.buffer, left = l->n - from;
+    s->n_ahead = !l->order.entry || left <= 0 ? 0 : left < s->n ? (int)left : s->n;
+    if (s->n_ahead > 0) memcpy(s->ahead, l->order.entry + from, (size_t)s->n_ahead * sizeof *s->ahead);
+}
+
 static int open_slot(mnas_loader *l, slot *s) {
     int first = l->plan.batch * l->options.batch, left = l->n - first, rc = 0;
     if (l->order_epoch != l->plan.epoch && (l->options.shuffle || l->order_epoch < 0))
@@ -151,6 +161,7 @@ static int open_slot(mnas_loader *l, slot *s) {
     s->n_claimed = s->n_done = 0;
     s->is_end = s->n == 0;
     if (s->n > 0) memcpy(s->picks, l->order.at + first, (size_t)s->n * sizeof *s->picks);
+    look_ahead(l, s, first);
     s->state = s->n > 0 ? SLOT_OPEN : SLOT_FULL;
     if (++l->plan.batch == steps_per_epoch(l)) l->plan.batch = 0, l->plan.epoch++;
     return 0;
@@ -226,6 +237,8 @@ static void *thread_main(void *arg) {
     while (claim(l, &s, &first, &end)) {
         pthread_mutex_unlock(&l->mutex);
         int rc = 0;
+        for (int at = first; at < end && at < s->n_ahead; at++)
+            mnas_examples_expect(l->dataset->examples, source_of(l, s->ahead[at]));
         for (int at = first; rc == 0 && at < end; at++) rc = fill_image(l, &w, s, at);
         pthread_mutex_lock(&l->mutex);
         hand_in(l, s, end - first, rc);
@@ -310,8 +323,9 @@ static int allocate(mnas_loader *l) {
         s->images = mnas_arena_alloc(l->arena, batch * l->image_values * sizeof(float));
         s->labels = mnas_arena_alloc(l->arena, batch * sizeof *s->labels);
         s->picks = mnas_arena_alloc(l->arena, batch * sizeof *s->picks);
+        s->ahead = mnas_arena_alloc(l->arena, batch * sizeof *s->ahead);
         s->good = mnas_arena_alloc(l->arena, batch * sizeof *s->good);
-        if (!s->images || !s->labels || !s->picks || !s->good) return MNAS_ERR_MEMORY;
+        if (!s->images || !s->labels || !s->picks || !s->ahead || !s->good) return MNAS_ERR_MEMORY;
     }
     return 0;
 }

@@ -38,7 +38,8 @@ static int find_runs(mnas_order *o, const mnas_dataset *d, const mnas_split *spl
     uint32_t last = UINT32_MAX;
     qsort(o->subset, (size_t)o->n, sizeof *o->subset, compare_u32);
     o->runs = malloc(((size_t)o->n + 1) * sizeof *o->runs);
-    if (!o->runs) return no_memory((size_t)o->n);
+    o->entry = malloc((size_t)o->n * sizeof *o->entry);
+    if (!o->runs || !o->entry) return no_memory((size_t)o->n);
     for (int i = 0; i < o->n; i++) {
         uint32_t place = d->examples->list[split->index[o->subset[i]]].place;
         if (place != last) o->runs[o->n_runs++] = (uint32_t)i;
@@ -68,6 +69,7 @@ void mnas_order_free(mnas_order *order) {
     free(order->subset);
     free(order->at);
     free(order->runs);
+    free(order->entry);
     *order = (mnas_order){0};
 }
 
@@ -104,7 +106,9 @@ static void interleave(const mnas_order *o, const uint32_t *shards, cursor *open
     int n_open = 0, n_begun = 0;
     for (; n_begun < o->n_runs && n_open < o->interleave; n_begun++)
         open[n_open++] = (cursor){o->runs[shards[n_begun]], o->runs[shards[n_begun] + 1]};
+    uint32_t *entry = o->entry;
     for (int k = 0; n_open > 0;) {
+        *entry++ = open[k].next;
         push(b, open[k].next++);
         if (open[k].next < open[k].end) {
             k++;

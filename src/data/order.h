@@ -17,6 +17,8 @@ typedef struct mnas_order {
     uint64_t seed;
     /* of shards; n_runs 0: none */
     uint32_t *runs; /* [n_runs + 1]: where in the subset each shard begins */
+    uint32_t
+        *entry; /* [n]: indices into subset as they enter the buffer, which reads shards from front to back */
     int n_runs, interleave, buffer;
 } mnas_order;
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "data/examples.h"
+#include "data/loader.h"
 #include "data/order.h"
 #include "data/shards.h"
 #include "data/tar.h"
@@ -307,6 +308,107 @@ static void subsets_are_of_shards(void **state) {
     mnas_order_free(&o), mnas_order_free(&again);
 }
 
+/* ---- the dataset ---- */
+
+static void write_shard(const char *name, int first, int n, int label_step) {
+    static const char *const images[] = {"large.jpg", "rgb.png", "colour.jpg", "grey.jpg"};
+    mnas_str t = {0};
+    for (int i = first; i < first + n; i++) {
+        char path[1200], member[64], label[16], *data;
+        size_t bytes;
+        snprintf(path, sizeof path, MNAS_SOURCE_DIR "/tests/unit/data/images/%s", images[i % 4]);
+        assert_int_equal(mnas_file_read(path, 1 << 20, &data, &bytes), 0);
+        snprintf(member, sizeof member, "%04d.%s", i, i % 4 == 1 ? "png" : "jpg"),
+            tar_file(&t, member, data, bytes);
+        snprintf(member, sizeof member, "%04d.cls", i),
+            snprintf(label, sizeof label, "%d", i * label_step % 5);
+        tar_text(&t, member, label);
+        free(data);
+    }
+    tar_write(&t, name);
+}
+
+static const char *web(const char *pattern, const char *more) {
+    static char text[2000];
+    snprintf(text, sizeof text, "webdataset:path=%s/%s,size=16,decode=each%s%s", fix_dir, pattern,
+             *more ? "," : "", more);
+    return text;
+}
+
+static uint64_t digest(const mnas_dataset *d, int threads, int64_t from, int n_batches) {
+    mnas_loader_options o = {.batch = 7,
+                             .shuffle = true,
+                             .crop = MNAS_CROP_AREA,
+                             .augment = {.flip = true},
+                             .std = {1, 1, 1},
+                             .threads = threads};
+    mnas_loader *l;
+    mnas_batch b;
+    uint64_t hash = 1469598103934665603u;
+    assert_int_equal(mnas_loader_create(&l, d, MNAS_SPLIT_TRAIN, &o), 0);
+    assert_int_equal(mnas_loader_seek(l, from), 0);
+    for (int i = 0; i < n_batches; i++) {
+        assert_int_equal(mnas_loader_next(l, &b), 0);
+        assert_int_equal(b.n, 7);
+        const uint8_t *bytes = (const uint8_t *)b.images;
+        for (size_t k = 0; k < 7 * 16 * 16 * 3 * sizeof(float); k++)
+            hash = (hash ^ bytes[k]) * 1099511628211u;
+        for (int k = 0; k < 7; k++) hash = (hash ^ (uint64_t)b.labels[k]) * 1099511628211u;
+    }
+    assert_int_equal(mnas_loader_n_bad(l), 0);
+    mnas_loader_destroy(l);
+    return hash;
+}
+
+static void batches_come_from_shards(void **state) {
+    (void)state;
+    fresh();
+    write_shard("t-0.tar", 0, 20, 1), write_shard("t-1.tar", 20, 20, 1), write_shard("t-2.tar", 40, 15, 1);
+    write_shard("v-0.tar", 60, 9, 1);
+    char more[700];
+    snprintf(more, sizeof more, "val-path=%s/v-*.tar,interleave=2,buffer=9", fix_dir);
+    mnas_dataset *d = fix_open(web("t-{0..2}.tar", more), 0);
+    assert_int_equal(d->info.classes, 5);
+    assert_int_equal(d->info.n_train, 55);
+    assert_int_equal(d->info.n_val, 9);
+    assert_int_equal(d->info.n_test, 0);
+    uint64_t whole = digest(d, 1, 0, 16), later = digest(d, 1, 9, 5);
+    for (int threads = 2; threads < 6; threads++) {
+        assert_int_equal(digest(d, threads, 0, 16), whole);
+        assert_int_equal(digest(d, threads, 9, 5), later);
+    }
+    mnas_dataset_close(d);
+}
+
+static void changes_of_shards_are_noticed(void **state) {
+    (void)state;
+    mnas_dataset *d;
+    fresh();
+    write_shard("t-0.tar", 0, 40, 1);
+    d = fix_open(web("t-*.tar", ""), 0);
+    assert_int_equal(d->info.n_train + d->info.n_val, 40);
+    assert_in_range(d->info.n_val, 1, 15); /* a tenth of 40, drawn one by one */
+    mnas_dataset_close(d);
+    write_shard("t-1.tar", 40, 10, 1);
+    d = fix_open(web("t-*.tar", ""), 0);
+    assert_int_equal(d->info.n_train + d->info.n_val, 50);
+    mnas_dataset_close(d);
+    char path[1200];
+    fix_path(path, "t-1.tar");
+    assert_int_equal(truncate(path, 3000), 0);
+    d = fix_open(web("t-*.tar", ""), 0);
+    assert_int_equal(d->info.n_skipped, 1);
+    assert_in_range(d->info.n_train + d->info.n_val, 40, 43);
+    mnas_dataset_close(d);
+    assert_int_equal(mnas_dataset_open(&d, web("t-*.tar", "classes=4"), 0), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "the largest label, which is 4"));
+    assert_int_equal(mnas_dataset_open(&d, web("t-{0..3}.tar", ""), 0), MNAS_ERR_MISSING);
+    assert_int_equal(mnas_dataset_open(&d, web("t-*.tar", ""), MNAS_ALLOW_TEST), MNAS_ERR_MISSING);
+    fix_write("t-9.tar", "", 0);
+    assert_int_equal(mnas_dataset_open(&d, web("t-9.tar", ""), 0), MNAS_ERR_FORMAT);
+    assert_non_null(strstr(mnas_error_message(), "no image with a label"));
+}
+
 static int remove_all(void **state) {
     (void)state;
     fix_remove(fix_dir);
@@ -324,6 +426,8 @@ int main(void) {
         cmocka_unit_test(shards_are_read_side_by_side),
         cmocka_unit_test(reading_is_sequential),
         cmocka_unit_test(subsets_are_of_shards),
+        cmocka_unit_test(batches_come_from_shards),
+        cmocka_unit_test(changes_of_shards_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, remove_all);
 }
