@@ -4,7 +4,8 @@
     load.py make FROM TO      photos below FROM/train/CLASS resized to 500x375, ImageNet's usual size, into TO
     load.py run DIR WORKERS SECONDS [BATCH]
 
-run prints one line: images per second after the first two batches. Workers are processes, which stay from epoch to epoch.
+run prints one line: images per second, and milliseconds of processor time an image (of the process and its workers), after the
+first two batches. Workers are processes, which stay from epoch to epoch.
 """
 import os
 import sys
@@ -30,6 +31,16 @@ def make(source, target):
     print("%d photos of 500x375, %.0f KB each" % (n, total / n / 1000))
 
 
+def cpu_seconds(workers):
+    """Of this process and of processes by their numbers."""
+    total = sum(os.times()[:2])
+    for pid in workers:
+        with open("/proc/%d/stat" % pid) as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
 def run(folder, workers, seconds, batch):
     import torch
     from torchvision import datasets, transforms
@@ -40,17 +51,18 @@ def run(folder, workers, seconds, batch):
         transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]))
     loader = torch.utils.data.DataLoader(images, batch, shuffle=True, num_workers=workers, drop_last=True,
                                          persistent_workers=workers > 0)
-    seen, n, began, total = 0, 0, 0.0, 0.0
+    seen, n, began, began_cpu, total = 0, 0, 0.0, 0.0, 0.0
     while True:
         for pixels, labels in loader:
             total += float(pixels[:, 0, ::16, ::16].sum())
             seen += 1
             if seen == WARMUP_BATCHES:
-                began = time.perf_counter()
+                pids = [worker.pid for worker in loader._iterator._workers]
+                began, began_cpu = time.perf_counter(), cpu_seconds(pids)
             elif seen > WARMUP_BATCHES:
                 n += len(labels)
                 if time.perf_counter() - began >= seconds:
-                    print("%.1f" % (n / (time.perf_counter() - began)))
+                    print("%.1f %.3f" % (n / (time.perf_counter() - began), 1e3 * (cpu_seconds(pids) - began_cpu) / n))
                     return
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # load.sh - images a second out of our loader beside PyTorch's DataLoader with torchvision: alternating pairs, the ratio's median and
-# spread.
+# spread; and the same of processor time an image, which other programs disturb less.
 #
 #     PYTHON=python-with-torchvision bench/load.sh PHOTOS [BENCH_LOAD=build/bench/bench_load] [PAIRS=7] [SECONDS=8] [THREADS=all]
 #
@@ -31,7 +31,7 @@ grep -m1 'model name' /proc/cpuinfo | sed 's/.*: //'
 ours > /dev/null # and its index is there
 tries=""
 for round in 1 2 3; do
-    for w in 1 2 3 4; do tries="$tries$w $(torch "$w")"$'\n'; done
+    for w in 1 2 3 4; do tries="$tries$w $(torch "$w" | cut -d' ' -f1)"$'\n'; done
 done
 workers=$("$python" - <<PY
 import statistics
@@ -48,14 +48,16 @@ echo "$threads threads of ours, $workers workers of PyTorch, $pairs pairs, $seco
 rows=""
 for i in $(seq "$pairs"); do
     if [ $((i % 2)) = 1 ]; then a=$(ours); b=$(torch "$workers"); else b=$(torch "$workers"); a=$(ours); fi
-    echo "pair $i: ours $a images/s, PyTorch $b images/s"
+    echo "pair $i: ours $a, PyTorch $b (images/s, CPU ms an image)"
     rows="$rows$a $b"$'\n'
 done
 "$python" - <<PY
 import statistics
 rows = [tuple(map(float, line.split())) for line in """$rows""".split("\n") if line]
-ratio = sorted(a / b for a, b in rows)
-print("ours %.0f, PyTorch %.0f images/s (medians); ratio median %.2f, lowest %.2f, highest %.2f over %d pairs" % (
-    statistics.median(a for a, _ in rows), statistics.median(b for _, b in rows), statistics.median(ratio), ratio[0],
-    ratio[-1], len(ratio)))
+def tell(what, ours, theirs, ratio):
+    ratio.sort()
+    print("%s: ours %.4g, PyTorch %.4g (medians); ratio median %.2f, lowest %.2f, highest %.2f over %d pairs" % (
+        what, statistics.median(ours), statistics.median(theirs), statistics.median(ratio), ratio[0], ratio[-1], len(ratio)))
+tell("images/s", [r[0] for r in rows], [r[2] for r in rows], [r[0] / r[2] for r in rows])
+tell("CPU ms an image", [r[1] for r in rows], [r[3] for r in rows], [r[3] / r[1] for r in rows])
 PY
