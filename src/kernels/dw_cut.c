@@ -12,7 +12,7 @@ enum {
     IMAGES_BYTES = 128 * 1024,
     MAX_IMAGES = 16,
     STEP_BYTES = 384 * 1024, /* stays in the second cache beside what streams past it */
-    NEAR_BYTES = 128 * 1024, /* what is asked for at its first block is still there at its last */
+    NEAR_BYTES = 192 * 1024, /* what is asked for at its first block is still there at its last */
     STREAM_BYTES = 8 << 20
 };
 
