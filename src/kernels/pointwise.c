@@ -18,10 +18,10 @@
 #include "ops/onednn.h"
 #include "ops/op.h"
 
-enum { PIECE_FLOATS = 1 << 16, PIECE_STEP = 64, MIN_PIECE = 256 };
+enum { PIECE_FLOATS = 1 << 16, PIECE_STEP = 64, MIN_PIECE = 256, SUM_PART = 1 << 13 };
 
-/* What a pass multiplies: y = x W^T, dx = dy W, dW += dy^T x; x [n, C], y [n, K], W [K, C]. */
-typedef enum { FORWARD, INPUT, INPUT_ADD, WEIGHT, N_PRODUCTS } product;
+/* What a pass multiplies: y = x W^T, dx = dy W, dW = dy^T x, or += ; x [n, C], y [n, K], W [K, C]. */
+typedef enum { FORWARD, INPUT, INPUT_ADD, WEIGHT, WEIGHT_ADD, N_PRODUCTS } product;
 
 typedef struct pointwise {
     int n_shares;
@@ -52,10 +52,18 @@ static int create_product(pointwise *p, int last, product which, size_t n) {
     const int64_t m = (int64_t)n, c = (int64_t)p->c, k = (int64_t)p->k;
     mnas_onednn_product **out = &p->bf16[last][which];
     const mnas_elem elem = MNAS_ELEM_BF16;
-    int rc = which == FORWARD ? mnas_onednn_product_create(out, false, true, m, k, c, elem, false)
-             : which == WEIGHT
-                 ? mnas_onednn_product_create(out, true, false, k, c, m, MNAS_ELEM_F32, true)
-                 : mnas_onednn_product_create(out, false, false, m, c, k, elem, which == INPUT_ADD);
+    int rc;
+    switch (which) {
+    case FORWARD:
+        rc = mnas_onednn_product_create(out, false, true, m, k, c, elem, false);
+        break;
+    case WEIGHT:
+    case WEIGHT_ADD:
+        rc = mnas_onednn_product_create(out, true, false, k, c, m, MNAS_ELEM_F32, which == WEIGHT_ADD);
+        break;
+    default:
+        rc = mnas_onednn_product_create(out, false, false, m, c, k, elem, which == INPUT_ADD);
+    }
     if (rc < 0) return rc;
     const size_t bytes = mnas_onednn_product_scratch_bytes(*out);
     if (bytes > p->product_bytes) p->product_bytes = bytes;
@@ -153,10 +161,10 @@ static share share_of(const pointwise *p, const mnas_call *call, int index) {
     return s;
 }
 
-/* Shares are whole pieces but for the last one's end. */
+/* Shares are whole pieces but for the last one's end. The first has one at least. */
 static size_t share_begin(const pointwise *p, int index) {
     const size_t n_pieces = (p->pixels + p->piece - 1) / p->piece;
-    const size_t first = n_pieces * (size_t)index / (size_t)p->n_shares * p->piece;
+    const size_t n = (size_t)p->n_shares, first = (n_pieces * (size_t)index + n - 1) / n * p->piece;
     return first < p->pixels ? first : p->pixels;
 }
 
@@ -169,7 +177,8 @@ static int multiply(const share *s, product which, size_t n, const void *a, cons
     case FORWARD:
         return mnas_onednn_matmul(false, true, m, k, c, a, b, false, result);
     case WEIGHT:
-        return mnas_onednn_matmul(true, false, k, c, m, a, b, true, result);
+    case WEIGHT_ADD:
+        return mnas_onednn_matmul(true, false, k, c, m, a, b, which == WEIGHT_ADD, result);
     default:
         return mnas_onednn_matmul(false, false, m, c, k, a, b, which == INPUT_ADD, result);
     }
@@ -187,7 +196,8 @@ static const void *input_of(const share *s, size_t first, size_t n) {
     return s->normed;
 }
 
-static int forward_piece(const share *s, size_t first, size_t n) {
+static int forward_piece(const share *s, size_t first, size_t n, bool begins) {
+    (void)begins;
     void *y = mnas_elem_of(s->p->elem, s->call->dst, first * s->p->k);
     const int rc = multiply(s, FORWARD, n, input_of(s, first, n), s->weight, y);
     if (s->call->norm_out && s->call->training) mnas_norm_add_sums(s->call->norm_out, y, n, s->index);
@@ -214,13 +224,14 @@ static int backward_input(const share *s, const void *dy, size_t first, size_t n
     return rc;
 }
 
-static int backward_piece(const share *s, size_t first, size_t n) {
+static int backward_piece(const share *s, size_t first, size_t n, bool begins) {
     const void *dy = gradient_of(s, first, n), *x = input_of(s, first, n);
-    const int rc = multiply(s, WEIGHT, n, dy, x, s->dweight);
+    const int rc = multiply(s, begins ? WEIGHT : WEIGHT_ADD, n, dy, x, s->dweight);
     return rc < 0 || s->p->windows || !s->call->dsrc[0] ? rc : backward_input(s, dy, first, n);
 }
 
-typedef int piece_fn(const share *s, size_t first, size_t n);
+/* begins: it is the share's first. */
+typedef int piece_fn(const share *s, size_t first, size_t n, bool begins);
 
 /* From the last piece to the first where `back`: what was written last is still in a cache. */
 static int run_share(const share *s, piece_fn *fn, bool back) {
@@ -231,7 +242,7 @@ static int run_share(const share *s, piece_fn *fn, bool back) {
     int rc = 0;
     for (size_t i = 0; i < n_pieces && rc == 0; i++) {
         const size_t first = begin + (back ? n_pieces - 1 - i : i) * piece;
-        rc = fn(s, first, end - first < piece ? end - first : piece);
+        rc = fn(s, first, end - first < piece ? end - first : piece, i == 0);
     }
     return rc;
 }
@@ -259,14 +270,19 @@ static int forward(void *state, const mnas_call *call) {
     return rc;
 }
 
+/* Shares without a piece have none. */
 static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
-    const size_t n = p->c * p->k;
-    float *sum = share_of(p, call, 0).dweight;
-    for (int i = 1; i < p->n_shares; i++) mnas_isa_get()->add(sum, share_of(p, call, i).dweight, n, sum);
-    if (p->windows)
-        mnas_patches_restore(&p->patches, sum, call->dparam[0]);
-    else
-        memcpy(call->dparam[0], sum, n * sizeof *sum);
+    const size_t n = p->c * p->k, n_parts = (n + SUM_PART - 1) / SUM_PART;
+    float *sum = share_of(p, call, 0).dweight, *result = p->windows ? sum : call->dparam[0];
+#pragma omp parallel for schedule(static) num_threads(p->n_shares) if (n_parts > 1)
+    for (size_t part = 0; part < n_parts; part++) {
+        const size_t at = part * SUM_PART, length = n - at < SUM_PART ? n - at : SUM_PART;
+        if (result != sum) memcpy(result + at, sum + at, length * sizeof *sum);
+        for (int i = 1; i < p->n_shares; i++)
+            if (share_begin(p, i) < share_begin(p, i + 1))
+                mnas_isa_get()->add(result + at, share_of(p, call, i).dweight + at, length, result + at);
+    }
+    if (p->windows) mnas_patches_restore(&p->patches, sum, call->dparam[0]);
 }
 
 static int backward(void *state, const mnas_call *call) {
@@ -276,7 +292,6 @@ static int backward(void *state, const mnas_call *call) {
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
-        memset(s.dweight, 0, p->c * p->k * sizeof(float));
         if (call->norm_in[0]) mnas_norm_clear(call->norm_in[0], i);
         rc = run_share(&s, backward_piece, true);
     }
