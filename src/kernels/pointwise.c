@@ -18,7 +18,7 @@
 #include "ops/onednn.h"
 #include "ops/op.h"
 
-enum { PIECE_FLOATS = 1 << 16, PIECE_STEP = 64, MIN_PIECE = 256, SUM_PART = 1 << 13 };
+enum { PIECE_FLOATS = 1 << 16, PIECE_STEP = 16, MIN_PIECE = 256, SUM_PART = 1 << 13 };
 
 /* What a pass multiplies: y = x W^T, dx = dy W, dW = dy^T x, or += ; x [n, C], y [n, K], W [K, C]. */
 typedef enum { FORWARD, INPUT, INPUT_ADD, WEIGHT, WEIGHT_ADD, N_PRODUCTS } product;
@@ -41,11 +41,15 @@ static bool supports(const mnas_node *node, const mnas_shape *in) {
 
 /* ---- creation ---- */
 
+static size_t divide_up(size_t a, size_t b) {
+    return (a + b - 1) / b;
+}
+
+/* As many equal pieces in a share as are not too small: shares of one size, but for a few pixels. */
 static size_t piece_of(const pointwise *p) {
-    const size_t wanted = PIECE_FLOATS / (p->c + p->k) / PIECE_STEP * PIECE_STEP;
-    const size_t share = (p->pixels / (size_t)p->n_shares + PIECE_STEP - 1) / PIECE_STEP * PIECE_STEP;
-    const size_t piece = wanted < MIN_PIECE ? MIN_PIECE : wanted;
-    return piece < share ? piece : share;
+    const size_t fit = PIECE_FLOATS / (p->c + p->k), wanted = fit < MIN_PIECE ? MIN_PIECE : fit;
+    const size_t share = divide_up(p->pixels, (size_t)p->n_shares), n = share / wanted;
+    return divide_up(divide_up(share, n ? n : 1), PIECE_STEP) * PIECE_STEP;
 }
 
 static int create_product(pointwise *p, int last, product which, size_t n) {
@@ -92,7 +96,7 @@ static void destroy(void *state) {
 /* Scratch: the weights as the products want them, where that is not as they are; then of each share the normed piece, the gradient piece, the weight gradient and what
  * the products want; each part on a cache line of its own. */
 static size_t align_up(size_t bytes) {
-    return (bytes + 63) / 64 * 64;
+    return divide_up(bytes, 64) * 64;
 }
 static size_t arranged_bytes(const pointwise *p) {
     return p->windows ? align_up(p->c * p->k * sizeof(float)) : 0;
@@ -163,8 +167,8 @@ static share share_of(const pointwise *p, const mnas_call *call, int index) {
 
 /* Shares are whole pieces but for the last one's end. The first has one at least. */
 static size_t share_begin(const pointwise *p, int index) {
-    const size_t n_pieces = (p->pixels + p->piece - 1) / p->piece;
-    const size_t n = (size_t)p->n_shares, first = (n_pieces * (size_t)index + n - 1) / n * p->piece;
+    const size_t n_pieces = divide_up(p->pixels, p->piece);
+    const size_t first = divide_up(n_pieces * (size_t)index, (size_t)p->n_shares) * p->piece;
     return first < p->pixels ? first : p->pixels;
 }
 
@@ -238,7 +242,7 @@ static int run_share(const share *s, piece_fn *fn, bool back) {
     if (s->p->windows) memset(s->normed, 0, input_bytes(s->p));
     const size_t begin = share_begin(s->p, s->index), end = share_begin(s->p, s->index + 1),
                  piece = s->p->piece;
-    const size_t n_pieces = (end - begin + piece - 1) / piece;
+    const size_t n_pieces = divide_up(end - begin, piece);
     int rc = 0;
     for (size_t i = 0; i < n_pieces && rc == 0; i++) {
         const size_t first = begin + (back ? n_pieces - 1 - i : i) * piece;
@@ -272,7 +276,7 @@ static int forward(void *state, const mnas_call *call) {
 
 /* Shares without a piece have none. */
 static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
-    const size_t n = p->c * p->k, n_parts = (n + SUM_PART - 1) / SUM_PART;
+    const size_t n = p->c * p->k, n_parts = divide_up(n, SUM_PART);
     float *sum = share_of(p, call, 0).dweight, *result = p->windows ? sum : call->dparam[0];
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) if (n_parts > 1)
     for (size_t part = 0; part < n_parts; part++) {
