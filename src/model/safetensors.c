@@ -144,6 +144,10 @@ static int read_header(mnas_safetensors *file, const uint8_t *bytes, size_t n) {
     json_error_t error;
     if (n < sizeof length)
         return bad("%zu bytes are no safetensors file: the header's length alone takes 8", n);
+    if (memcmp(bytes, "PK\3\4", 4) == 0)
+        return bad(
+            "this is a PyTorch file (a zip archive), not safetensors; docs/weights.md has the lines that "
+            "convert it");
     memcpy(&length, bytes, sizeof length);
     if (length < 2 || length > MNAS_SAFETENSORS_MAX_HEADER)
         return bad("the header's length is %llu bytes; allowed: 2 to %d: no safetensors file?",

@@ -253,6 +253,9 @@ static void test_files_that_cannot_be_read_or_written(void **state) {
     assert_int_equal(mnas_weights_load(weights, graph, PATH), MNAS_ERR_FORMAT);
     assert_non_null(
         strstr(mnas_error_message(), "test_weights.safetensors: 5 bytes are no safetensors file"));
+    assert_int_equal(mnas_file_write_atomic(PATH, "PK\3\4 and more", 13), 0);
+    assert_int_equal(mnas_weights_load(weights, graph, PATH), MNAS_ERR_FORMAT);
+    assert_non_null(strstr(mnas_error_message(), "test_weights.safetensors: this is a PyTorch file"));
     assert_int_equal(mnas_weights_save(weights, graph, PATH, NULL), 0);
     assert_int_equal(mnas_weights_load(weights, graph, PATH), 0);
     const char *const broken[] = {"arch", "\xff\xfe", NULL};
