@@ -21,6 +21,7 @@
 #include "data/checksum.h"
 #include "data/common.h"
 #include "data/resize.h"
+#include "data/some_opts.h"
 
 enum { FORMAT_VERSION = 2, HEADER_BYTES = 4096, CHUNK_BYTES = 1 << 20, ALIGN = 64, MAX_CLASSES = 65535 };
 static const char MAGIC[8] = "MNASIMG";
@@ -62,25 +63,12 @@ static cache_layout layout_of(const cache_header *h, const cache_tail *t) {
 
 /* ---- key and path ---- */
 
-/* Options that choose the split leave the images alone, unless the plug-in orders its images by them; `path` is in the key
- * through the files it names. */
-static bool shapes_images(const mnas_dataset_class *cls, const mnas_opt *opt) {
-    static const char *const others[] = {"path", "decode", "threads", "interleave", "buffer"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(opt->name, others[i]) == 0) return false;
-    return cls->splits || (strcmp(opt->name, "val") != 0 && strcmp(opt->name, "val-seed") != 0);
-}
-
+/* `path` is in the key through the files it names; options that choose the split leave the images alone, unless the plug-in orders its
+ * images by them; others say when and how images are decoded, not to what. */
 static void key_options(mnas_str *text, const mnas_dataset_class *cls, const void *opts) {
-    mnas_opt table[32] = {MNAS_OPT_END};
-    size_t n = 0;
-    for (const mnas_opt *o = cls->plugin.opts; o && o->name; o++)
-        if (shapes_images(cls, o)) {
-            assert(n + 1 < sizeof table / sizeof table[0]);
-            table[n++] = *o;
-            table[n] = (mnas_opt)MNAS_OPT_END;
-        }
-    mnas_opts_print(table, opts, text);
+    static const char *const files[] = {"path", "decode", "threads", "interleave", "buffer", NULL},
+                             *const arrays[] = {"path", "val", "val-seed", NULL};
+    mnas_some_opts_print(cls->plugin.opts, opts, cls->splits ? files : arrays, text);
 }
 
 static void key_file(mnas_str *text, const char *path) {

@@ -16,6 +16,7 @@
 #include "data/common.h"
 #include "data/examples_index.h"
 #include "data/image_set.h"
+#include "data/some_opts.h"
 
 #define X(name) extern const mnas_dataset_class mnas_dataset_class_##name;
 #include "data/datasets.def"
@@ -32,9 +33,11 @@ const mnas_plugin *const *mnas_dataset_plugins(size_t *n) {
     return plugins;
 }
 
+/* Without `threads`: what is the same for any number of them is the same dataset. */
 static int canonical_spec(char *out, size_t n, const mnas_plugin *plugin, const void *opts) {
+    static const char *const without[] = {"threads", NULL};
     mnas_str text = {0};
-    mnas_opts_print(plugin->opts, opts, &text);
+    mnas_some_opts_print(plugin->opts, opts, without, &text);
     const char *pairs = text.data ? text.data : "";
     int rc = mnas_str_ok(&text)
                  ? mnas_str_format(out, n, "%s%s%s", plugin->name, *pairs ? ":" : "", pairs)

@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "data/checksum.h"
+#include "data/some_opts.h"
 
 enum { FORMAT_VERSION = 1, ALIGN = 64, MAX_CLASSES = 65535 };
 static const char MAGIC[8] = "MNASIDX";
@@ -62,29 +63,14 @@ static index_layout layout_of(const index_header *h) {
 
 /* ---- key and path ---- */
 
-/* Options that leave the listing alone. */
-static bool chooses_images(const mnas_opt *opt) {
-    static const char *const others[] = {"size",    "fit",        "channels", "decode",
-                                         "threads", "interleave", "buffer"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strcmp(opt->name, others[i]) == 0) return false;
-    return true;
-}
-
-/* Paths in options may be relative: the working folder is part of the key. */
+/* Of the options those that choose images. Their paths may be relative: the working folder is part of the key. */
 static int compute_key(uint64_t *key, const mnas_plugin *plugin, const void *opts) {
-    mnas_opt table[32] = {MNAS_OPT_END};
+    static const char *const others[] = {"size",    "fit",        "channels", "decode",
+                                         "threads", "interleave", "buffer",   NULL};
     mnas_str text = {0};
     char here[4096];
-    size_t n = 0;
-    for (const mnas_opt *o = plugin->opts; o && o->name; o++)
-        if (chooses_images(o)) {
-            assert(n + 1 < sizeof table / sizeof table[0]);
-            table[n++] = *o;
-            table[n] = (mnas_opt)MNAS_OPT_END;
-        }
     mnas_str_appendf(&text, "%d %s %s ", FORMAT_VERSION, plugin->name, getcwd(here, sizeof here) ? here : "");
-    mnas_opts_print(table, opts, &text);
+    mnas_some_opts_print(plugin->opts, opts, others, &text);
     int rc = mnas_str_ok(&text)
                  ? 0
                  : mnas_error_set(MNAS_ERR_MEMORY, "no memory for the index key of %s", plugin->name);

@@ -378,6 +378,20 @@ static void damaged_indexes_are_made_anew(void **state) {
     free(good);
 }
 
+/* It is the same dataset for any number of threads, and the checkpoint of a training says which dataset it saw. */
+static void threads_are_no_part_of_the_spec(void **state) {
+    (void)state;
+    fresh();
+    mnas_dataset *d = fix_open(spec("decode=each,threads=3"), 0);
+    assert_null(strstr(d->info.spec, "threads"));
+    assert_non_null(strstr(d->info.spec, "decode=each"));
+    mnas_loader_options o = {.batch = 4, AS_BYTES};
+    mnas_loader *l = create(d, MNAS_SPLIT_VAL, &o);
+    assert_int_equal(mnas_loader_n_threads(l), 3);
+    mnas_loader_destroy(l);
+    mnas_dataset_close(d);
+}
+
 static void large_sets_stay_in_their_files(void **state) {
     (void)state;
     mnas_image_options o = {.channels = 3};
@@ -481,6 +495,7 @@ int main(void) {
         cmocka_unit_test(nothing_that_decodes_is_an_error),
         cmocka_unit_test(the_index_notices_changes),
         cmocka_unit_test(damaged_indexes_are_made_anew),
+        cmocka_unit_test(threads_are_no_part_of_the_spec),
         cmocka_unit_test(large_sets_stay_in_their_files),
         cmocka_unit_test(lists_of_every_kind),
         cmocka_unit_test(wrong_lists_are_refused),
