@@ -74,7 +74,8 @@ static int open_trainer(run *r) {
     r->n_steps = last_step(r, r->n_epochs);
     int rc = mnas_trainer_open(&r->trainer, r->model, &r->recipe, steps_per_epoch, r->options->seed,
                                MNAS_ENGINE_FAST);
-    if (rc == 0 && r->options->init && !resumes(r)) rc = mnas_trainer_load(&r->trainer, r->options->init, r->options->classes != 0);
+    if (rc == 0 && r->options->init && !resumes(r))
+        rc = mnas_trainer_load(&r->trainer, r->options->init, r->options->classes != 0);
     return rc;
 }
 
