@@ -20,6 +20,7 @@ static const char kind[] = "mnas training, 1"; /* the number changes with the me
 #define NUMBER(name, field)                                                                                  \
     { name, MNAS_OPT_FLOAT, offsetof(mnas_progress, field), NULL, 0, 0, NULL, NULL, NULL }
 static const mnas_opt progress_table[] = {COUNT("step", step, INT32_MAX),
+                                          COUNT("passes-done", passes_done, INT32_MAX),
                                           COUNT("loader-step", loader_step, LARGEST),
                                           COUNT("averaged", n_averaged, LARGEST),
                                           COUNT("epochs-done", epochs_done, INT32_MAX),

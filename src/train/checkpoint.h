@@ -14,8 +14,9 @@
 /* What of a training is neither weights nor a function of the step. Sums since the epoch's first step and since the last entry of
  * the metrics; times of all processes that worked on it; best_* and val_*: NaN before the first evaluation. */
 typedef struct mnas_progress {
-    int64_t step, loader_step, n_averaged; /* done; of the training loader; of the average */
-    int64_t epochs_done, evaluated_step;   /* evaluated; and when the last was */
+    int64_t step, passes_done;           /* done; of the step under way */
+    int64_t loader_step, n_averaged;     /* of the training loader; of the average */
+    int64_t epochs_done, evaluated_step; /* evaluated; and when the last was */
     int64_t epoch_steps, epoch_top1, entry_steps, entry_top1;
     double epoch_loss, entry_loss, entry_s; /* sums of steps' losses */
     double train_loss;                      /* mean of the last whole epoch */
@@ -28,7 +29,7 @@ typedef struct mnas_progress {
 
 mnas_progress mnas_progress_begin(void); /* nothing done */
 
-enum { MNAS_CHECKPOINT_SLABS = 4, MNAS_CHECKPOINT_FACTS = 8 };
+enum { MNAS_CHECKPOINT_SLABS = 5, MNAS_CHECKPOINT_FACTS = 8 };
 
 typedef struct mnas_checkpoint {
     const mnas_graph *graph;

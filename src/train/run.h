@@ -18,9 +18,9 @@ typedef struct mnas_run {
     mnas_trainer trainer;
     int64_t n_images; /* an epoch */
     int n_epochs, n_steps;
-    mnas_progress at; /* its step, loader_step and n_averaged are those of the last checkpoint */
+    mnas_progress at; /* step, passes_done, loader_step and n_averaged in it: of the last checkpoint */
     mnas_checkpoint checkpoint;
-    int lock_fd; /* of its file; -1: none */
+    int lock_fd;           /* of its file; -1: none */
     double kept_s;         /* when that was last written */
     bool keeping_failed;   /* and told */
     mnas_metrics *metrics; /* NULL: none */
@@ -44,8 +44,8 @@ int mnas_run_save(const mnas_run *run, const char *path, double accuracy);
 /* ---- run_tell.c ---- */
 
 int mnas_run_open_metrics(mnas_run *run); /* after the checkpoint */
-/* After a step. lr: of that step. */
-int mnas_run_tell_step(mnas_run *run, int epoch, double lr);
+/* After a pass. lr: of its step. */
+int mnas_run_tell_pass(mnas_run *run, int epoch, double lr);
 /* After an epoch's evaluation. */
 int mnas_run_tell_epoch(mnas_run *run, int epoch, double lr, const mnas_eval_result *val);
 

@@ -96,13 +96,16 @@ static void add_slabs(mnas_run *r) {
     if (t->ema.average) add_slab(&r->checkpoint, "", ".trained", t->weights, false);
     add_slab(&r->checkpoint, "", ".momentum", slots.momentum, true);
     add_slab(&r->checkpoint, "", ".mean_square", slots.mean_square, true);
+    add_slab(&r->checkpoint, "", ".sum", t->sum, true);
 }
 
 /* ---- taking it up ---- */
 
 /* Hostile numbers must not lead to steps that the training does not have. */
 static int check_progress(const mnas_run *r, const mnas_progress *p) {
-    if (p->step <= r->n_steps && p->epochs_done <= r->n_epochs && p->evaluated_step <= p->step) return 0;
+    if (p->step <= r->n_steps && p->epochs_done <= r->n_epochs && p->evaluated_step <= p->step &&
+        p->passes_done < r->trainer.n_passes)
+        return 0;
     return mnas_error_set(
         MNAS_ERR_FORMAT, "%s: step %lld and %lld epochs; allowed: at most the %d and %d of the training",
         r->options->checkpoint, (long long)p->step, (long long)p->epochs_done, r->n_steps, r->n_epochs);
@@ -120,6 +123,7 @@ static int take_up(mnas_run *r) {
     if (rc < 0) return rc;
     r->at = *p;
     r->trainer.step = (int)p->step;
+    r->trainer.passes_done = (int)p->passes_done;
     r->trainer.ema.n_updates = p->n_averaged;
     mnas_log_info("%s: going on at step %d of %d", path, r->trainer.step, r->n_steps);
     return 0;
@@ -150,6 +154,7 @@ int mnas_run_keep(mnas_run *run) {
     if (!run->options->checkpoint) return 0;
     mnas_progress *at = &run->at;
     at->step = run->trainer.step;
+    at->passes_done = run->trainer.passes_done;
     at->loader_step = mnas_loader_step(run->train);
     at->n_averaged = run->trainer.ema.n_updates;
     at->elapsed_s = mnas_clock_now_s() - run->begun_s;

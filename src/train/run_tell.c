@@ -25,9 +25,17 @@ static double rate(double n, double seconds) {
     return seconds > 0 ? n / seconds : NAN;
 }
 
+/* Images of training so far. */
+static double images_seen(const mnas_run *r) {
+    return (double)r->trainer.step * (double)r->recipe.batch +
+           (double)r->trainer.passes_done * r->trainer.group;
+}
+
 static void show(mnas_run *r, int epoch, double lr, double val_accuracy) {
     if (!r->options->progress) return;
-    const double n = r->at.epoch_steps > 0 ? (double)r->at.epoch_steps : 1, batch = (double)r->recipe.batch;
+    const double share = (double)r->trainer.passes_done / r->trainer.n_passes,
+                 batch = (double)r->recipe.batch;
+    const double n = fmax((double)r->at.epoch_steps + share, 1e-9);
     const mnas_epoch e = {.epoch = epoch,
                           .n_epochs = r->n_epochs,
                           .step = r->trainer.step,
@@ -36,7 +44,7 @@ static void show(mnas_run *r, int epoch, double lr, double val_accuracy) {
                           .train_accuracy_frac = (double)r->at.epoch_top1 / (n * batch),
                           .val_accuracy_frac = val_accuracy,
                           .lr = lr,
-                          .images_per_s = rate(r->trainer.step * batch, r->at.train_s),
+                          .images_per_s = rate(images_seen(r), r->at.train_s),
                           .elapsed_s = elapsed_s(r)};
     r->options->progress(r->options->user, &e);
     r->shown_s = mnas_clock_now_s();
@@ -58,9 +66,10 @@ static int add_entry(mnas_run *r, int epoch, double lr) {
     return r->metrics ? mnas_metrics_add(r->metrics, &entry) : 0;
 }
 
-int mnas_run_tell_step(mnas_run *run, int epoch, double lr) {
+int mnas_run_tell_pass(mnas_run *run, int epoch, double lr) {
     if (mnas_clock_now_s() - run->shown_s >= live_interval_s) show(run, epoch, lr, NAN);
-    return run->trainer.step % run->metrics_steps == 0 ? add_entry(run, epoch, lr) : 0;
+    const bool due = run->trainer.passes_done == 0 && run->trainer.step % run->metrics_steps == 0;
+    return due ? add_entry(run, epoch, lr) : 0;
 }
 
 int mnas_run_tell_epoch(mnas_run *run, int epoch, double lr, const mnas_eval_result *val) {
@@ -71,7 +80,7 @@ int mnas_run_tell_epoch(mnas_run *run, int epoch, double lr, const mnas_eval_res
                                       .loss = run->at.epoch_loss / n,
                                       .accuracy_frac = (double)run->at.epoch_top1 / (n * batch),
                                       .lr = lr,
-                                      .images_per_s = rate(run->trainer.step * batch, run->at.train_s),
+                                      .images_per_s = rate(images_seen(run), run->at.train_s),
                                       .elapsed_s = elapsed_s(run),
                                       .val = val};
     show(run, epoch, lr, val->top1_frac);

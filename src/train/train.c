@@ -88,29 +88,27 @@ static int stop(run *r) {
                           r->n_steps);
 }
 
-static int run_step(run *r, int epoch) {
+/* One pass, the whole of a step or a part of one: so that neither Ctrl-C nor a checkpoint waits for a large batch. */
+static int run_pass(run *r, int epoch) {
     if (r->options->cancel && *r->options->cancel) return stop(r);
     const double before_s = mnas_clock_now_s(), lr = mnas_trainer_lr(&r->trainer);
     mnas_progress *at = &r->at;
-    double loss_sum = 0;
-    for (int i = 0; i < r->trainer.n_passes; i++) {
-        mnas_batch batch;
-        mnas_loss loss;
-        int rc = mnas_loader_next(r->train, &batch);
-        if (rc == 0) rc = mnas_trainer_pass(&r->trainer, batch.images, batch.labels, &loss);
-        if (rc < 0) return rc;
-        loss_sum += loss.loss;
-        at->epoch_top1 += loss.n_top1;
-        at->entry_top1 += loss.n_top1;
-    }
-    at->epoch_loss += loss_sum / r->trainer.n_passes;
-    at->entry_loss += loss_sum / r->trainer.n_passes;
-    at->epoch_steps++;
-    at->entry_steps++;
-    const double step_s = mnas_clock_now_s() - before_s;
-    at->train_s += step_s;
-    at->entry_s += step_s;
-    int rc = mnas_run_tell_step(r, epoch, lr);
+    mnas_batch batch;
+    mnas_loss loss;
+    int rc = mnas_loader_next(r->train, &batch);
+    if (rc == 0) rc = mnas_trainer_pass(&r->trainer, batch.images, batch.labels, &loss);
+    if (rc < 0) return rc;
+    const bool whole = r->trainer.passes_done == 0;
+    const double pass_s = mnas_clock_now_s() - before_s;
+    at->epoch_loss += loss.loss / r->trainer.n_passes;
+    at->entry_loss += loss.loss / r->trainer.n_passes;
+    at->epoch_top1 += loss.n_top1;
+    at->entry_top1 += loss.n_top1;
+    at->epoch_steps += whole;
+    at->entry_steps += whole;
+    at->train_s += pass_s;
+    at->entry_s += pass_s;
+    rc = mnas_run_tell_pass(r, epoch, lr);
     if (rc == 0) mnas_run_keep_when_due(r);
     return rc;
 }
@@ -165,7 +163,7 @@ static int end_epoch(run *r, int epoch) {
     return rc;
 }
 
-/* From wherever a checkpoint has left it: within an epoch, before its evaluation, or behind that. */
+/* From wherever a checkpoint has left it: within a step, within an epoch, before its evaluation, or behind that. */
 static int run_epochs(run *r) {
     r->begun_s = mnas_clock_now_s() - r->at.elapsed_s;
     r->kept_s = mnas_clock_now_s();
@@ -173,7 +171,7 @@ static int run_epochs(run *r) {
     if (r->at.epochs_done == r->n_epochs) return 0;
     for (int epoch = (int)r->at.epochs_done + 1; epoch <= r->n_epochs; epoch++) {
         int rc = 0;
-        for (int last = last_step(r, epoch); r->trainer.step < last && rc == 0;) rc = run_step(r, epoch);
+        for (int last = last_step(r, epoch); r->trainer.step < last && rc == 0;) rc = run_pass(r, epoch);
         if (rc == 0) rc = end_epoch(r, epoch);
         if (rc < 0) return rc;
     }

@@ -185,7 +185,7 @@ def weights():
         yield f"raw{i}", raw
 
 
-PROGRESS = ("step=12,loader-step=48,averaged=12,epochs-done=1,evaluated-step=10,epoch-steps=2,epoch-top1=5,epoch-loss=2.5,"
+PROGRESS = ("step=12,passes-done=1,loader-step=48,averaged=12,epochs-done=1,evaluated-step=10,epoch-steps=2,epoch-top1=5,epoch-loss=2.5,"
             "entry-steps=1,entry-top1=2,entry-loss=1.25,entry-s=0.5,train-loss=2,val-n=7,val-top1=0.5,val-top5=1,val-loss=1,"
             "val-balanced=0.5,best-epoch=1,best-accuracy=0.5,train-s=3,eval-s=1,elapsed-s=4.5")
 
