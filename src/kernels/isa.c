@@ -8,7 +8,9 @@
 
 static _Atomic(const mnas_isa *) chosen;
 
-size_t mnas_isa_list(const mnas_isa *list[3]) {
+/* The sets with vectors, and the one for bf16, by what the CPU says of itself; other targets than x86-64 leave no choice. */
+#if defined(__x86_64__)
+static size_t list_vectors(const mnas_isa **list) {
     size_t n = 0;
     __builtin_cpu_init();
     const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -18,9 +20,34 @@ size_t mnas_isa_list(const mnas_isa *list[3]) {
     list[n++] = &mnas_isa_sse2;
     return n;
 }
+static const mnas_isa *bf16_beside(const mnas_isa *isa) {
+    __builtin_cpu_init();
+    return isa == &mnas_isa_avx512 && __builtin_cpu_supports("avx512bf16") ? &mnas_isa_avx512_bf16 : NULL;
+}
+#else
+static size_t list_vectors(const mnas_isa **list) {
+#if defined(__aarch64__)
+    *list = &mnas_isa_neon;
+    return 1;
+#else
+    (void)list;
+    return 0;
+#endif
+}
+static const mnas_isa *bf16_beside(const mnas_isa *isa) {
+    (void)isa;
+    return NULL;
+}
+#endif
+
+size_t mnas_isa_list(const mnas_isa *list[MNAS_ISA_MAX_SETS]) {
+    const size_t n = list_vectors(list);
+    list[n] = &mnas_isa_portable;
+    return n + 1;
+}
 
 static const mnas_isa *choose(void) {
-    const mnas_isa *list[3];
+    const mnas_isa *list[MNAS_ISA_MAX_SETS];
     const size_t n = mnas_isa_list(list);
     const char *wish = getenv("MNAS_ISA");
     for (size_t i = 0; wish && i < n; i++)
@@ -38,9 +65,7 @@ const mnas_isa *mnas_isa_get(void) {
 
 const mnas_isa *mnas_isa_of(mnas_elem elem) {
     const mnas_isa *isa = mnas_isa_get();
-    if (elem == MNAS_ELEM_F32) return isa;
-    __builtin_cpu_init();
-    return isa == &mnas_isa_avx512 && __builtin_cpu_supports("avx512bf16") ? &mnas_isa_avx512_bf16 : NULL;
+    return elem == MNAS_ELEM_F32 ? isa : bf16_beside(isa);
 }
 
 void mnas_isa_force(const mnas_isa *isa) {

@@ -1,9 +1,9 @@
 /* isa.h - the leaf loops of all kernels, compiled once for each instruction set, and which of them this CPU gets.
  *
- * The loops stand in leaf_*.h; isa_avx512.c, isa_avx2.c and isa_sse2.c include them with another vector width
- * and fill one record each. A leaf is single-threaded: kernels (dwconv.c, bn.c, ...) cut the work and run
- * leaves in parallel regions. Choosing by a table rather than by ifuncs keeps sanitizer builds working, and
- * lets tests run every set the CPU has.
+ * The loops stand in leaf_*.h; isa_avx512.c, isa_avx2.c, isa_base.c (SSE2 or NEON) and isa_portable.c (plain C) include
+ * them with another vector width and fill one record each. A leaf is single-threaded: kernels (dwconv.c, bn.c, ...) cut
+ * the work and run leaves in parallel regions. Choosing by a table rather than by ifuncs keeps sanitizer builds working,
+ * and lets tests run every set the CPU has.
  */
 #ifndef MNAS_KERNELS_ISA_H
 #define MNAS_KERNELS_ISA_H
@@ -13,7 +13,7 @@
 
 #include "model/kernel.h"
 
-enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16 };
+enum { MNAS_DW_MAX_KERNEL = 7, MNAS_ISA_MAX_LANES = 16, MNAS_ISA_MAX_SETS = 4 };
 
 /* Depthwise leaves work on one block of `width` channels (mnas_isa_width), c the first of them. What they read several
  * times stands in a plane: [n, rows, cols, width], dense, zeros where the padding is, so that every tap of every
@@ -160,14 +160,16 @@ typedef struct mnas_isa {
                     float *y);
 } mnas_isa;
 
-extern const mnas_isa mnas_isa_avx512, mnas_isa_avx2, mnas_isa_sse2, mnas_isa_avx512_bf16;
+extern const mnas_isa mnas_isa_avx512, mnas_isa_avx2, mnas_isa_sse2, mnas_isa_avx512_bf16; /* x86-64 */
+extern const mnas_isa mnas_isa_neon;                                                       /* aarch64 */
+extern const mnas_isa mnas_isa_portable;
 
-/* The best one for this CPU; MNAS_ISA=avx512|avx2|sse2 in the environment asks for a lesser one. */
+/* The best one for this CPU; MNAS_ISA=NAME in the environment asks for a lesser one. */
 const mnas_isa *mnas_isa_get(void);
 /* For tensors of these elements; bf16: NULL where the CPU has no arithmetic for it, or MNAS_ISA asks for a lesser set. */
 const mnas_isa *mnas_isa_of(mnas_elem elem);
-/* Those for f32 that this CPU can run, best first; returns their number (at most 3). */
-size_t mnas_isa_list(const mnas_isa *list[3]);
+/* Those for f32 that this CPU can run, best first; the last is portable; returns their number. */
+size_t mnas_isa_list(const mnas_isa *list[MNAS_ISA_MAX_SETS]);
 /* For tests: use this one from now on; NULL: choose again. */
 void mnas_isa_force(const mnas_isa *isa);
 

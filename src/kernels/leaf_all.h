@@ -37,7 +37,7 @@ typedef float elem;
 #endif
 
 /* Stores that leave the cache alone, for aligned addresses; store_fence() before anyone else reads. */
-#if defined(__x86_64__)
+#if defined(__x86_64__) && MNAS_LEAF_LANES > 1
 LEAF_INLINE void store_past_cache(float *p, vec x) {
 #if MNAS_LEAF_LANES == 16
     _mm512_stream_ps(p, x);
@@ -82,12 +82,14 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
 #include "kernels/leaf_gate.h"
 #undef WIDTH
 #endif
+#if MNAS_LEAF_LANES >= 4
 #define WIDTH 4
 #include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
 #include "kernels/leaf_dw.h"
 #include "kernels/leaf_gate.h"
 #undef WIDTH
+#endif
 #define WIDTH 1
 #include "kernels/leaf_vec.h"
 #include "kernels/leaf_act.h"
@@ -111,8 +113,10 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
     width == 16 ? fn##_16(arg) : width == 8 ? fn##_8(arg) : width == 4 ? fn##_4(arg) : fn##_1(arg)
 #elif MNAS_LEAF_LANES >= 8
 #define DW_DISPATCH(fn, arg) width == 8 ? fn##_8(arg) : width == 4 ? fn##_4(arg) : fn##_1(arg)
-#else
+#elif MNAS_LEAF_LANES >= 4
 #define DW_DISPATCH(fn, arg) width == 4 ? fn##_4(arg) : fn##_1(arg)
+#else
+#define DW_DISPATCH(fn, arg) (void)width, fn##_1(arg)
 #endif
 
 static void dw_fill(const mnas_dw_fill *fill, size_t width) {

@@ -317,7 +317,7 @@ static const char *label(const char *op, const shape_case *c, const around *a, c
 }
 
 static void check_case(const char *op_name, const shape_case *c, const around *a) {
-    const mnas_isa *list[3];
+    const mnas_isa *list[MNAS_ISA_MAX_SETS];
     const size_t n_isas = mnas_isa_list(list);
     for (int threads = 1; threads <= max_threads; threads++)
         for (size_t i = 0; i < n_isas; i++) {

@@ -87,7 +87,7 @@ static void check_model(uint64_t seed) {
     mnas_graph *graph = built(&model);
     float *images = draw_images(graph);
     result wanted = step(graph, images, MNAS_ENGINE_REFERENCE);
-    const mnas_isa *list[3];
+    const mnas_isa *list[MNAS_ISA_MAX_SETS];
     const size_t n = mnas_isa_list(list);
     for (int threads = 1; threads <= max_threads; threads++) {
         omp_set_num_threads(threads);
