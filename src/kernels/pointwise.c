@@ -9,6 +9,7 @@
  * Of bf16 tensors the products are bf16, too, the weights rounded for the purpose, and their gradient is float.
  */
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -251,6 +252,25 @@ static int run_share(const share *s, piece_fn *fn, bool back) {
     return rc;
 }
 
+/* What went wrong in a share first. An error's message is its thread's own, and the caller's thread may be another. */
+typedef struct failure {
+    int rc;
+    char message[512];
+} failure;
+
+static void keep_failure(failure *f, int rc) {
+    if (rc == 0) return;
+#pragma omp critical(mnas_pointwise_failure)
+    if (f->rc == 0) {
+        f->rc = rc;
+        snprintf(f->message, sizeof f->message, "%s", mnas_error_message());
+    }
+}
+
+static int report_failure(const failure *f) {
+    return f->rc == 0 ? 0 : mnas_error_set(f->rc, "%s", f->message);
+}
+
 static void arrange_weights(const pointwise *p, const mnas_call *call) {
     const float *weight = call->param[0];
     if (p->windows) {
@@ -263,15 +283,15 @@ static void arrange_weights(const pointwise *p, const mnas_call *call) {
 
 static int forward(void *state, const mnas_call *call) {
     const pointwise *p = state;
-    int rc = 0;
+    failure f = {0};
     arrange_weights(p, call);
-#pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
+#pragma omp parallel for schedule(static) num_threads(p->n_shares)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
         if (call->norm_out && call->training) mnas_norm_clear(call->norm_out, i);
-        rc = run_share(&s, forward_piece, false);
+        keep_failure(&f, run_share(&s, forward_piece, false));
     }
-    return rc;
+    return report_failure(&f);
 }
 
 /* Shares without a piece have none. */
@@ -291,16 +311,16 @@ static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
 
 static int backward(void *state, const mnas_call *call) {
     const pointwise *p = state;
-    int rc = 0;
+    failure f = {0};
     arrange_weights(p, call);
-#pragma omp parallel for schedule(static) num_threads(p->n_shares) reduction(min : rc)
+#pragma omp parallel for schedule(static) num_threads(p->n_shares)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
         if (call->norm_in[0]) mnas_norm_clear(call->norm_in[0], i);
-        rc = run_share(&s, backward_piece, true);
+        keep_failure(&f, run_share(&s, backward_piece, true));
     }
-    add_weight_gradients(p, call);
-    return rc;
+    if (f.rc == 0) add_weight_gradients(p, call);
+    return report_failure(&f);
 }
 
 const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward,
