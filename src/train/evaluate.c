@@ -104,6 +104,8 @@ int mnas_evaluate(mnas_eval_result *out, const mnas_eval_images *images, mnas_en
     out->loss /= n;
     out->balanced_frac = balanced_accuracy(counts, classes);
     free(counts);
+    if (rc == 0 && out->n == 0)
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "none of the images to evaluate on decodes");
     return rc;
 }
 

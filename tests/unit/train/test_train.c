@@ -59,8 +59,7 @@ static void small_model(mnas_model *model) {
 
 static int eval(mnas_eval_result *out, const mnas_model *model, const char *weights, const char *split,
                 int threads) {
-    const mnas_eval_options options = {
-        .weights = weights, .data = DATA, .split = split, .threads = threads};
+    const mnas_eval_options options = {.weights = weights, .data = DATA, .split = split, .threads = threads};
     return mnas_eval(out, model, &options);
 }
 
@@ -200,6 +199,36 @@ static void divergence_is_an_error(void **state) {
     assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_NAN);
 }
 
+#define PHOTOS MNAS_TEST_TMP "/train_photos"
+
+static void write_photo(const char *folder, const char *bytes, size_t n) {
+    char path[1200];
+    assert_int_equal(mnas_file_mkdirs(folder), 0);
+    snprintf(path, sizeof path, "%s/0.png", folder);
+    assert_int_equal(mnas_file_write_atomic(path, bytes, n), 0);
+}
+
+static void an_evaluation_without_images_says_so(void **state) {
+    (void)state;
+    history l = {0};
+    mnas_model model;
+    mnas_train_result result;
+    mnas_train_options options = options_for(&l, NULL);
+    char *photo;
+    size_t n;
+    assert_int_equal(mnas_file_read(MNAS_SOURCE_DIR "/tests/unit/data/images/rgb.png", 1 << 20, &photo, &n),
+                     0);
+    write_photo(PHOTOS "/train/a", photo, n);
+    write_photo(PHOTOS "/train/b", photo, n);
+    write_photo(PHOTOS "/val/a", photo, 20);
+    free(photo);
+    small_model(&model);
+    options.data = "imagefolder:path=" PHOTOS ",size=8,test=0,decode=each";
+    options.batch = 2;
+    assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_FORMAT);
+    assert_non_null(strstr(mnas_error_message(), "none of the images"));
+}
+
 static void wrong_arguments_are_named(void **state) {
     (void)state;
     history l = {0};
@@ -224,7 +253,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trains_saves_and_evaluates), cmocka_unit_test(same_seed_same_file),
         cmocka_unit_test(few_images_and_fractions),   cmocka_unit_test(cancel_is_heard),
-        cmocka_unit_test(divergence_is_an_error),     cmocka_unit_test(wrong_arguments_are_named),
+        cmocka_unit_test(divergence_is_an_error),     cmocka_unit_test(an_evaluation_without_images_says_so),
+        cmocka_unit_test(wrong_arguments_are_named),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
