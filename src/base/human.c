@@ -77,3 +77,7 @@ void mnas_human_percent(double frac, char buf[MNAS_HUMAN_BYTES]) {
     }
     snprintf(buf, MNAS_HUMAN_BYTES, "%.2f %%", 100 * frac);
 }
+
+void mnas_human_reward(double reward, char buf[MNAS_HUMAN_BYTES]) {
+    snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
+}

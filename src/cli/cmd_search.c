@@ -70,14 +70,9 @@ static const mnas_opt options[] = {
 
 /* ---- progress ---- */
 
-/* Until the reward is calibrated trials have none. */
-static void reward_text(double reward, char buf[MNAS_HUMAN_BYTES]) {
-    snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
-}
-
 static void show_live(const mnas_search_progress *p) {
     char line[256], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "";
-    reward_text(p->best_reward, best);
+    mnas_human_reward(p->best_reward, best);
     mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     if (isfinite(p->phase_frac)) snprintf(part, sizeof part, " %.0f %%", 100 * p->phase_frac);
@@ -91,8 +86,8 @@ static void show_complete(const mnas_search_progress *p) {
     const mnas_trial *t = p->trial;
     char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES],
         reward[MNAS_HUMAN_BYTES], best[MNAS_HUMAN_BYTES], eta[32];
-    reward_text(t->reward, reward);
-    reward_text(p->best_reward, best);
+    mnas_human_reward(t->reward, reward);
+    mnas_human_reward(p->best_reward, best);
     mnas_human_percent(t->accuracy_frac, accuracy);
     mnas_human_ms(t->latency.median_ms, latency);
     mnas_human_count(t->macs, macs);

@@ -19,10 +19,6 @@ void mnas_report_cell(mnas_str *out, const char *text) {
     mnas_str_append(out, "</td>");
 }
 
-static void reward_text(double reward, char buf[MNAS_HUMAN_BYTES]) {
-    snprintf(buf, MNAS_HUMAN_BYTES, isfinite(reward) ? "%.4f" : "-", reward);
-}
-
 /* A number in words that does not sort as text; data-v is what it sorts by, none for what is missing. */
 static void number_cell(mnas_str *out, double value, const char *words) {
     char exact[32];
@@ -40,7 +36,7 @@ static void number_cells(mnas_str *out, const mnas_trial *t) {
     number_cell(out, t->accuracy_frac, buf);
     mnas_human_ms(t->latency.median_ms, buf);
     number_cell(out, t->latency.median_ms, buf);
-    reward_text(t->reward, buf);
+    mnas_human_reward(t->reward, buf);
     number_cell(out, t->reward, buf);
     mnas_human_count(t->params, buf);
     number_cell(out, (double)t->params, buf);
@@ -275,7 +271,7 @@ static void tip(mnas_str *out, const mnas_trial *t) {
         params[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES];
     mnas_human_percent(t->accuracy_frac, accuracy);
     mnas_human_ms(t->latency.median_ms, latency);
-    reward_text(t->reward, reward);
+    mnas_human_reward(t->reward, reward);
     mnas_human_count(t->params, params);
     mnas_human_count(t->macs, macs);
     if (t->state == MNAS_TRIAL_FAILED) {

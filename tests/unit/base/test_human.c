@@ -30,6 +30,10 @@ static void test_numbers(void **state) {
     assert_string_equal(buf, "-");
     mnas_human_percent(0.87123, buf);
     assert_string_equal(buf, "87.12 %");
+    mnas_human_reward(0.74206, buf);
+    assert_string_equal(buf, "0.7421");
+    mnas_human_reward(NAN, buf);
+    assert_string_equal(buf, "-");
     mnas_human_percent(NAN, buf);
     assert_string_equal(buf, "-");
 }
