@@ -284,6 +284,10 @@ static double seconds(struct timeval t) {
     return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
 }
 
+static int64_t peak_rss_bytes(const struct rusage *use) {
+    return (int64_t)use->ru_maxrss * 1024; /* KiB on Linux */
+}
+
 /* Reap the child, waiting for its end when it has not come. Whatever it left running in its group goes with it. */
 static void reap(mnas_proc *p) {
     struct rusage use = {0};
@@ -300,7 +304,13 @@ static void reap(mnas_proc *p) {
     r->signal = got == p->pid && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     r->wall_s = (double)(mnas_clock_now_ns() - p->start_ns) * 1e-9;
     r->cpu_s = seconds(use.ru_utime) + seconds(use.ru_stime);
-    r->peak_rss_bytes = (int64_t)use.ru_maxrss * 1024; /* KiB on Linux */
+    r->peak_rss_bytes = peak_rss_bytes(&use);
+}
+
+int64_t mnas_proc_own_peak_rss_bytes(void) {
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return peak_rss_bytes(&use);
 }
 
 static void finish(mnas_proc *p) {

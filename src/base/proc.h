@@ -58,6 +58,8 @@ void mnas_proc_free(mnas_proc *p);   /* kills and reaps when needed; NULL is all
  * exit or a signal is MNAS_ERR_CHILD with the last line of stderr in the message. */
 int mnas_proc_run(const char *const argv[], const char *input, double timeout_s, char **output);
 
+int64_t mnas_proc_own_peak_rss_bytes(void); /* the most that this process had resident so far */
+
 enum { MNAS_PROC_MAX_REQUEST = 1 << 20 /* bytes */ };
 
 /* The child's side: its whole request, up to the end of `in`; *text is malloc'ed. MNAS_ERR_FORMAT when it is empty or over

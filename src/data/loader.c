@@ -344,13 +344,17 @@ static void describe_pictures(mnas_loader *l) {
     l->image_values = (size_t)info->height * (size_t)info->width * (size_t)info->channels;
 }
 
+int64_t mnas_loader_n_images(int64_t max_images, int64_t n) {
+    return max_images > 0 && max_images < n ? max_images : n;
+}
+
 int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_split_kind kind,
                        const mnas_loader_options *options) {
     *out = NULL;
     const mnas_split *split = &dataset->split[kind];
     if (split->n == 0)
         return mnas_error_set(MNAS_ERR_ARG, "the test split is closed: it opens with MNAS_ALLOW_TEST");
-    int64_t n = options->max_images > 0 && options->max_images < split->n ? options->max_images : split->n;
+    const int64_t n = mnas_loader_n_images(options->max_images, split->n);
     int rc = check_options(options, dataset->info.channels, n);
     if (rc < 0) return rc;
     mnas_loader *l = calloc(1, sizeof *l);

@@ -43,6 +43,9 @@ typedef struct mnas_batch {
 
 typedef struct mnas_loader mnas_loader;
 
+/* Of n images those that max_images leaves. */
+int64_t mnas_loader_n_images(int64_t max_images, int64_t n);
+
 /* The dataset outlives the loader. */
 int mnas_loader_create(mnas_loader **out, const mnas_dataset *dataset, mnas_split_kind kind,
                        const mnas_loader_options *options);

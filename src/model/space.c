@@ -6,11 +6,14 @@
 #include "model/space.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "model/yaml_doc.h"
 
@@ -66,6 +69,11 @@ const char *mnas_space_name(const mnas_space *space) {
 
 const char *mnas_space_text(const mnas_space *space) {
     return space->text;
+}
+
+void mnas_space_hash(const mnas_space *space, char out[MNAS_SPACE_HASH_BYTES]) {
+    const uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, space->text, strlen(space->text));
+    snprintf(out, MNAS_SPACE_HASH_BYTES, "%016" PRIx64, hash);
 }
 
 const char *mnas_space_n_encodings(const mnas_space *space) {

@@ -37,7 +37,11 @@ typedef struct mnas_space_step {
     const mnas_space_option *options;
 } mnas_space_step;
 
-enum { MNAS_MAX_OPTIONS = 64, MNAS_MAX_STEPS = MNAS_MAX_BLOCKS * MNAS_N_CHOICE_KINDS };
+enum {
+    MNAS_MAX_OPTIONS = 64,
+    MNAS_MAX_STEPS = MNAS_MAX_BLOCKS * MNAS_N_CHOICE_KINDS,
+    MNAS_SPACE_HASH_BYTES = 17
+};
 
 struct mnas_space {
     mnas_arena *arena; /* owns everything below */
@@ -54,6 +58,9 @@ int mnas_space_read(mnas_space *space, const char *file, const char *text, size_
 
 /* A space from text[n]; `file` is for messages. */
 int mnas_space_parse(mnas_space **out, const char *file, const char *text, size_t n);
+
+/* Spaces of equal texts have equal ones: 16 hexadecimal digits. */
+void mnas_space_hash(const mnas_space *space, char out[MNAS_SPACE_HASH_BYTES]);
 
 /* Make the option's choice in a block. */
 void mnas_space_apply(mnas_choice_kind kind, const mnas_space_option *option, mnas_block *block);

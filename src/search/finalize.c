@@ -3,7 +3,6 @@
  * Invariant: the study is locked as long as it runs; no search changes it meanwhile. */
 #include "search/finalize.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,12 +121,12 @@ static int load_reward(mnas_stage *s) {
 static int count_complete(mnas_stage *s) {
     mnas_trial *trials;
     size_t n;
-    int n_complete = 0;
     const int rc = mnas_store_trials(s->store, &trials, &n);
     if (rc < 0) return rc;
-    for (size_t i = 0; i < n; i++) n_complete += trials[i].state == MNAS_TRIAL_COMPLETE;
+    s->n_complete = 0;
+    for (size_t i = 0; i < n; i++) s->n_complete += trials[i].state == MNAS_TRIAL_COMPLETE;
     mnas_trials_free(trials, n);
-    return n_complete;
+    return 0;
 }
 
 static int open_study(mnas_stage *s) {
@@ -136,7 +135,7 @@ static int open_study(mnas_stage *s) {
     int rc = mnas_store_open(&s->store, s->options.study, MNAS_STORE_WRITE);
     if (rc == 0) rc = mnas_stage_load(s);
     if (rc == 0) rc = count_complete(s);
-    if (rc == 0 || (rc > 0 && !mnas_stage_setting(s, "data")))
+    if (rc == 0 && (s->n_complete == 0 || !mnas_stage_setting(s, "data")))
         return mnas_error_set(MNAS_ERR_ARG,
                               "%s has no complete trial yet; stage two begins with the best of them",
                               s->options.study);
@@ -149,10 +148,8 @@ static int read_data(mnas_stage *s) {
     if (rc < 0) return rc;
     s->data = dataset->info;
     mnas_dataset_close(dataset);
-    if (s->recipe.batch <= s->data.n_train) return 0;
-    return mnas_error_set(MNAS_ERR_ARG,
-                          "recipe %s has batches of %" PRId64 " images, but there are %d to train on",
-                          s->options.recipe, s->recipe.batch, s->data.n_train);
+    rc = mnas_recipe_check_images(&s->recipe, s->data.n_train);
+    return rc < 0 ? mnas_error_context(rc, "recipe %s", s->options.recipe) : 0;
 }
 
 static int make_output(mnas_stage *s) {

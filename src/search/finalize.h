@@ -37,6 +37,7 @@ typedef struct mnas_stage {
     mnas_store *store;
     mnas_setting *settings; /* of the study, as they are now */
     size_t n_settings;
+    int n_complete; /* trials of the study */
     mnas_fixed_list fixed;
     mnas_reward reward;     /* of the study, calibrated */
     mnas_recipe recipe;     /* as given, of all families */

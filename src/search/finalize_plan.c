@@ -77,20 +77,13 @@ int mnas_stage_add_trial(mnas_stage *s, mnas_final_role role, const mnas_study *
     return rc < 0 ? rc : mnas_stage_add(s, &f, &model);
 }
 
-static int count_complete(const mnas_study *study) {
-    int n = 0;
-    for (int i = 0; i < mnas_study_n_trials(study); i++)
-        n += mnas_study_trial(study, i)->state == MNAS_TRIAL_COMPLETE;
-    return n;
-}
-
 static int plan_found(mnas_stage *s, const mnas_study *study) {
     int n, *numbers = calloc((size_t)s->options.top_k, sizeof *numbers);
     if (!numbers) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d networks", s->options.top_k);
     int rc = mnas_stage_select(study, &s->reward, s->options.top_k, numbers, &n);
     for (int i = 0; i < n && rc == 0; i++) rc = mnas_stage_add_trial(s, MNAS_FINAL_FOUND, study, numbers[i]);
     free(numbers);
-    const int n_random = s->options.n_random < 0 ? count_complete(study) : s->options.n_random;
+    const int n_random = s->options.n_random < 0 ? s->n_complete : s->options.n_random;
     return rc < 0 ? rc : mnas_stage_set(s, "final_random_trials", "%d", n_random);
 }
 

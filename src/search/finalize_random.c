@@ -1,14 +1,13 @@
 /* finalize_random.c - the control: what as many networks drawn at random would have given. A study of its own beside the
  * first one, with the same space, data, device, recipe and images, and the strategy `random`; its rewards are
  * the first study's. Its best are then treated as the found ones are. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/log.h"
+#include "model/space.h"
 #include "search/finalize.h"
 #include "search/search.h"
 
@@ -17,11 +16,11 @@ enum { ANY_JOBS = 64 };
 
 static int check_space(const mnas_stage *s, const char *name) {
     mnas_space *space;
-    char hash[24];
+    char hash[MNAS_SPACE_HASH_BYTES];
     int rc = mnas_space_open(&space, name);
     if (rc < 0) return mnas_error_context(rc, "random search");
-    const char *text = mnas_space_text(space), *was = mnas_stage_setting(s, "space_hash");
-    snprintf(hash, sizeof hash, "%016" PRIx64, mnas_hash_bytes(MNAS_HASH_INIT, text, strlen(text)));
+    const char *was = mnas_stage_setting(s, "space_hash");
+    mnas_space_hash(space, hash);
     mnas_space_close(space);
     if (was && strcmp(was, hash) == 0) return 0;
     return mnas_error_set(MNAS_ERR_MISMATCH,

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "data/loader.h"
 #include "search/machine.h"
 
 enum { N_SAMPLES = 200, N_TIMED = 4, MAX_TIMED = 16, MIN_ROWS = 3 };
@@ -59,7 +60,7 @@ static amount amount_of(const mnas_recipe *recipe, double epochs, int64_t n_imag
 }
 
 static int64_t n_images(const mnas_sample_setup *s) {
-    return s->max_images > 0 && s->max_images < s->data->n_train ? s->max_images : s->data->n_train;
+    return mnas_loader_n_images(s->max_images, s->data->n_train);
 }
 
 static double training_s(const mnas_step_fit *fit, const mnas_sampled *network, amount a) {

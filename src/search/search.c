@@ -14,9 +14,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "data/loader.h"
+#include "model/space.h"
 #include "search/fixed.h"
 #include "search/forecast.h"
 #include "search/layers.h"
@@ -99,9 +100,9 @@ static int open_cheap(search *s) {
 static int fix_settings(search *s) {
     const mnas_search_options *o = &s->options;
     mnas_fixed_list *f = &s->fixed;
-    const char *text = mnas_space_text(s->space);
-    const uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, text, strlen(text));
-    int rc = mnas_fixed_add(f, "space_hash", "space", "%016" PRIx64, hash);
+    char hash[MNAS_SPACE_HASH_BYTES];
+    mnas_space_hash(s->space, hash);
+    int rc = mnas_fixed_add(f, "space_hash", "space", "%s", hash);
     if (rc == 0) rc = mnas_fixed_add(f, "data", "data", "%s", o->data);
     if (rc == 0) rc = mnas_fixed_add(f, "device", "device", "%s", o->device);
     if (rc == 0) rc = mnas_fixed_add(f, "reward", "reward", "%s", o->reward);
@@ -199,15 +200,8 @@ static int read_data(search *s) {
     rc = mnas_space_reference(s->space, &reference);
     if (rc == 0) rc = mnas_model_fit_dataset(&reference, &s->data);
     if (rc < 0) return rc; /* before there is a study of it */
-    const int64_t n = s->options.max_images > 0 && s->options.max_images < s->data.n_train
-                          ? s->options.max_images
-                          : s->data.n_train;
-    if (s->recipe.batch > n)
-        return mnas_error_set(MNAS_ERR_ARG,
-                              "recipe %s has batches of %" PRId64 " images, but there are %" PRId64
-                              " to train on",
-                              s->options.recipe, s->recipe.batch, n);
-    return 0;
+    rc = mnas_recipe_check_images(&s->recipe, mnas_loader_n_images(s->options.max_images, s->data.n_train));
+    return rc < 0 ? mnas_error_context(rc, "recipe %s", s->options.recipe) : 0;
 }
 
 /* log MACs, log parameters */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "train/evaluate.h"
 
 static const char *const optimizers[] = {"rmsprop", "sgd", "nesterov", NULL};
 static const char *const precisions[] = {"f32", "bf16", NULL};
@@ -124,6 +125,12 @@ int mnas_recipe_check(const mnas_recipe *recipe) {
         (long long)recipe->batch, (long long)recipe->group);
 }
 
+int mnas_recipe_check_images(const mnas_recipe *recipe, int64_t n_images) {
+    if (recipe->batch <= n_images) return 0;
+    return mnas_error_set(MNAS_ERR_ARG, "batch is %lld images; allowed: at most the %lld to train on",
+                          (long long)recipe->batch, (long long)n_images);
+}
+
 double mnas_recipe_peak_lr(const mnas_recipe *recipe) {
     if (recipe->lr_per == 0) return recipe->lr;
     return recipe->lr * (double)recipe->batch / (double)recipe->lr_per;
@@ -144,6 +151,15 @@ void mnas_recipe_print(const mnas_recipe *recipe, mnas_str *out) {
     memcpy(table, proxy_table, sizeof table);
     for (mnas_opt *opt = table; opt->name; opt++) opt->value = NULL;
     mnas_opts_print(table, recipe, out);
+}
+
+mnas_loader_options mnas_recipe_loading(const mnas_recipe *recipe, const mnas_model *model, uint64_t seed) {
+    mnas_loader_options options = mnas_evaluate_loading(model, mnas_recipe_group(recipe));
+    options.shuffle = true;
+    options.crop = (mnas_crop)recipe->crop;
+    options.augment = (mnas_augment){(int)recipe->pad, recipe->flip};
+    options.seed = seed;
+    return options;
 }
 
 void mnas_recipe_apply(const mnas_recipe *recipe, mnas_model *model) {

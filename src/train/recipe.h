@@ -10,6 +10,7 @@
 #define MNAS_TRAIN_RECIPE_H
 
 #include "base/registry.h"
+#include "data/loader.h"
 #include "mnas.h"
 #include "train/schedule.h"
 
@@ -40,6 +41,8 @@ typedef struct mnas_recipe {
 int mnas_recipe_open(mnas_recipe *out, const char *spec);
 /* MNAS_ERR_ARG where the batch is no whole number of groups; for who has set one of them since. */
 int mnas_recipe_check(const mnas_recipe *recipe);
+/* MNAS_ERR_ARG where a batch is more than the images to train on. */
+int mnas_recipe_check_images(const mnas_recipe *recipe, int64_t n_images);
 /* Images of a pass: what memory and batch-norm see of a batch. */
 int mnas_recipe_group(const mnas_recipe *recipe);
 /* The learning rate that the warm-up leads to, at this batch. */
@@ -49,6 +52,8 @@ mnas_schedule mnas_recipe_schedule(const mnas_recipe *recipe, double steps_per_e
 /* Append every option that is set as "key=value,...": equal recipes have equal texts, whatever they are called. */
 void mnas_recipe_print(const mnas_recipe *recipe, mnas_str *out);
 const mnas_plugin *const *mnas_recipe_plugins(size_t *n);
+/* Options of a loader that trains `model` so: a pass's images at a time, all of them unless max_images is set. */
+mnas_loader_options mnas_recipe_loading(const mnas_recipe *recipe, const mnas_model *model, uint64_t seed);
 /* The network as this recipe trains it: its dropout and batch-norm momentum where the recipe sets them. */
 void mnas_recipe_apply(const mnas_recipe *recipe, mnas_model *model);
 

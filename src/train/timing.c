@@ -2,9 +2,9 @@
 #include "train/timing.h"
 
 #include <math.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "base/stats.h"
 #include "train/evaluate.h"
 #include "train/threads.h"
@@ -25,17 +25,13 @@ static int open_bench(bench *b, mnas_model *model, const mnas_train_options *opt
     if (rc < 0) return rc;
     if (options->batch > 0) b->recipe.batch = options->batch;
     if ((rc = mnas_recipe_check(&b->recipe)) < 0) return rc;
-    const int group = mnas_recipe_group(&b->recipe);
     mnas_threads_use(options->threads);
     if ((rc = mnas_dataset_open(&b->dataset, options->data, 0)) < 0) return rc;
     if ((rc = mnas_model_fit_dataset(model, &b->dataset->info)) < 0) return rc;
-    mnas_loader_options eval = mnas_evaluate_loading(model, group), train = eval;
-    train.shuffle = true;
+    mnas_loader_options train = mnas_recipe_loading(&b->recipe, model, options->seed),
+                        eval = mnas_evaluate_loading(model, train.batch);
     train.max_images = options->max_images;
-    train.crop = (mnas_crop)b->recipe.crop;
-    train.augment = (mnas_augment){(int)b->recipe.pad, b->recipe.flip};
-    train.seed = options->seed;
-    eval.max_images = (int64_t)EVAL_BATCHES * group;
+    eval.max_images = (int64_t)EVAL_BATCHES * eval.batch;
     if ((rc = mnas_loader_create(&b->train, b->dataset, MNAS_SPLIT_TRAIN, &train)) < 0) return rc;
     if ((rc = mnas_loader_create(&b->val, b->dataset, MNAS_SPLIT_VAL, &eval)) < 0) return rc;
     /* the schedule does not matter to the clock */
@@ -90,13 +86,11 @@ static int time_evaluation(bench *b, mnas_step_times *out, int classes) {
 
 int mnas_train_time_steps(mnas_step_times *out, mnas_model *model, const mnas_train_options *options) {
     bench b = {0};
-    struct rusage usage;
     *out = (mnas_step_times){0};
     int rc = open_bench(&b, model, options);
     if (rc == 0) rc = time_training(&b, out, most_steps(&b, options));
     if (rc == 0) rc = time_evaluation(&b, out, model->classes);
-    getrusage(RUSAGE_SELF, &usage);
-    out->peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+    out->peak_rss_bytes = mnas_proc_own_peak_rss_bytes();
     mnas_trainer_close(&b.trainer);
     mnas_loader_destroy(b.val);
     mnas_loader_destroy(b.train);

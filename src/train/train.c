@@ -7,12 +7,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "train/evaluate.h"
 #include "train/run.h"
 #include "train/threads.h"
@@ -47,20 +47,12 @@ static int last_step(const run *r, int epoch) {
 }
 
 static int open_loaders(run *r) {
-    int n_train = r->dataset->split[MNAS_SPLIT_TRAIN].n;
-    mnas_loader_options eval = mnas_evaluate_loading(r->model, mnas_recipe_group(&r->recipe)), train = eval;
-    r->n_images =
-        r->options->max_images > 0 && r->options->max_images < n_train ? r->options->max_images : n_train;
-    if (r->recipe.batch > r->n_images) {
-        return mnas_error_set(MNAS_ERR_ARG, "batch is %lld images; allowed: at most the %lld to train on",
-                              (long long)r->recipe.batch, (long long)r->n_images);
-    }
-    train.shuffle = true;
+    const mnas_loader_options eval = mnas_evaluate_loading(r->model, mnas_recipe_group(&r->recipe));
+    mnas_loader_options train = mnas_recipe_loading(&r->recipe, r->model, r->options->seed);
+    r->n_images = mnas_loader_n_images(r->options->max_images, r->dataset->split[MNAS_SPLIT_TRAIN].n);
     train.max_images = r->n_images;
-    train.crop = (mnas_crop)r->recipe.crop;
-    train.augment = (mnas_augment){(int)r->recipe.pad, r->recipe.flip};
-    train.seed = r->options->seed;
-    int rc = mnas_loader_create(&r->train, r->dataset, MNAS_SPLIT_TRAIN, &train);
+    int rc = mnas_recipe_check_images(&r->recipe, r->n_images);
+    if (rc == 0) rc = mnas_loader_create(&r->train, r->dataset, MNAS_SPLIT_TRAIN, &train);
     return rc < 0 ? rc : mnas_loader_create(&r->val, r->dataset, MNAS_SPLIT_VAL, &eval);
 }
 
@@ -182,8 +174,6 @@ static int run_epochs(run *r) {
 /* ---- results ---- */
 
 static void fill_result(const run *r, mnas_train_result *out) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
     const mnas_progress *at = &r->at;
     const int64_t n = (int64_t)r->trainer.step * r->recipe.batch;
     *out = (mnas_train_result){.val_accuracy_frac = at->val_top1,
@@ -198,7 +188,7 @@ static void fill_result(const run *r, mnas_train_result *out) {
                                .eval_s = at->eval_s,
                                .images_per_s = at->train_s > 0 ? (double)n / at->train_s : NAN,
                                .slab_bytes = (int64_t)mnas_engine_slab_bytes(r->trainer.engine),
-                               .peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024};
+                               .peak_rss_bytes = mnas_proc_own_peak_rss_bytes()};
 }
 
 static void close_run(run *r) {
