@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "data/dataset.h"
 
+#define FIX_IMAGES MNAS_SOURCE_DIR "/tests/unit/data/images/"
 enum { FIX_CLASSES = 5, FIX_HEIGHT = 3, FIX_WIDTH = 4 };
 
 static char fix_dir[512], fix_cache[600];
@@ -51,6 +52,12 @@ static inline void fix_reset(const char *name) {
     setenv("MNAS_LOG", "error", 1);
 }
 
+static inline int fix_teardown(void **state) {
+    (void)state;
+    fix_remove(fix_dir);
+    return 0;
+}
+
 static inline void fix_path(char path[1200], const char *name) {
     snprintf(path, 1200, "%s/%s", fix_dir, name);
 }
@@ -71,6 +78,19 @@ static inline void fix_write(const char *name, const void *data, size_t n) {
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, n, f), n);
     assert_int_equal(fclose(f), 0);
+}
+
+/* One of the pictures beside the tests, under a name whose folder is made. */
+static inline void fix_copy_image(const char *image, const char *name) {
+    char path[1200], *data;
+    size_t n;
+    fix_path(path, name);
+    *strrchr(path, '/') = '\0';
+    assert_int_equal(mnas_file_mkdirs(path), 0);
+    snprintf(path, sizeof path, "%s%s", FIX_IMAGES, image);
+    assert_int_equal(mnas_file_read(path, 1 << 20, &data, &n), 0);
+    fix_write(name, data, n);
+    free(data);
 }
 
 /* Header into bytes, returns its length. */

@@ -272,12 +272,6 @@ static void test_sources_are_not_read(void **state) {
     assert_int_equal(mnas_dataset_open(&d, fix_spec("idx", ""), MNAS_ALLOW_TEST), MNAS_ERR_MISSING);
 }
 
-static int teardown(void **state) {
-    (void)state;
-    fix_remove(fix_dir);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(second_open_uses_the_file),
@@ -294,5 +288,5 @@ int main(void) {
         cmocka_unit_test(test_images_stay_closed),
         cmocka_unit_test(test_sources_are_not_read),
     };
-    return cmocka_run_group_tests(tests, NULL, teardown);
+    return cmocka_run_group_tests(tests, NULL, fix_teardown);
 }

@@ -362,12 +362,6 @@ static void broken_files_give_clear_errors(void **state) {
     }
 }
 
-static int teardown(void **state) {
-    (void)state;
-    fix_remove(fix_dir);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_and_gz_are_equal),
@@ -378,5 +372,5 @@ int main(void) {
         cmocka_unit_test(unknown_datasets_and_options),
         cmocka_unit_test(broken_files_give_clear_errors),
     };
-    return cmocka_run_group_tests(tests, NULL, teardown);
+    return cmocka_run_group_tests(tests, NULL, fix_teardown);
 }

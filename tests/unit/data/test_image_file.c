@@ -6,11 +6,9 @@
 #include "base/rng.h"
 #include "data/image_codec.h"
 
-#define IMAGES MNAS_SOURCE_DIR "/tests/unit/data/images/"
-
 static uint8_t *load(const char *name, const char *end, size_t *n) {
     char path[1200], *data;
-    snprintf(path, sizeof path, "%s%s%s", IMAGES, name, end);
+    snprintf(path, sizeof path, "%s%s%s", FIX_IMAGES, name, end);
     if (mnas_file_read(path, 1 << 20, &data, n) < 0) fail_msg("%s", mnas_error_message());
     return (uint8_t *)data;
 }

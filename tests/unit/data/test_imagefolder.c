@@ -5,22 +5,8 @@
 #include "base/str.h"
 #include "data/folder_list.h"
 
-#define IMAGES MNAS_SOURCE_DIR "/tests/unit/data/images/"
-
 static void fresh(void) {
     fix_reset("imagefolder");
-}
-
-static void copy_to(const char *image, const char *relative) {
-    char path[1200], from[1200], *data;
-    size_t n;
-    fix_path(path, relative);
-    *strrchr(path, '/') = '\0';
-    assert_int_equal(mnas_file_mkdirs(path), 0);
-    snprintf(from, sizeof from, "%s%s", IMAGES, image);
-    assert_int_equal(mnas_file_read(from, 1 << 20, &data, &n), 0);
-    fix_write(relative, data, n);
-    free(data);
 }
 
 /* n images of a class below `part` ("" or "train/"), numbered from first. */
@@ -28,7 +14,7 @@ static void add_class(const char *part, const char *name, int first, int n) {
     char relative[200];
     for (int i = first; i < first + n; i++) {
         snprintf(relative, sizeof relative, "photos/%s%s/%03d.jpg", part, name, i);
-        copy_to(i % 2 ? "large.jpg" : "rgb.png", relative);
+        fix_copy_image(i % 2 ? "large.jpg" : "rgb.png", relative);
     }
 }
 
@@ -104,7 +90,7 @@ static void drawn_splits_stay(void **state) {
     char name[64];
     for (int i = 0; i < 2000; i++) {
         snprintf(name, sizeof name, "photos/%s/%04d.jpg", i % 2 ? "x" : "y", i);
-        if (i < 2) copy_to("grey.jpg", name);
+        if (i < 2) fix_copy_image("grey.jpg", name);
         fix_write(name, "", 0);
     }
     char *before = splits_of("photos", 0.1, 0.1, 0), *other_seed = splits_of("photos", 0.1, 0.1, 5);
@@ -119,7 +105,7 @@ static void drawn_splits_stay(void **state) {
         snprintf(name, sizeof name, "photos/x/%s%04d.jpg", i % 2 ? "" : "0", i);
         fix_write(name, "", 0);
     }
-    copy_to("grey.jpg", "photos/a/new.jpg");
+    fix_copy_image("grey.jpg", "photos/a/new.jpg");
     char *after = splits_of("photos", 0.1, 0.1, 0);
     for (char *line = before, *end; *line; line = end + 1) {
         end = strchr(line, '\n');
@@ -163,13 +149,13 @@ static void others_are_ignored_and_bad_ones_named(void **state) {
     fix_write("photos/train/labels.csv", "text", 4);
     fix_write("photos/train/a/Thumbs.db", "text", 4);
     fix_write("photos/train/a/.hidden.jpg", "text", 4);
-    copy_to("rgb.png", "photos/train/a/.folder/x.png");
-    copy_to("wrong_name.png", "photos/train/a/no_extension");
-    copy_to("bad_cut.jpg", "photos/train/a/001a.jpg");
-    copy_to("bad_text.jpg", "photos/train/b/page.JPG");
-    copy_to("bad_gif.jpg", "photos/val/a/002a.png");
-    copy_to("bad_huge.png", "photos/train/b/line\nfeed\033[1m.png");
-    copy_to("grey.jpg", "photos/train/b/deep/er/x.jpeg");
+    fix_copy_image("rgb.png", "photos/train/a/.folder/x.png");
+    fix_copy_image("wrong_name.png", "photos/train/a/no_extension");
+    fix_copy_image("bad_cut.jpg", "photos/train/a/001a.jpg");
+    fix_copy_image("bad_text.jpg", "photos/train/b/page.JPG");
+    fix_copy_image("bad_gif.jpg", "photos/val/a/002a.png");
+    fix_copy_image("bad_huge.png", "photos/train/b/line\nfeed\033[1m.png");
+    fix_copy_image("grey.jpg", "photos/train/b/deep/er/x.jpeg");
     mnas_dataset *d = fix_open(spec("test=0"), 0);
     assert_int_equal(d->info.n_train, 5 + 1 + 5 + 1);
     assert_int_equal(d->info.n_val, 3);
@@ -194,7 +180,7 @@ static void links_are_followed_once(void **state) {
     char path[1200], elsewhere[1200];
     fix_path(path, "photos/train/a/loop");
     assert_int_equal(symlink("..", path), 0); /* a/loop is train: holds a again */
-    copy_to("grey.jpg", "elsewhere/more/x.jpg");
+    fix_copy_image("grey.jpg", "elsewhere/more/x.jpg");
     fix_path(path, "photos/train/b/link"), fix_path(elsewhere, "elsewhere/more");
     assert_int_equal(symlink(elsewhere, path), 0);
     fix_path(path, "photos/train/b/broken.jpg");
@@ -251,7 +237,7 @@ static void the_key_is_the_files(void **state) {
     assert_int_equal(fix_count_cache(".train"), 1);
     mnas_dataset_close(fix_open(spec("channels=1,test=0"), 0));
     assert_int_equal(fix_count_cache(".train"), 2);
-    copy_to("grey.jpg", "photos/train/a/new.jpg");
+    fix_copy_image("grey.jpg", "photos/train/a/new.jpg");
     mnas_dataset *d = fix_open(spec("test=0"), 0);
     assert_int_equal(d->info.n_train, 9);
     assert_int_equal(fix_count_cache(".train"), 3);
@@ -275,7 +261,7 @@ static void fits_differ(void **state) {
         for (int i = 0; i < 3; i++) {
             char name[64];
             snprintf(name, sizeof name, "photos/%s/%s/%d.jpg", i ? "train" : "val", k ? "a" : "b", i);
-            copy_to("large.jpg", name);
+            fix_copy_image("large.jpg", name);
         }
     for (int f = 0; f < 3; f++) {
         mnas_dataset *d = fix_open(spec(fits[f]), 0);
@@ -294,7 +280,7 @@ static void size_is_chosen(void **state) {
     for (int i = 0; i < 8; i++) {
         char name[64];
         snprintf(name, sizeof name, "photos/%s/%s/%d.jpg", i < 4 ? "train" : "val", i % 2 ? "a" : "b", i);
-        copy_to("large.jpg", name);
+        fix_copy_image("large.jpg", name);
     }
     snprintf(text, sizeof text, "imagefolder:path=%s/photos,test=0", fix_dir);
     mnas_dataset *d = fix_open(text, 0);
@@ -311,7 +297,7 @@ static void seventy_classes(void **state) {
     for (int k = 0; k < 70; k++)
         for (int i = 0; i < 2; i++) {
             snprintf(name, sizeof name, "photos/%s/%s%03d/x.png", i ? "train" : "val", long_name, k);
-            copy_to("one_bit.png", name);
+            fix_copy_image("one_bit.png", name);
         }
     mnas_class_info *classes;
     char *skipped;
@@ -322,12 +308,6 @@ static void seventy_classes(void **state) {
         assert_int_equal(classes[k].n_train, 1);
     }
     free(classes), free(skipped);
-}
-
-static int remove_all(void **state) {
-    (void)state;
-    fix_remove(fix_dir);
-    return 0;
 }
 
 int main(void) {
@@ -344,5 +324,5 @@ int main(void) {
         cmocka_unit_test(size_is_chosen),
         cmocka_unit_test(seventy_classes),
     };
-    return cmocka_run_group_tests(tests, NULL, remove_all);
+    return cmocka_run_group_tests(tests, NULL, fix_teardown);
 }

@@ -13,24 +13,11 @@
 #include "data/loader.h"
 #include "data/sample.h"
 
-#define IMAGES   MNAS_SOURCE_DIR "/tests/unit/data/images/"
 #define AS_BYTES .mean = {0, 0, 0, 0}, .std = {1 / 255.0, 1 / 255.0, 1 / 255.0, 1 / 255.0}
 
 enum { SIZE = 24, VALUES = SIZE * SIZE * 3 };
 
 /* ---- folders ---- */
-
-static void copy_to(const char *image, const char *relative) {
-    char path[1200], from[1200], *data;
-    size_t n;
-    fix_path(path, relative);
-    *strrchr(path, '/') = '\0';
-    assert_int_equal(mnas_file_mkdirs(path), 0);
-    snprintf(from, sizeof from, "%s%s", IMAGES, image);
-    assert_int_equal(mnas_file_read(from, 1 << 20, &data, &n), 0);
-    fix_write(relative, data, n);
-    free(data);
-}
 
 static const char *const kinds[] = {"large.jpg",       "rgb.png",  "colour.jpg", "turned6.jpg",
                                     "progressive.jpg", "cmyk.jpg", "grey.jpg",   "subsampled.jpg"};
@@ -40,7 +27,7 @@ static void add_class(const char *part, const char *name, int n) {
     char relative[200];
     for (int i = 0; i < n; i++) {
         snprintf(relative, sizeof relative, "photos/%s/%s/%03d.jpg", part, name, i);
-        copy_to(kinds[i % N_KINDS], relative);
+        fix_copy_image(kinds[i % N_KINDS], relative);
     }
 }
 
@@ -114,7 +101,7 @@ static void expect_picture(const float *got, const char *file, mnas_rng *rng, bo
     mnas_image image;
     mnas_normalise norm;
     mnas_sampler sampler = {0};
-    snprintf(path, sizeof path, "%s%s", IMAGES, file);
+    snprintf(path, sizeof path, "%s%s", FIX_IMAGES, file);
     assert_int_equal(mnas_file_read(path, 1 << 20, &data, &n), 0);
     assert_int_equal(mnas_image_decode(&image, (uint8_t *)data, n, 3, 0), 0);
     mnas_rect part = rng ? mnas_crop_area(image.height, image.width, SIZE, rng)
@@ -255,7 +242,7 @@ static void random_parts_of_decoded_images(void **state) {
 /* ---- files that do not decode ---- */
 
 static void spoil(const char *relative, const char *how) {
-    copy_to(how, relative);
+    fix_copy_image(how, relative);
 }
 
 static void bad_files_are_named_and_stood_in_for(void **state) {
@@ -345,18 +332,20 @@ static void the_index_notices_changes(void **state) {
     first = n_listed;
     look(38, 11);
     assert_int_equal(n_listed, first);
-    copy_to("rgb.png",
-            "photos/train/a/new.png"); /* its folder is young now: listed each time until it has aged */
+    fix_copy_image(
+        "rgb.png",
+        "photos/train/a/new.png"); /* its folder is young now: listed each time until it has aged */
     look(39, 11);
     fix_path(path, "photos/val/c/000.jpg");
     unlink(path);
     look(39, 10);
-    copy_to("rgb.png", "photos/train/a/deeper/one.png"), age();
+    fix_copy_image("rgb.png", "photos/train/a/deeper/one.png"), age();
     look(40, 10);
     first = n_listed;
     look(40, 10);
     assert_int_equal(n_listed, first);
-    copy_to("rgb.png", "photos/train/a/deeper/two.png"), copy_to("rgb.png", "photos/train/d/one.png");
+    fix_copy_image("rgb.png", "photos/train/a/deeper/two.png"),
+        fix_copy_image("rgb.png", "photos/train/d/one.png");
     look(42, 10);
     assert_int_equal(fix_count_cache(".index"), 1);
 }
@@ -418,9 +407,9 @@ static void flat_val(void) {
     fresh();
     fix_path(path, "photos/val");
     fix_remove(path);
-    copy_to("rgb.png", "photos/val/ILSVRC2012_val_00000001.JPEG");
-    copy_to("large.jpg", "photos/val/ILSVRC2012_val_00000002.JPEG");
-    copy_to("grey.jpg", "photos/val/ILSVRC2012_val_00000003.JPEG");
+    fix_copy_image("rgb.png", "photos/val/ILSVRC2012_val_00000001.JPEG");
+    fix_copy_image("large.jpg", "photos/val/ILSVRC2012_val_00000002.JPEG");
+    fix_copy_image("grey.jpg", "photos/val/ILSVRC2012_val_00000003.JPEG");
 }
 
 static const char *list_spec(const char *text) {
@@ -483,12 +472,6 @@ static void wrong_lists_are_refused(void **state) {
     assert_int_equal(mnas_dataset_open(&d, spec("decode=each,val-list=/nowhere"), 0), MNAS_ERR_IO);
 }
 
-static int remove_all(void **state) {
-    (void)state;
-    fix_remove(fix_dir);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_listing_is_that_of_decoding_once),
@@ -505,5 +488,5 @@ int main(void) {
         cmocka_unit_test(lists_of_every_kind),
         cmocka_unit_test(wrong_lists_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, remove_all);
+    return cmocka_run_group_tests(tests, NULL, fix_teardown);
 }

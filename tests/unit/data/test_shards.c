@@ -409,12 +409,6 @@ static void changes_of_shards_are_noticed(void **state) {
     assert_non_null(strstr(mnas_error_message(), "no image with a label"));
 }
 
-static int remove_all(void **state) {
-    (void)state;
-    fix_remove(fix_dir);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_header),
@@ -429,5 +423,5 @@ int main(void) {
         cmocka_unit_test(batches_come_from_shards),
         cmocka_unit_test(changes_of_shards_are_noticed),
     };
-    return cmocka_run_group_tests(tests, NULL, remove_all);
+    return cmocka_run_group_tests(tests, NULL, fix_teardown);
 }
