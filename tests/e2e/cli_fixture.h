@@ -20,17 +20,28 @@ typedef struct outcome {
     char err[8192];
 } outcome;
 
-/* Run mnas with the words of `line`, separated by single spaces. */
-static outcome run(const char *line) {
-    outcome o = {0};
-    char words[1024];
-    const char *argv[MAX_ARGS] = {MNAS_BINARY};
-    int n = 1;
-    snprintf(words, sizeof words, "%s", line);
+/* Start mnas with the words of `line`, which single spaces separate; `before` is "" or the command that starts it and a space. */
+static mnas_proc *start_behind(const char *before, const char *line) {
+    char words[2048];
+    const char *argv[MAX_ARGS] = {NULL};
+    int n = 0;
+    snprintf(words, sizeof words, "%s" MNAS_BINARY " %s", before, line);
     for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
         argv[n++] = w;
     mnas_proc *p;
     assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    return p;
+}
+
+/* Start mnas with the words of `line`. */
+static mnas_proc *start_mnas(const char *line) {
+    return start_behind("", line);
+}
+
+/* The same to its end. */
+static outcome run(const char *line) {
+    outcome o = {0};
+    mnas_proc *p = start_mnas(line);
     const char *text;
     while (!mnas_proc_done(p)) {
         assert_int_equal(mnas_proc_wait(&p, 1, 1000), 0);

@@ -49,14 +49,6 @@ static void expect_good_end(int code) {
     fail_msg("exit code %d: %s", code, text);
 }
 
-static void copy_file(const char *from, const char *to) {
-    char *bytes;
-    size_t n;
-    assert_int_equal(mnas_file_read(from, 1 << 26, &bytes, &n), 0);
-    fix_write(to, bytes, n);
-    free(bytes);
-}
-
 /* A study of three trials, and a test split. */
 static int setup(void **state) {
     static const char *const kinds[] = {"images-idx3-ubyte", "labels-idx1-ubyte"};
@@ -69,7 +61,7 @@ static int setup(void **state) {
     for (int i = 0; i < 2; i++) {
         snprintf(from, sizeof from, "%s/train-%s", fix_dir, kinds[i]);
         snprintf(to, sizeof to, "%s/t10k-%s", fix_dir, kinds[i]);
-        copy_file(from, to);
+        fix_copy(from, to);
     }
     snprintf(whole, sizeof whole, "%s/whole.db", fix_dir);
     snprintf(kept, sizeof kept, "%s/kept.db", fix_dir);
@@ -134,12 +126,12 @@ static void begin_again(void) {
     snprintf(random, sizeof random, "%s/study-random.db", fix_dir);
     fix_remove_study(fix_study);
     fix_remove_study(random);
-    copy_file(kept, fix_study);
+    fix_copy(kept, fix_study);
 }
 
 static void test_killed(void **state) {
     (void)state;
-    copy_file(kept, whole);
+    fix_copy(kept, whole);
     const double begun_s = mnas_clock_now_s();
     expect_good_end(finish(start_finalize(whole)));
     const double all_s = mnas_clock_now_s() - begun_s;

@@ -47,14 +47,7 @@ static void run_to_the_end(const char *line) {
 
 /* True when it was still running. */
 static bool run_and_kill(const char *line, int64_t after_ms) {
-    const char *argv[MAX_ARGS] = {MNAS_BINARY};
-    char words[1024];
-    int n = 1;
-    snprintf(words, sizeof words, "%s", line);
-    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
-        argv[n++] = w;
-    mnas_proc *p;
-    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    mnas_proc *p = start_mnas(line);
     mnas_clock_sleep_ms(after_ms);
     mnas_proc_kill(p);
     while (!mnas_proc_done(p)) assert_int_equal(mnas_proc_wait(&p, 1, 1000), 0);
@@ -157,15 +150,9 @@ static void killed_again_and_again(void **state) {
 
 /* `line` with Ctrl-C after a while: its exit code, and what it says. */
 static int run_and_interrupt(const char *line, double after_s, char *err, size_t n_err) {
-    char words[1024], seconds[32];
-    const char *argv[MAX_ARGS] = {"timeout", "--preserve-status", "-s", "INT", seconds, MNAS_BINARY};
-    int n = 6;
-    snprintf(seconds, sizeof seconds, "%.3f", after_s);
-    snprintf(words, sizeof words, "%s", line);
-    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
-        argv[n++] = w;
-    mnas_proc *p;
-    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    char timeout[64];
+    snprintf(timeout, sizeof timeout, "timeout --preserve-status -s INT %.3f ", after_s);
+    mnas_proc *p = start_behind(timeout, line);
     while (!mnas_proc_done(p)) assert_int_equal(mnas_proc_wait(&p, 1, 1000), 0);
     const mnas_proc_result *r = mnas_proc_result_of(p);
     const int code = r->exit_code;
@@ -255,16 +242,9 @@ static void other_trainings_are_refused(void **state) {
 /* Beside one that goes on for ever. */
 static void two_at_once(void **state) {
     (void)state;
-    const char *argv[MAX_ARGS] = {MNAS_BINARY};
-    char words[1024];
-    int n = 1;
     remove_all("both");
     const char *line = command("both", "proxy:batch=10,epochs=99999", "0.01");
-    snprintf(words, sizeof words, "%s", line);
-    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS; w = strtok_r(NULL, " ", &save))
-        argv[n++] = w;
-    mnas_proc *p;
-    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    mnas_proc *p = start_mnas(line);
     for (int i = 0; i < 6000 && !mnas_file_exists(DIR "/both.ckpt"); i++) mnas_clock_sleep_ms(10);
     check_refused(line, 1, "both.ckpt: another training is working on this checkpoint");
     assert_false(mnas_proc_done(p));

@@ -42,6 +42,14 @@ static inline void fix_write(const char *path, const void *bytes, size_t n) {
     assert_int_equal(fclose(f), 0);
 }
 
+static inline void fix_copy(const char *from, const char *to) {
+    char *bytes;
+    size_t n;
+    assert_int_equal(mnas_file_read(from, 1 << 26, &bytes, &n), 0);
+    fix_write(to, bytes, n);
+    free(bytes);
+}
+
 static inline void fix_images(void) {
     char path[512];
     static uint8_t images[16 + FIX_IMAGES * FIX_SIDE * FIX_SIDE], labels[8 + FIX_IMAGES];

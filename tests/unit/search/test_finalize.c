@@ -1,20 +1,11 @@
 /* test_finalize.c - stage two with trainings and evaluations that are only played: what is planned, what resumes, that the
  * choice stands before a test image is read and who is tested, failures, a device that fails, other options, baselines
  * of another study, the order of measuring. */
+#include "no_fsync.h"
 #include "search_fixture.h"
 
 #include "search/finalize.h"
 #include "search/search.h"
-
-/* In place of libc's, for SQLite too: no power fails in this test. */
-int fsync(int fd);
-int fdatasync(int fd);
-int fsync(int fd) {
-    return fd < 0 ? -1 : 0;
-}
-int fdatasync(int fd) {
-    return fd < 0 ? -1 : 0;
-}
 
 /* ---- what is played ---- */
 
@@ -95,19 +86,11 @@ static int play_evaluate(mnas_eval_result *out, uint8_t **correct, const mnas_mo
 enum { N_TRIALS = 6 };
 static char device[640], random_study[540], kept[540];
 
-static void copy_file(const char *from, const char *to) {
-    char *bytes;
-    size_t n;
-    assert_int_equal(mnas_file_read(from, 1 << 26, &bytes, &n), 0);
-    fix_write(to, bytes, n);
-    free(bytes);
-}
-
 static void copy_split(const char *kind) {
     char from[512], to[512];
     snprintf(from, sizeof from, "%s/train-%s", fix_dir, kind);
     snprintf(to, sizeof to, "%s/t10k-%s", fix_dir, kind);
-    copy_file(from, to);
+    fix_copy(from, to);
 }
 
 static int setup(void **state) {
@@ -124,7 +107,7 @@ static int setup(void **state) {
     o.device = device;
     const mnas_search_hooks hooks = {.runner = &player};
     fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
-    copy_file(fix_study, kept);
+    fix_copy(fix_study, kept);
     play.n_started = play.n_events = 0;
     return 0;
 }
@@ -133,7 +116,7 @@ static int setup(void **state) {
 static void begin_again(void) {
     fix_remove_study(fix_study);
     fix_remove_study(random_study);
-    copy_file(kept, fix_study);
+    fix_copy(kept, fix_study);
     play.n_started = play.n_tested = play.n_events = play.stop_at = 0;
     cancelled = false;
 }
@@ -377,7 +360,7 @@ static mnas_finalize_options lend(void) {
     snprintf(lender, sizeof lender, "%s/lender.db", fix_dir);
     o.top_k = 4;
     fix_expect(run(&o), 0, NULL);
-    copy_file(fix_study, lender);
+    fix_copy(fix_study, lender);
     begin_again();
     o.top_k = 1;
     static char baselines[600];

@@ -1,22 +1,13 @@
 /* test_search_loop.c - the search's loop with trainings that are only played: it is a function of the
  * outcomes, whatever interrupts it and whoever is quicker; it ends when it should and says why; failures are
  * what they are. */
+#include "no_fsync.h"
 #include "search_fixture.h"
 
 #include "base/clock.h"
 #include "base/stats.h"
 #include "search/history.h"
 #include "search/search.h"
-
-/* In place of libc's, for SQLite too: no power fails in this test, and a disk may take 10 ms for each. */
-int fsync(int fd);
-int fdatasync(int fd);
-int fsync(int fd) {
-    return fd < 0 ? -1 : 0;
-}
-int fdatasync(int fd) {
-    return fd < 0 ? -1 : 0;
-}
 
 /* ---- a runner that trains nothing ---- */
 
