@@ -389,7 +389,9 @@ static void run_share(const pass *q, int share) {
     p.stage = cut->stream ? p.out.data + cut->out_floats : NULL;
     if (q->norm) mnas_norm_clear(q->norm, share);
     if (q->sums) memset(q->sums + (size_t)share * dw->packed_floats, 0, dw->packed_floats * sizeof(float));
-    for (int i = begin; i < end; i++) run_piece(q, p, i);
+    /* Forward from the last piece to the first: what the operator before has written last is still in a cache. Backward
+     * that one has come from the last (pointwise.c). */
+    for (int i = 0; i < end - begin; i++) run_piece(q, p, q->sums ? begin + i : end - 1 - i);
 }
 
 /* Each share of the pieces has its own buffers and sums, whichever thread takes it: a smaller team gives the
