@@ -121,7 +121,7 @@ static int count_classes(mnas_listing *out, int64_t wanted, int largest) {
 }
 
 static void tell_skipped(const mnas_listing *l) {
-    if (l->n_skipped == 0) return;
+    if (l->n_skipped == 0 || !mnas_str_ok(&l->skipped)) return;
     mnas_log_warn("skipped %.*s%s", (int)strcspn(l->skipped.data, "\n"), l->skipped.data,
                   l->n_skipped > 1 ? "; `mnas datasets` names the others" : "");
 }
@@ -133,11 +133,11 @@ static int list_images(const void *opts, mnas_listing *out) {
     read_patterns(&p, o);
     for (int split = 0; rc == 0 && split < 3; split++)
         if (*p.by_split[split]) rc = list_pattern(out, p.by_split[split], (mnas_split_kind)split, &largest);
+    tell_skipped(out); /* where nothing is left, too: it may be why */
     if (rc == 0 && !mnas_str_ok(&out->text))
         rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for a list of images");
     if (rc < 0) return rc;
     if (!*p.by_split[MNAS_SPLIT_VAL]) draw_validation(out, o->val, (uint64_t)o->common.val_seed);
-    tell_skipped(out);
     return count_classes(out, o->classes, largest);
 }
 

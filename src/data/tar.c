@@ -51,9 +51,11 @@ int mnas_tar_open(mnas_tar **out, const char *path) {
     *out = NULL;
     mnas_tar *tar = calloc(1, sizeof *tar);
     if (!tar) return mnas_error_set(MNAS_ERR_MEMORY, "no memory to read %s", path);
-    tar->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (tar->fd < 0 || fstat(tar->fd, &st) < 0) {
-        int rc = mnas_error_errno("%s", path);
+    tar->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is not waited for */
+    int rc = tar->fd < 0 || fstat(tar->fd, &st) < 0 ? mnas_error_errno("%s", path) : 0;
+    if (rc == 0 && !S_ISREG(st.st_mode))
+        rc = mnas_error_set(MNAS_ERR_FORMAT, "no file, but a folder, a pipe or a device");
+    if (rc < 0) {
         mnas_tar_close(tar);
         return rc;
     }

@@ -98,6 +98,19 @@ static void damage_is_said(void **state) {
     }
 }
 
+/* Nobody writes into the pipe: who waited for that would wait for ever. */
+static void pipes_and_folders_are_no_shards(void **state) {
+    (void)state;
+    char path[1200];
+    mnas_tar *tar;
+    fresh();
+    fix_path(path, "pipe.tar");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(mnas_tar_open(&tar, path), MNAS_ERR_FORMAT);
+    assert_int_equal(mnas_tar_open(&tar, fix_dir), MNAS_ERR_FORMAT);
+    assert_null(tar);
+}
+
 /* A size beyond the file, a size that is no number, pax records that lie. */
 static void lies_are_refused(void **state) {
     (void)state;
@@ -413,6 +426,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_header),
         cmocka_unit_test(damage_is_said),
+        cmocka_unit_test(pipes_and_folders_are_no_shards),
         cmocka_unit_test(lies_are_refused),
         cmocka_unit_test(samples_are_grouped),
         cmocka_unit_test(cut_shards_give_what_they_have),
