@@ -20,8 +20,11 @@ static void copy_stream(const void *x, size_t from, size_t n, void *y, size_t to
     elem *dst = (elem *)y + to;
     size_t i = 0;
     for (; i < n && ((uintptr_t)(dst + i) & (sizeof(vec) - 1)); i++) dst[i] = src[i];
-    for (; i + sizeof(vec) / sizeof(elem) <= n; i += sizeof(vec) / sizeof(elem))
-        store_past_cache((float *)(void *)(dst + i), *(const vec *)(const void *)(src + i));
+    for (; i + sizeof(vec) / sizeof(elem) <= n; i += sizeof(vec) / sizeof(elem)) {
+        vec bits; /* an element's address need not be a float's */
+        memcpy(&bits, src + i, sizeof bits);
+        store_past_cache((float *)(void *)(dst + i), bits);
+    }
     for (; i < n; i++) dst[i] = src[i];
     store_fence();
 }

@@ -430,6 +430,42 @@ static void test_addition(void **state) {
             }
 }
 
+/* What has passed a clipping activation is zero where it clips, which no random gradient is. */
+static mnas_act act_of(int n, bool passed) {
+    const mnas_act act = acts[n % 5];
+    return passed && (act == MNAS_ACT_RELU || act == MNAS_ACT_RELU6) ? MNAS_ACT_NONE : act;
+}
+
+/* A 1x1 convolution: pieces and their tails, one pixel, more shares than pieces. */
+static void test_pointwise(void **state) {
+    (void)state;
+    static const shape_case table[] = {
+        {3, 5, 7, 17, 12, 1, 1, 1},   {1, 1, 1, 3, 8, 1, 1, 1},   {24, 7, 7, 40, 240, 1, 1, 1},
+        {2, 9, 14, 144, 24, 1, 1, 1}, {1, 60, 61, 5, 1, 1, 1, 1}, {40, 1, 1, 96, 31, 1, 1, 1},
+    };
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 5; k++) { /* the sixth, without an input's gradient, is the image's alone */
+            around a = around_of(k);
+            a.act = act_of(i + k, a.passed);
+            check_case("conv", &table[i], &a);
+        }
+}
+
+/* A network's first convolution: windows of the image, at its borders and at the very end. */
+static void test_first_convolution(void **state) {
+    (void)state;
+    static const shape_case table[] = {
+        {3, 9, 14, 3, 17, 3, 2, 1}, {1, 1, 1, 3, 8, 3, 1, 1},    {2, 33, 31, 3, 16, 3, 2, 0},
+        {4, 8, 8, 1, 5, 5, 1, 0},   {2, 12, 11, 4, 9, 7, 2, 1},  {2, 6, 5, 24, 8, 3, 1, 1},
+        {2, 6, 6, 3, 8, 1, 2, 1},   {1, 40, 64, 3, 32, 3, 1, 1},
+    };
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 3; k++) {
+            const around a = {.out = k > 0, .passed = k > 1, .act = act_of(i + k, k > 1), .unwanted = true};
+            check_case("conv", &table[i], &a);
+        }
+}
+
 /* ---- bf16: the same leaves, rounded where they store ---- */
 
 static void *narrowed(const float *x, size_t n) {
@@ -492,6 +528,14 @@ static void test_bf16(void **state) {
         check_bf16("gap", &maps[i], &one, true);
         check_bf16("add", &maps[i], &one, false);
     }
+    static const shape_case products[] = {{3, 9, 14, 44, 6, 1, 1, 1}, {1, 1, 1, 3, 5, 1, 1, 1}};
+    for (int i = 0; i < 2; i++) {
+        const around all = {.in = {true}, .out = true, .act = MNAS_ACT_SWISH};
+        check_bf16("conv", &products[i], &all, false);
+    }
+    /* Through the stage, to and from addresses that are no float's. */
+    const around none = {.out = true, .act = MNAS_ACT_NONE};
+    check_bf16("dwconv", &(shape_case){5, 61, 61, 231, 0, 3, 1, 1}, &none, false);
 }
 
 int main(void) {
@@ -500,6 +544,8 @@ int main(void) {
         cmocka_unit_test(test_depthwise),
         cmocka_unit_test(test_depthwise_pieces),
         cmocka_unit_test(test_depthwise_streamed),
+        cmocka_unit_test(test_pointwise),
+        cmocka_unit_test(test_first_convolution),
         cmocka_unit_test(test_squeeze_excite),
         cmocka_unit_test(test_global_pooling),
         cmocka_unit_test(test_addition),
