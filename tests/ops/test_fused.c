@@ -72,8 +72,9 @@ static double distance(const float *a, const float *b, size_t n) {
 
 /* ---- the norms ---- */
 
-/* Near what x of mean 0.2 and spread 1 would have. */
-static mnas_norm make_norm(mnas_rng *rng, mnas_act act, int channels) {
+/* Near what x of mean 0.2 and spread 1 would have; `which` has the same values whenever it is made. */
+static mnas_norm make_norm(uint64_t which, mnas_act act, int channels) {
+    mnas_rng stream = mnas_rng_stream(11, which, "norm"), *rng = &stream;
     const mnas_node bn = {.name = "norm", .act = act};
     mnas_norm norm;
     assert_int_equal(mnas_norm_open(&norm, &bn, channels), 0);
@@ -183,7 +184,24 @@ static void make_params(mnas_rng *rng, subject *s) {
     }
 }
 
-/* The composition, run: results in call, x and dy as the fused kernel gets them. */
+/* Tables of norms have an instruction set's columns and the sums of as many shares as there are threads. */
+static void make_norms(subject *s, const around *a) {
+    const mnas_node *node = s->call.node;
+    for (int k = 0; k < node->n_in; k++) {
+        s->in[k] = make_norm((uint64_t)k, a->act, s->call.in[k].c);
+        s->in[k].by_consumer = true;
+    }
+    s->out = make_norm(MNAS_MAX_INPUTS, a->act, node->out.c);
+    s->out.by_producer = true;
+    s->out.by_consumer = a->passed;
+}
+
+static void close_norms(subject *s) {
+    for (int k = 0; k < s->call.node->n_in; k++) mnas_norm_close(&s->in[k]);
+    mnas_norm_close(&s->out);
+}
+
+/* The composition, run: results in call, x and dy as the fused kernel gets them; whoever wants norms makes them again. */
 static subject make_subject(const char *op_name, const shape_case *c, const around *a) {
     mnas_rng rng = mnas_rng_stream(11, 0, "fused");
     subject s = {.graph = make_graph(op_name, c)};
@@ -192,17 +210,13 @@ static subject make_subject(const char *op_name, const shape_case *c, const arou
     s.call = (mnas_call){.node = node, .batch = c->batch, .training = true};
     s.src_floats = (size_t)c->batch * mnas_shape_size(in);
     s.dst_floats = (size_t)c->batch * mnas_shape_size(node->out);
+    for (int k = 0; k < node->n_in; k++) s.call.in[k] = in;
+    make_norms(&s, a);
     for (int k = 0; k < node->n_in; k++) {
-        s.in[k] = make_norm(&rng, a->act, in.c);
-        s.in[k].by_consumer = true;
         s.x[k] = random_floats(&rng, s.src_floats, 0.2, 1);
-        s.call.in[k] = in;
         s.call.src[k] = applied(a->in[k] ? &s.in[k] : NULL, s.x[k], s.src_floats);
         s.call.dsrc[k] = alloc(s.src_floats * sizeof(float));
     }
-    s.out = make_norm(&rng, a->act, node->out.c);
-    s.out.by_producer = true;
-    s.out.by_consumer = a->passed;
     make_params(&rng, &s);
     s.call.dst = alloc(s.dst_floats * sizeof(float));
     s.call.saved = alloc((node->op->saved_bytes ? node->op->saved_bytes(node, s.call.in, c->batch) : 0) + 4);
@@ -212,6 +226,7 @@ static subject make_subject(const char *op_name, const shape_case *c, const arou
     node->op->backward(&s.call);
     for (int k = 0; k < node->n_in; k++)
         if (a->in[k]) pass_activation(&s.in[k], s.x[k], s.call.dsrc[k], s.src_floats);
+    close_norms(&s);
     return s;
 }
 
@@ -220,10 +235,8 @@ static void free_subject(subject *s) {
         free(s->x[k]);
         free((float *)s->call.src[k]);
         free(s->call.dsrc[k]);
-        mnas_norm_close(&s->in[k]);
     }
     for (int k = 0; k < s->call.node->n_params; k++) free(s->call.param[k]), free(s->call.dparam[k]);
-    mnas_norm_close(&s->out);
     free(s->dy);
     free((float *)s->call.ddst);
     free(s->call.dst);
@@ -319,17 +332,19 @@ static const char *label(const char *op, const shape_case *c, const around *a, c
 static void check_case(const char *op_name, const shape_case *c, const around *a) {
     const mnas_isa *list[MNAS_ISA_MAX_SETS];
     const size_t n_isas = mnas_isa_list(list);
+    subject s = make_subject(op_name, c, a);
+    const mnas_kernel *kernel = mnas_kernels_find(op_name, s.call.node, s.call.in);
+    assert_non_null(kernel);
     for (int threads = 1; threads <= max_threads; threads++)
         for (size_t i = 0; i < n_isas; i++) {
             omp_set_num_threads(threads);
             mnas_isa_force(list[i]);
-            subject s = make_subject(op_name, c, a); /* tables have an instruction set's columns */
-            const mnas_kernel *kernel = mnas_kernels_find(op_name, s.call.node, s.call.in);
-            assert_non_null(kernel);
+            make_norms(&s, a);
             run(label(op_name, c, a, list[i]), kernel, &s, a);
-            free_subject(&s);
+            close_norms(&s);
         }
     mnas_isa_force(NULL);
+    free_subject(&s);
 }
 
 /* ---- tables ---- */
@@ -487,6 +502,7 @@ static void check_rounded(const char *what, const void *a, const float *b, size_
 /* float_dst: the result is float whatever is read. */
 static void check_bf16(const char *op_name, const shape_case *c, const around *a, bool float_dst) {
     subject s = make_subject(op_name, c, a);
+    make_norms(&s, a);
     mnas_node node = *s.call.node;
     node.elem = MNAS_ELEM_BF16;
     const mnas_kernel *kernel = mnas_kernels_find(op_name, s.call.node, s.call.in);
@@ -509,6 +525,7 @@ static void check_bf16(const char *op_name, const shape_case *c, const around *a
     for (int k = 0; k < node.n_in; k++) free((void *)call.src[k]);
     if (!float_dst) free((void *)call.ddst);
     free_call(&call);
+    close_norms(&s);
     free_subject(&s);
 }
 
