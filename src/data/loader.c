@@ -248,8 +248,15 @@ static void *thread_main(void *arg) {
     return NULL;
 }
 
-/* Cores that do not train, and no less than a quarter of all: where all train, decoding must not starve them. Pixels that are only
- * moved need one thread. */
+/* Where all cores train, decoding must not starve them. More than train are never needed, and where a process trains with a few of
+ * many cores, others like it are at work on the rest: the trials of a search. */
+int mnas_loader_spare_threads(int n_cores, int n_train) {
+    const int spare = n_cores - n_train, least = n_train / 4;
+    const int wanted = spare > n_train ? n_train : spare > least ? spare : least;
+    return wanted < 1 ? 1 : wanted;
+}
+
+/* Pixels that are only moved need one thread. */
 static int choose_threads(const mnas_loader_options *o, const mnas_dataset *d) {
     cpu_set_t cores;
     int n_cores = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1, n_train = 1;
@@ -257,9 +264,8 @@ static int choose_threads(const mnas_loader_options *o, const mnas_dataset *d) {
 #ifdef _OPENMP
     n_train = omp_get_max_threads();
 #endif
-    if (wanted == 0 && !d->examples) wanted = 1;
-    if (wanted == 0) wanted = n_cores - n_train > n_cores / 4 ? n_cores - n_train : n_cores / 4;
-    return wanted < 1 ? 1 : wanted > MAX_THREADS ? MAX_THREADS : wanted;
+    if (wanted == 0) wanted = d->examples ? mnas_loader_spare_threads(n_cores, n_train) : 1;
+    return wanted > MAX_THREADS ? MAX_THREADS : wanted;
 }
 
 /* Signals belong to the main thread: a Ctrl-C must not land in one of these. Fewer threads than wanted do as well. */

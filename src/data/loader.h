@@ -53,6 +53,8 @@ void mnas_loader_destroy(mnas_loader *loader);
 int mnas_loader_n_batches(const mnas_loader *loader); /* an epoch */
 int mnas_loader_n_bad(mnas_loader *loader);           /* images that did not decode so far */
 int mnas_loader_n_threads(const mnas_loader *loader);
+/* Threads that decode images beside n_train that train, where nobody says how many. */
+int mnas_loader_spare_threads(int n_cores, int n_train);
 /* The next batch. Evaluation: after the last batch n is 0 once, then it starts again. Fails only where the machine does
  * (MNAS_ERR_IO, MNAS_ERR_MEMORY) or nothing decodes any more (MNAS_ERR_FORMAT); out->n is then 0. */
 int mnas_loader_next(mnas_loader *loader, mnas_batch *out);

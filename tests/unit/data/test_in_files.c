@@ -109,7 +109,8 @@ static void expect_picture(const float *got, const char *file, mnas_rng *rng, bo
     mnas_augment_draw draw = {.flip = rng && flips && mnas_rng_below(rng, 2) == 1};
     mnas_normalise_init(&norm, (double[]){0, 0, 0}, (double[]){1 / 255.0, 1 / 255.0, 1 / 255.0}, 3);
     mnas_raster raster = {image.pixels, image.height, image.width, 3, 0, 0, 8};
-    assert_int_equal(mnas_sample(expected, SIZE, SIZE, &raster, part, draw, &norm, &sampler), 0);
+    assert_int_equal(mnas_sample(expected, &(mnas_view){SIZE, SIZE, part, draw}, &raster, &norm, &sampler),
+                     0);
     double sum = 0;
     for (int i = 0; i < VALUES; i++) sum += fabs((double)got[i] - (double)expected[i]);
     if (sum / VALUES > tolerance) fail_msg("%s: off by %f in the mean", file, sum / VALUES);
@@ -230,8 +231,8 @@ static void random_parts_of_decoded_images(void **state) {
         mnas_rng rng = mnas_rng_stream(5, order[k], "augment");
         mnas_raster raster = {d->split[0].pixels + order[k] * (size_t)VALUES, SIZE, SIZE, 3, 0, 0, 8};
         mnas_rect part = mnas_crop_area(SIZE, SIZE, SIZE, &rng);
-        assert_int_equal(
-            mnas_sample(expected, SIZE, SIZE, &raster, part, (mnas_augment_draw){0}, &norm, &sampler), 0);
+        assert_int_equal(mnas_sample(expected, &(mnas_view){SIZE, SIZE, part, {0}}, &raster, &norm, &sampler),
+                         0);
         assert_memory_equal(b.images + k * VALUES, expected, sizeof expected);
     }
     mnas_sampler_free(&sampler);
@@ -372,6 +373,16 @@ static void damaged_indexes_are_made_anew(void **state) {
     free(good);
 }
 
+static void threads_leave_cores_to_training(void **state) {
+    (void)state;
+    static const struct {
+        int cores, train, decode;
+    } cases[] = {{1, 1, 1},   {2, 1, 1},    {2, 2, 1},  {16, 8, 8},
+                 {16, 12, 4}, {64, 64, 16}, {64, 4, 4}, {1, 8, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(mnas_loader_spare_threads(cases[i].cores, cases[i].train), cases[i].decode);
+}
+
 /* It is the same dataset for any number of threads, and the checkpoint of a training says which dataset it saw. */
 static void threads_are_no_part_of_the_spec(void **state) {
     (void)state;
@@ -483,6 +494,7 @@ int main(void) {
         cmocka_unit_test(nothing_that_decodes_is_an_error),
         cmocka_unit_test(the_index_notices_changes),
         cmocka_unit_test(damaged_indexes_are_made_anew),
+        cmocka_unit_test(threads_leave_cores_to_training),
         cmocka_unit_test(threads_are_no_part_of_the_spec),
         cmocka_unit_test(large_sets_stay_in_their_files),
         cmocka_unit_test(lists_of_every_kind),
