@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/round.h"
 
 #define PARAM_ALIGN_FLOATS 16
 #define MAX_PARAM_FLOATS   ((size_t)INT32_MAX) /* operators index them with int */
@@ -87,8 +88,7 @@ int mnas_graph_add_param(mnas_graph *graph, mnas_param_role role, const char *su
     graph->params = params;
     graph->params[graph->n_params] = param;
     node->params[node->n_params++] = graph->n_params++;
-    size_t padded = (param.size + PARAM_ALIGN_FLOATS - 1) / PARAM_ALIGN_FLOATS * PARAM_ALIGN_FLOATS;
-    graph->weight_floats += padded;
+    graph->weight_floats += mnas_round_up(param.size, PARAM_ALIGN_FLOATS);
     return 0;
 }
 

@@ -11,11 +11,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/round.h"
 #include "model/safetensors.h"
 
 int mnas_weights_create(mnas_weights **out, const mnas_graph *graph) {
     mnas_weights *weights = calloc(1, sizeof *weights);
-    size_t bytes = (graph->weight_floats * sizeof(float) + 63) / 64 * 64;
+    size_t bytes = mnas_round_up(graph->weight_floats * sizeof(float), 64);
     if (weights) weights->data = aligned_alloc(64, bytes ? bytes : 64);
     if (!weights || !weights->data) {
         free(weights);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/round.h"
 
 enum { N_ARGS = 3, ALIGN_BYTES = 64, CACHED_PRIMITIVES = 4096 };
 
@@ -52,7 +53,7 @@ static int ensure_started(void) {
 }
 
 static size_t align_up(size_t n) {
-    return (n + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
+    return mnas_round_up(n, ALIGN_BYTES);
 }
 
 struct mnas_onednn_product {

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/round.h"
 
 static size_t rounded(size_t bytes) {
-    return (bytes + MNAS_PLACE_ALIGN_BYTES - 1) / MNAS_PLACE_ALIGN_BYTES * MNAS_PLACE_ALIGN_BYTES;
+    return mnas_round_up(bytes, MNAS_PLACE_ALIGN_BYTES);
 }
 
 static bool meet(const mnas_interval *a, const mnas_interval *b) {

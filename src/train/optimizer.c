@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/round.h"
 
 enum { PIECE_FLOATS = 8192 };
 
@@ -32,7 +33,7 @@ static float decay_of(const mnas_param *param, const mnas_optimizer_options *opt
 static int count_pieces(const mnas_graph *graph) {
     size_t n = 0;
     for (int i = 0; i < graph->n_params; i++) {
-        if (graph->params[i].trainable) n += (graph->params[i].size + PIECE_FLOATS - 1) / PIECE_FLOATS;
+        if (graph->params[i].trainable) n += mnas_divide_up(graph->params[i].size, PIECE_FLOATS);
     }
     return (int)n;
 }
