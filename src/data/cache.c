@@ -18,12 +18,13 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/round.h"
 #include "data/checksum.h"
 #include "data/common.h"
 #include "data/resize.h"
 #include "data/some_opts.h"
 
-enum { FORMAT_VERSION = 2, HEADER_BYTES = 4096, CHUNK_BYTES = 1 << 20, ALIGN = 64, MAX_CLASSES = 65535 };
+enum { FORMAT_VERSION = 2, HEADER_BYTES = 4096, CHUNK_BYTES = 1 << 20, ALIGN = 64 };
 static const char MAGIC[8] = "MNASIMG";
 
 typedef struct cache_header {
@@ -42,10 +43,6 @@ static_assert(sizeof(cache_tail) == ALIGN, "the tail is one unit");
 
 /* ---- layout ---- */
 
-static size_t round_up(size_t n, size_t multiple) {
-    return (n + multiple - 1) / multiple * multiple;
-}
-
 /* Where the parts begin. */
 typedef struct cache_layout {
     size_t labels, text, tail, file_bytes;
@@ -54,9 +51,9 @@ typedef struct cache_layout {
 static cache_layout layout_of(const cache_header *h, const cache_tail *t) {
     cache_layout at;
     size_t image_bytes = (size_t)h->height * (size_t)h->width * (size_t)h->channels;
-    at.labels = HEADER_BYTES + round_up((size_t)t->n * image_bytes, ALIGN);
-    at.text = at.labels + round_up((size_t)t->n * sizeof(uint16_t), ALIGN);
-    at.tail = at.text + round_up((size_t)(t->names_bytes + t->skipped_bytes), ALIGN);
+    at.labels = HEADER_BYTES + mnas_round_up((size_t)t->n * image_bytes, ALIGN);
+    at.text = at.labels + mnas_round_up((size_t)t->n * sizeof(uint16_t), ALIGN);
+    at.tail = at.text + mnas_round_up((size_t)(t->names_bytes + t->skipped_bytes), ALIGN);
     at.file_bytes = at.tail + sizeof *t + sizeof(uint64_t);
     return at;
 }
@@ -157,7 +154,7 @@ static int put(cache_writer *w, const void *data, size_t n) {
 /* Chunks are a multiple of ALIGN, so that the fill alone says where the file stands. */
 static int pad(cache_writer *w) {
     static const uint8_t zeros[ALIGN];
-    return put(w, zeros, round_up(w->fill, ALIGN) - w->fill);
+    return put(w, zeros, mnas_round_up(w->fill, ALIGN) - w->fill);
 }
 
 /* The number of the image that comes now: skipped ones count, so that the split of the others does not depend on them. */
@@ -194,10 +191,7 @@ static int skip(void *user, const char *file, const char *reason) {
     int rc = count_image(w, &number);
     if (rc < 0) return rc;
     w->tail.n_skipped++;
-    mnas_str line = {0};
-    mnas_str_appendf(&line, "%s: %s", file, reason);
-    mnas_dataset_append_line(&w->skipped, mnas_str_ok(&line) ? line.data : file);
-    mnas_str_free(&line);
+    mnas_dataset_append_skipped(&w->skipped, file, reason);
     return 0;
 }
 
@@ -238,7 +232,7 @@ static int put_all(cache_writer *w, const mnas_dataset_class *cls, const void *o
 static void plan(cache_writer *w, const mnas_dataset_class *cls, const void *opts, uint64_t key, bool test) {
     const mnas_dataset_shape *s = &w->stored;
     const mnas_dataset_common *common = (const void *)((const char *)opts + cls->common);
-    assert(s->classes > 0 && s->classes <= MAX_CLASSES && s->n_val <= s->n_train);
+    assert(s->classes > 0 && s->classes <= MNAS_DATASET_MAX_CLASSES && s->n_val <= s->n_train);
     w->n_expected = test ? s->n_test : s->n_train;
     if (w->n_expected < 0) w->n_expected = 0;
     w->first_val = test || s->n_val == 0 ? INT64_MAX : s->n_train - s->n_val;
@@ -294,7 +288,7 @@ out:
 
 static bool plausible(const cache_header *h) {
     return h->height > 0 && h->height <= 65536 && h->width > 0 && h->width <= 65536 && h->channels > 0 &&
-           h->channels <= 4 && h->classes > 0 && h->classes <= MAX_CLASSES;
+           h->channels <= 4 && h->classes > 0 && h->classes <= MNAS_DATASET_MAX_CLASSES;
 }
 
 /* Numbers so small that layout_of cannot overflow. */

@@ -316,6 +316,13 @@ void mnas_dataset_append_line(mnas_str *lines, const char *text) {
     mnas_str_append(lines, "\n");
 }
 
+void mnas_dataset_append_skipped(mnas_str *lines, const char *file, const char *reason) {
+    mnas_str line = {0};
+    mnas_str_appendf(&line, "%s: %s", file, reason);
+    mnas_dataset_append_line(lines, mnas_str_ok(&line) ? line.data : file);
+    mnas_str_free(&line);
+}
+
 int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n) {
     for (int i = 0; i < n; i++) mnas_dataset_append_line(&shape->class_names, names[i]);
     if (mnas_str_ok(&shape->class_names)) return 0;

@@ -70,8 +70,13 @@ typedef struct mnas_dataset_shape {
     mnas_str class_names; /* a line for each class, or empty */
 } mnas_dataset_shape;
 
+/* Labels are stored in 16 bits. */
+enum { MNAS_DATASET_MAX_CLASSES = 65535 };
+
 /* Text of outside, with the newline that ends it and no control characters inside. */
 void mnas_dataset_append_line(mnas_str *lines, const char *text);
+/* "file: reason", so. */
+void mnas_dataset_append_skipped(mnas_str *lines, const char *file, const char *reason);
 /* MNAS_ERR_MEMORY, or 0. */
 int mnas_dataset_name_classes(mnas_dataset_shape *shape, const char *const *names, int n);
 

@@ -61,10 +61,7 @@ int mnas_listing_add(mnas_listing *l, mnas_example example, const char *name, in
 }
 
 void mnas_listing_skip(mnas_listing *l, const char *file, const char *reason) {
-    mnas_str line = {0};
-    mnas_str_appendf(&line, "%s: %s", file, reason);
-    mnas_dataset_append_line(&l->skipped, mnas_str_ok(&line) ? line.data : file);
-    mnas_str_free(&line);
+    mnas_dataset_append_skipped(&l->skipped, file, reason);
     l->n_skipped++;
 }
 

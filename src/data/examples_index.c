@@ -17,10 +17,11 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/round.h"
 #include "data/checksum.h"
 #include "data/some_opts.h"
 
-enum { FORMAT_VERSION = 1, ALIGN = 64, MAX_CLASSES = 65535 };
+enum { FORMAT_VERSION = 1, ALIGN = 64 };
 static const char MAGIC[8] = "MNASIDX";
 static const double TOLD_AFTER_S = 0.5;
 /* File systems keep times in steps; what changed so shortly before it was listed may have changed once more, unseen. */
@@ -41,7 +42,7 @@ static_assert(ALIGN % MNAS_CHECKSUM_UNIT == 0, "parts can be summed one by one")
 /* ---- layout ---- */
 
 static size_t round_up(size_t n) {
-    return (n + ALIGN - 1) / ALIGN * ALIGN;
+    return mnas_round_up(n, ALIGN);
 }
 
 /* Where the parts begin. */
@@ -170,8 +171,8 @@ static bool plausible(const index_header *h, size_t map_bytes) {
     bool counts = h->n_split[0] >= 0 && h->n_split[1] >= 0 && h->n_split[2] >= 0 &&
                   h->n_places <= map_bytes && h->n_text <= map_bytes && h->names_bytes <= map_bytes &&
                   h->skipped_bytes <= map_bytes;
-    return counts && h->classes > 0 && h->classes <= MAX_CLASSES && h->side > 0 && h->n_ignored >= 0 &&
-           h->n_skipped >= 0;
+    return counts && h->classes > 0 && h->classes <= MNAS_DATASET_MAX_CLASSES && h->side > 0 &&
+           h->n_ignored >= 0 && h->n_skipped >= 0;
 }
 
 /* Everything a reader follows blindly. */

@@ -18,7 +18,7 @@ typedef struct mnas_examples_index {
     bool made; /* now: there was no good one */
 } mnas_examples_index;
 
-/* Lists with `lister` where there is no good index. `table` describes `opts`. The caller unmaps `map`. */
+/* Lists with `lister` where there is no good index; `opts` are the plug-in's. The caller unmaps `map`. */
 int mnas_examples_index_open(mnas_examples_index *out, const mnas_plugin *plugin, const void *opts,
                              mnas_lister lister);
 

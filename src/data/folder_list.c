@@ -18,7 +18,7 @@
 #include "data/image_file.h"
 #include "data/label_list.h"
 
-enum { MAX_DEPTH = 32, MAX_CLASSES = 65535 };
+enum { MAX_DEPTH = 32 };
 
 static int no_memory(const char *dir) {
     return mnas_error_set(MNAS_ERR_MEMORY, "no memory to list %s", dir);
@@ -198,10 +198,10 @@ static int read_classes(mnas_folder_list *l, const char *part) {
             rc = no_memory(l->root);
         free(folder);
     }
-    if (rc == 0 && (l->n_classes < 2 || l->n_classes > MAX_CLASSES))
+    if (rc == 0 && (l->n_classes < 2 || l->n_classes > MNAS_DATASET_MAX_CLASSES))
         rc =
             mnas_error_set(MNAS_ERR_FORMAT, "%s: %d folders of classes; expected 2 to %d, one for each class",
-                           path, l->n_classes, MAX_CLASSES);
+                           path, l->n_classes, MNAS_DATASET_MAX_CLASSES);
     free_entries(&e);
     free(path);
     return rc;

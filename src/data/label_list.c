@@ -1,7 +1,6 @@
 /* label_list.c - reads lists of files and their classes. Does not look whether the files are there. */
 #include "data/label_list.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,11 +61,9 @@ static int read_label(reading *r, int *label, const char *word) {
     *label = find_class(r->classes, r->n_classes, word);
     if (*label >= 0) return 0;
     if (!mnas_str_to_i64(word, &number)) return bad_line(r, "there is no class", word);
-    if (number < 0 || number > r->n_classes) {
-        mnas_error_set(MNAS_ERR_FORMAT, "%s, line %zu: class number %lld; there are %d classes", r->path,
-                       r->n_line, number, r->n_classes);
-        return MNAS_ERR_FORMAT;
-    }
+    if (number < 0 || number > r->n_classes)
+        return mnas_error_set(MNAS_ERR_FORMAT, "%s, line %zu: class number %lld; there are %d classes",
+                              r->path, r->n_line, number, r->n_classes);
     *label = (int)number;
     if (r->n_numbers++ == 0) r->smallest = r->largest = *label;
     if (*label < r->smallest) r->smallest = *label;
@@ -79,7 +76,7 @@ static int read_line(reading *r, char *line) {
     int label;
     if (!first || *first == '#' || strcmp(first, "ImageId") == 0) return 0;
     bool has_file = second != NULL;
-    if (r->list->n > 0 && has_file != (r->list->has_files != 0))
+    if (r->list->n > 0 && has_file != r->list->has_files)
         return bad_line(r, "other than the lines before it:", first);
     r->list->has_files = has_file;
     int rc = read_label(r, &label, has_file ? second : first);

@@ -8,6 +8,7 @@
 #ifndef MNAS_DATA_LABEL_LIST_H
 #define MNAS_DATA_LABEL_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct mnas_label_line {
@@ -19,7 +20,7 @@ typedef struct mnas_label_list {
     char *text;             /* owns the names */
     mnas_label_line *lines; /* by name, or in the order of the text */
     size_t n, cap;
-    int has_files;
+    bool has_files;
 } mnas_label_list;
 
 /* `classes` are sorted. Errors name the line. The caller frees also after a failure. */

@@ -30,8 +30,9 @@ static int from_pixels(float *out, const mnas_picture_plan *p, mnas_picture_work
         return 0;
     }
     const mnas_raster raster = {pixels, p->height, p->width, p->channels, 0, 0, 8};
-    mnas_rect part = mnas_crop_area(p->height, p->width, p->width, rng);
-    return mnas_sample(out, p->height, p->width, &raster, part, draw_moves(p, rng), &p->norm, &w->sampler);
+    const mnas_rect part = mnas_crop_area(p->height, p->width, p->width, rng);
+    const mnas_view view = {p->height, p->width, part, draw_moves(p, rng)};
+    return mnas_sample(out, &view, &raster, &p->norm, &w->sampler);
 }
 
 static int from_file(float *out, const mnas_picture_plan *p, mnas_picture_worker *w, size_t i,
@@ -48,7 +49,8 @@ static int from_file(float *out, const mnas_picture_plan *p, mnas_picture_worker
     if (rc < 0) return rc;
     const mnas_raster raster = {
         got.image.pixels, got.image.height, got.image.width, got.image.channels, got.y, got.x, got.eighths};
-    rc = mnas_sample(out, p->height, p->width, &raster, part, draw_moves(p, rng), &p->norm, &w->sampler);
+    const mnas_view view = {p->height, p->width, part, draw_moves(p, rng)};
+    rc = mnas_sample(out, &view, &raster, &p->norm, &w->sampler);
     free(got.image.pixels);
     return rc;
 }

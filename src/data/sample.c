@@ -38,15 +38,21 @@ static int reserve(mnas_sampler *s, size_t n_columns, size_t n_line) {
     return s->columns && s->line ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "no memory to sample an image");
 }
 
-/* Output k of n_out over `n` pixels from `from` on; the raster has n_raster from `origin` on, at eighths/8 of the size. */
-static between locate(int k, int n_out, int from, int n, double origin, int n_raster, int eighths) {
-    if (k < 0 || k >= n_out) return (between){.outside = true};
-    double scale = eighths / 8.0, at = (double)k * n / n_out, last = n - 1;
-    double in_raster = (from + (at < last ? at : last) + 0.5) * scale - 0.5 - origin;
+/* One side of a view: n_out outputs over `n` pixels from `from` on; the raster has n_raster from `origin` on, at eighths/8 of the
+ * size. */
+typedef struct axis {
+    int n_out, from, n, n_raster, eighths;
+    double origin;
+} axis;
+
+static between locate(const axis *a, int k) {
+    if (k < 0 || k >= a->n_out) return (between){.outside = true};
+    double scale = a->eighths / 8.0, at = (double)k * a->n / a->n_out, last = a->n - 1;
+    double in_raster = (a->from + (at < last ? at : last) + 0.5) * scale - 0.5 - a->origin;
     if (in_raster < 0) in_raster = 0;
-    if (in_raster > n_raster - 1) in_raster = n_raster - 1;
+    if (in_raster > a->n_raster - 1) in_raster = a->n_raster - 1;
     int first = (int)in_raster;
-    return (between){first, first + 1 < n_raster ? first + 1 : first, (float)(in_raster - first), false};
+    return (between){first, first + 1 < a->n_raster ? first + 1 : first, (float)(in_raster - first), false};
 }
 
 static void mix_rows(float *restrict line, const uint8_t *restrict first, const uint8_t *restrict second,
@@ -87,28 +93,29 @@ static void fill_row(float *out, int width, int channels, const mnas_normalise *
         for (int c = 0; c < channels; c++) *out++ = norm->shift[c];
 }
 
-int mnas_sample(float *out, int height, int width, const mnas_raster *r, mnas_rect part,
-                mnas_augment_draw draw, const mnas_normalise *norm, mnas_sampler *s) {
+int mnas_sample(float *out, const mnas_view *v, const mnas_raster *r, const mnas_normalise *norm,
+                mnas_sampler *s) {
+    const axis across = {v->width, v->part.x, v->part.width, r->width, r->eighths, r->x},
+               down = {v->height, v->part.y, v->part.height, r->height, r->eighths, r->y};
     size_t row = (size_t)r->width * (size_t)r->channels;
-    int rc = reserve(s, (size_t)width, row + 1);
+    int rc = reserve(s, (size_t)v->width, row + 1);
     if (rc < 0) return rc;
     between *columns = s->columns;
-    for (int x = 0; x < width; x++)
-        columns[x] = locate((draw.flip ? width - 1 - x : x) + draw.dx, width, part.x, part.width, r->x,
-                            r->width, r->eighths);
+    for (int x = 0; x < v->width; x++)
+        columns[x] = locate(&across, (v->draw.flip ? v->width - 1 - x : x) + v->draw.dx);
     s->line[row] = 0;
-    for (int y = 0; y < height; y++, out += width * r->channels) {
-        between at = locate(y + draw.dy, height, part.y, part.height, r->y, r->height, r->eighths);
+    for (int y = 0; y < v->height; y++, out += v->width * r->channels) {
+        between at = locate(&down, y + v->draw.dy);
         if (at.outside) {
-            fill_row(out, width, r->channels, norm);
+            fill_row(out, v->width, r->channels, norm);
             continue;
         }
         mix_rows(s->line, r->pixels + (size_t)at.first * row, r->pixels + (size_t)at.second * row, at.share,
                  row);
         if (r->channels == 3)
-            mix_colour(out, s->line, columns, width, norm);
+            mix_colour(out, s->line, columns, v->width, norm);
         else
-            mix_any(out, s->line, columns, width, r->channels, norm);
+            mix_any(out, s->line, columns, v->width, r->channels, norm);
     }
     return 0;
 }

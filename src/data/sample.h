@@ -25,9 +25,16 @@ typedef struct mnas_sampler {
 } mnas_sampler;
 void mnas_sampler_free(mnas_sampler *sampler);
 
-/* out[height, width, channels] shows `part` (in pixels of the whole image; all it needs is in the raster) through `draw`: moved by
- * dy and dx outputs, where what is uncovered is raw 0, and mirrored. MNAS_ERR_MEMORY. */
-int mnas_sample(float *out, int height, int width, const mnas_raster *raster, mnas_rect part,
-                mnas_augment_draw draw, const mnas_normalise *norm, mnas_sampler *sampler);
+/* What is shown, and how: a part of the whole image, in its pixels, brought to height and width, moved by dy and dx outputs and
+ * mirrored. What is uncovered is raw 0. */
+typedef struct mnas_view {
+    int height, width;
+    mnas_rect part;
+    mnas_augment_draw draw;
+} mnas_view;
+
+/* out[view's height, width, channels]; all that the view needs is in the raster. MNAS_ERR_MEMORY. */
+int mnas_sample(float *out, const mnas_view *view, const mnas_raster *raster, const mnas_normalise *norm,
+                mnas_sampler *sampler);
 
 #endif

@@ -147,7 +147,7 @@ static void check_sampling(const mnas_raster *raster, mnas_rect part, int size, 
     mnas_normalise norm = plain(raster->channels);
     size_t n = (size_t)size * (size_t)size * (size_t)raster->channels;
     out[n] = -7;
-    assert_int_equal(mnas_sample(out, size, size, raster, part, draw, &norm, &sampler), 0);
+    assert_int_equal(mnas_sample(out, &(mnas_view){size, size, part, draw}, raster, &norm, &sampler), 0);
     for (int y = 0; y < size; y++)
         for (int x = 0; x < size; x++)
             for (int c = 0; c < raster->channels; c++) {
@@ -191,8 +191,9 @@ static void scales_keep_places(void **state) {
     mnas_sampler sampler = {0};
     float expected[20 * 20], got[20 * 20];
     mnas_rect rect = {40, 72, 128, 100};
+    const mnas_view view = {20, 20, rect, {0}};
     mnas_raster whole = {full, SIDE, SIDE, 1, 0, 0, 8};
-    assert_int_equal(mnas_sample(expected, 20, 20, &whole, rect, (mnas_augment_draw){0}, &norm, &sampler), 0);
+    assert_int_equal(mnas_sample(expected, &view, &whole, &norm, &sampler), 0);
     for (int eighths = 1; eighths < 8; eighths *= 2) {
         int k = 8 / eighths, side = SIDE / k, y0 = 40 / k - 1, x0 = 72 / k - 1; /* the raster begins inside */
         for (int y = y0; y < side; y++)
@@ -202,7 +203,7 @@ static void scales_keep_places(void **state) {
                 part[(y - y0) * (side - x0) + x - x0] = (uint8_t)lrint(sum / (k * k));
             }
         mnas_raster small = {part, side - y0, side - x0, 1, y0, x0, eighths};
-        assert_int_equal(mnas_sample(got, 20, 20, &small, rect, (mnas_augment_draw){0}, &norm, &sampler), 0);
+        assert_int_equal(mnas_sample(got, &view, &small, &norm, &sampler), 0);
         for (int i = 0; i < 20 * 20; i++) assert_true(fabsf(got[i] - expected[i]) < 1.2f);
     }
     mnas_sampler_free(&sampler);
