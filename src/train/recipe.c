@@ -100,6 +100,16 @@ const mnas_plugin *const *mnas_recipe_plugins(size_t *n) {
     return recipes;
 }
 
+/* Whoever sets one of them has to look: the batch is a whole number of groups. */
+static int check_groups(const mnas_recipe *recipe) {
+    if (recipe->batch % mnas_recipe_group(recipe) == 0) return 0;
+    return mnas_error_set(
+        MNAS_ERR_ARG,
+        "batch is %lld images in groups of %lld; allowed: whole groups, or fewer images than "
+        "one has (group=0: all at once)",
+        (long long)recipe->batch, (long long)recipe->group);
+}
+
 int mnas_recipe_open(mnas_recipe *out, const char *spec) {
     size_t n;
     const mnas_plugin *const *list = mnas_recipe_plugins(&n), *found;
@@ -108,21 +118,22 @@ int mnas_recipe_open(mnas_recipe *out, const char *spec) {
     if (rc < 0) return rc;
     *out = *(const mnas_recipe *)opts;
     free(opts);
-    return mnas_recipe_check(out);
+    return check_groups(out);
+}
+
+int mnas_recipe_open_for(mnas_recipe *out, const mnas_train_options *options) {
+    int rc = mnas_recipe_open(out, options->recipe);
+    if (rc < 0) return rc;
+    if (!isnan(options->epochs)) out->epochs = options->epochs;
+    if (options->batch > 0) out->batch = options->batch;
+    if (!(out->epochs > 0))
+        return mnas_error_set(MNAS_ERR_ARG, "epochs is %g; allowed: more than 0", out->epochs);
+    return check_groups(out);
 }
 
 int mnas_recipe_group(const mnas_recipe *recipe) {
     const int64_t group = recipe->group;
     return (int)(group > 0 && group < recipe->batch ? group : recipe->batch);
-}
-
-int mnas_recipe_check(const mnas_recipe *recipe) {
-    if (recipe->batch % mnas_recipe_group(recipe) == 0) return 0;
-    return mnas_error_set(
-        MNAS_ERR_ARG,
-        "batch is %lld images in groups of %lld; allowed: whole groups, or fewer images than "
-        "one has (group=0: all at once)",
-        (long long)recipe->batch, (long long)recipe->group);
 }
 
 int mnas_recipe_check_images(const mnas_recipe *recipe, int64_t n_images) {

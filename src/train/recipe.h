@@ -39,8 +39,8 @@ typedef struct mnas_recipe {
 
 /* spec NULL: "proxy". Errors are MNAS_ERR_ARG and name the option. */
 int mnas_recipe_open(mnas_recipe *out, const char *spec);
-/* MNAS_ERR_ARG where the batch is no whole number of groups; for who has set one of them since. */
-int mnas_recipe_check(const mnas_recipe *recipe);
+/* The recipe of a training: epochs and batch are those of the options, where these set them. */
+int mnas_recipe_open_for(mnas_recipe *out, const mnas_train_options *options);
 /* MNAS_ERR_ARG where a batch is more than the images to train on. */
 int mnas_recipe_check_images(const mnas_recipe *recipe, int64_t n_images);
 /* Images of a pass: what memory and batch-norm see of a batch. */

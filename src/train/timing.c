@@ -21,10 +21,8 @@ typedef struct bench {
 } bench;
 
 static int open_bench(bench *b, mnas_model *model, const mnas_train_options *options) {
-    int rc = mnas_recipe_open(&b->recipe, options->recipe);
+    int rc = mnas_recipe_open_for(&b->recipe, options);
     if (rc < 0) return rc;
-    if (options->batch > 0) b->recipe.batch = options->batch;
-    if ((rc = mnas_recipe_check(&b->recipe)) < 0) return rc;
     mnas_threads_use(options->threads);
     if ((rc = mnas_dataset_open(&b->dataset, options->data, 0)) < 0) return rc;
     if ((rc = mnas_model_fit_dataset(model, &b->dataset->info)) < 0) return rc;
@@ -50,9 +48,8 @@ static int run_pass(bench *b, double *seconds) {
 }
 
 /* Timing is to cost a part of what it speaks of: at most a tenth of the training's steps. */
-static int most_steps(const bench *b, const mnas_train_options *options) {
-    const double epochs = isnan(options->epochs) ? b->recipe.epochs : options->epochs;
-    const double tenth = 0.1 * epochs * mnas_loader_n_batches(b->train);
+static int most_steps(const bench *b) {
+    const double tenth = 0.1 * b->recipe.epochs * mnas_loader_n_batches(b->train);
     return tenth < MIN_STEPS ? MIN_STEPS : tenth < MAX_STEPS ? (int)tenth : MAX_STEPS;
 }
 
@@ -88,7 +85,7 @@ int mnas_train_time_steps(mnas_step_times *out, mnas_model *model, const mnas_tr
     bench b = {0};
     *out = (mnas_step_times){0};
     int rc = open_bench(&b, model, options);
-    if (rc == 0) rc = time_training(&b, out, most_steps(&b, options));
+    if (rc == 0) rc = time_training(&b, out, most_steps(&b));
     if (rc == 0) rc = time_evaluation(&b, out, model->classes);
     out->peak_rss_bytes = mnas_proc_own_peak_rss_bytes();
     mnas_trainer_close(&b.trainer);

@@ -21,16 +21,6 @@ typedef mnas_run run;
 
 /* ---- setting up ---- */
 
-static int read_recipe(run *r) {
-    int rc = mnas_recipe_open(&r->recipe, r->options->recipe);
-    if (rc < 0) return rc;
-    if (!isnan(r->options->epochs)) r->recipe.epochs = r->options->epochs;
-    if (r->options->batch > 0) r->recipe.batch = r->options->batch;
-    if (!(r->recipe.epochs > 0))
-        return mnas_error_set(MNAS_ERR_ARG, "epochs is %g; allowed: more than 0", r->recipe.epochs);
-    return mnas_recipe_check(&r->recipe);
-}
-
 /* Before an hour of training, not behind it. */
 static int check_output(const char *path) {
     mnas_file_writer probe;
@@ -204,7 +194,7 @@ static void close_run(run *r) {
 int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_options *options) {
     run r = {.options = options, .model = model, .lock_fd = -1};
     int rc;
-    if ((rc = read_recipe(&r)) < 0) goto out;
+    if ((rc = mnas_recipe_open_for(&r.recipe, options)) < 0) goto out;
     if ((rc = check_output(options->output)) < 0) goto out;
     if ((rc = check_output(options->checkpoint)) < 0) goto out;
     /* Before anything is prepared: libraries divide their work when they are set up. */
