@@ -115,10 +115,10 @@ static void print_text(const mnas_train_result *r) {
            accuracy, balanced, r->val_loss, images, r->steps, time, r->images_per_s, memory);
 }
 
-/* Where the weights of the best epoch are. */
+/* Where the weights of the best epoch are; best_epoch 0: they could not be written, which was told. */
 static int print_best(const train_opts *o, const mnas_train_result *r) {
     char accuracy[MNAS_HUMAN_BYTES], path[MNAS_OPT_STR + 32];
-    if (!o->checkpoint[0]) return 0;
+    if (!o->checkpoint[0] || r->best_epoch == 0) return 0;
     int rc = mnas_train_best_path(path, sizeof path, o->checkpoint);
     mnas_human_percent(r->best_accuracy_frac, accuracy);
     if (rc == 0) printf("best: %s after epoch %d, %s\n", accuracy, r->best_epoch, path);

@@ -181,7 +181,7 @@ void mnas_run_keep_best(mnas_run *run) {
         int rc = mnas_train_best_path(path, sizeof path, run->options->checkpoint);
         if (rc == 0) rc = mnas_run_save(run, path, at->val_top1);
         if (rc < 0) {
-            warn("the best epoch's weights", "training goes on");
+            warn("the file of the best epoch's weights", "training goes on");
             return;
         }
     }

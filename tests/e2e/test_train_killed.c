@@ -251,6 +251,20 @@ static void two_at_once(void **state) {
     mnas_proc_free(p);
 }
 
+/* A folder stands where the best weights go: they are lost, the training is not, and no file is named that is not there. */
+static void best_weights_that_cannot_be_written(void **state) {
+    (void)state;
+    remove_all("folder");
+    assert_int_equal(mnas_file_mkdirs(DIR "/folder.best.safetensors"), 0);
+    outcome o = run(command("folder", "proxy:batch=10,epochs=1", "60"));
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(o.err, "the file of the best epoch's weights was not written"));
+    assert_null(strstr(text_of(&o), "best"));
+    mnas_str_free(&o.out);
+    assert_true(mnas_file_exists(DIR "/folder.ckpt") && mnas_file_exists(DIR "/folder.safetensors"));
+    assert_int_equal(rmdir(DIR "/folder.best.safetensors"), 0);
+}
+
 /* A file of somebody else is not taken for metrics and emptied. */
 static void other_files_are_not_cut(void **state) {
     (void)state;
@@ -293,6 +307,7 @@ int main(void) {
         cmocka_unit_test(ended_is_told_again),
         cmocka_unit_test(other_trainings_are_refused),
         cmocka_unit_test(two_at_once),
+        cmocka_unit_test(best_weights_that_cannot_be_written),
         cmocka_unit_test(other_files_are_not_cut),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
