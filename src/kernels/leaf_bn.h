@@ -104,8 +104,9 @@ static void bn_gradient_sums(const void *x, const void *dy, const mnas_norm *bn,
 }
 
 /* dx = scale * (g - mean(g) - xhat * mean(g xhat)), xhat = (x - mean) / std; dx may be dy. */
-LEAF_INLINE void gradient_to(const elem *x, const elem *dy, const mnas_norm *bn, size_t rows, size_t columns,
-                             elem *dx, const mnas_act act, size_t j, const int n) {
+LEAF_INLINE void gradient_to(const elem *x, const elem *dy, const mnas_norm *bn, const bool passed,
+                             size_t rows, size_t columns, elem *dx, const mnas_act act, size_t j,
+                             const int n) {
     vec mean[4], scale[4], beta[4], slope[4], offset[4];
     const vec low = (vec){0} + bn->low, high = (vec){0} + bn->high;
     for (int v = 0; v < n; v++) {
@@ -118,7 +119,8 @@ LEAF_INLINE void gradient_to(const elem *x, const elem *dy, const mnas_norm *bn,
         for (int v = 0; v < n; v++) {
             const size_t k = i * columns + j + (size_t)v * MNAS_LEAF_LANES;
             const vec d = get(x + k) - mean[v];
-            const vec g = passed_back(d * scale[v] + beta[v], low, high, get(dy + k), act);
+            const vec dy_k = get(dy + k);
+            const vec g = passed ? dy_k : passed_back(d * scale[v] + beta[v], low, high, dy_k, act);
             put(dx + k, g * scale[v] - d * slope[v] - offset[v]);
         }
     }
@@ -126,5 +128,9 @@ LEAF_INLINE void gradient_to(const elem *x, const elem *dy, const mnas_norm *bn,
 
 static void bn_gradient(const void *x, const void *dy, const mnas_norm *bn, mnas_act act, size_t rows,
                         size_t columns, void *dx) {
-    FOR_COLUMNS_OF_ACT(gradient_to, act, x, dy, bn, rows, columns, dx)
+    if (act == MNAS_ACT_NONE) {
+        FOR_COLUMNS(gradient_to, x, dy, bn, true, rows, columns, dx, MNAS_ACT_NONE)
+    } else {
+        FOR_COLUMNS_OF_ACT(gradient_to, act, x, dy, bn, false, rows, columns, dx)
+    }
 }
