@@ -46,15 +46,26 @@ static int open_loaders(run *r) {
     return rc < 0 ? rc : mnas_loader_create(&r->val, r->dataset, MNAS_SPLIT_VAL, &eval);
 }
 
+/* Steps are counted by an int, here and in a checkpoint; epochs are fewer. */
+static int count_steps(run *r) {
+    const double n = r->recipe.epochs * (double)r->n_images / (double)r->recipe.batch;
+    if (n > INT32_MAX - 1)
+        return mnas_error_set(MNAS_ERR_ARG, "%g epochs of %lld images are %.0f steps; allowed: up to %d",
+                              r->recipe.epochs, (long long)r->n_images, n, INT32_MAX - 1);
+    r->n_epochs = (int)ceil(r->recipe.epochs - 1e-9);
+    r->n_steps = last_step(r, r->n_epochs);
+    return 0;
+}
+
 static bool resumes(const run *r) {
     return r->options->checkpoint && mnas_file_exists(r->options->checkpoint);
 }
 
 static int open_trainer(run *r) {
     double steps_per_epoch = (double)r->n_images / (double)r->recipe.batch;
-    r->n_epochs = (int)ceil(r->recipe.epochs - 1e-9);
-    r->n_steps = last_step(r, r->n_epochs);
-    int rc = mnas_trainer_open(&r->trainer, r->model, &r->recipe, steps_per_epoch, r->options->seed,
+    int rc = count_steps(r);
+    if (rc == 0)
+        rc = mnas_trainer_open(&r->trainer, r->model, &r->recipe, steps_per_epoch, r->options->seed,
                                MNAS_ENGINE_FAST);
     if (rc == 0 && r->options->init && !resumes(r))
         rc = mnas_trainer_load(&r->trainer, r->options->init, r->options->classes != 0);

@@ -243,6 +243,9 @@ static void wrong_arguments_are_named(void **state) {
     options = options_for(&l, NULL);
     options.epochs = -1;
     assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_ARG);
+    options.epochs = 1e9;
+    assert_int_equal(mnas_train(&result, &model, &options), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "steps; allowed: up to 2147483646"));
     assert_int_equal(eval(&unused, &model, "x", "train", 1), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "val"));
     model.stem_filters = 16;
