@@ -49,3 +49,14 @@ void mnas_init_weights(mnas_weights *weights, const mnas_graph *graph, uint64_t 
         init_param(mnas_weights_of(weights, &graph->params[i]), &graph->params[i], &rng);
     }
 }
+
+void mnas_init_calm_classifier(mnas_weights *weights, const mnas_graph *graph) {
+    enum { OFFICIAL_CLASSES = 1000 };
+    for (int i = 0; i < graph->n_params; i++) {
+        const mnas_param *param = &graph->params[i];
+        if (param->role != MNAS_PARAM_DENSE || param->dims[0] >= OFFICIAL_CLASSES) continue;
+        float *w = mnas_weights_of(weights, param);
+        const float scale = sqrtf((float)param->dims[0] / OFFICIAL_CLASSES);
+        for (size_t j = 0; j < param->size; j++) w[j] *= scale;
+    }
+}

@@ -72,9 +72,11 @@ int mnas_trainer_load(mnas_trainer *trainer, const char *path, bool fresh_head) 
     int rc = mnas_weights_load_for(trainer->weights, trainer->graph, path,
                                    fresh_head ? MNAS_HEAD_OWN : MNAS_HEAD_IF_FITS, &taken);
     if (rc < 0) return rc;
-    if (!taken)
+    if (!taken) {
+        mnas_init_calm_classifier(trainer->weights, trainer->graph);
         mnas_log_info("%s: all weights taken but the classifier's, which begins afresh, for %d classes", path,
                       trainer->graph->model.classes);
+    }
     if (trainer->ema.average) memcpy(trainer->ema.average->data, w->data, w->n_floats * sizeof(float));
     return 0;
 }
