@@ -8,9 +8,12 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/round.h"
 #include "kernels/isa.h"
 #include "kernels/kernels.h"
 #include "ops/precision.h"
+
+enum { LINE_FLOATS = 16 }; /* of a cache line, where every tensor begins */
 
 typedef struct adapter {
     mnas_node node; /* as the inner kernel sees it: f32 */
@@ -32,10 +35,6 @@ static void destroy(void *state) {
     free(a);
 }
 
-static size_t align_up(size_t floats) {
-    return (floats + 15) / 16 * 16;
-}
-
 /* Scratch: inputs, output, gradient of the output, gradients of the inputs; then the inner kernel's. */
 static size_t own_floats(const adapter *a) {
     const size_t n_in = (size_t)a->node.n_in;
@@ -51,8 +50,8 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
     a->inner = mnas_kernels_choose(&a->node, in);
     a->isa = mnas_isa_of(MNAS_ELEM_BF16);
     a->training = training;
-    a->src_floats = align_up((size_t)batch * mnas_shape_size(in[0]));
-    a->dst_floats = align_up((size_t)batch * mnas_shape_size(node->out));
+    a->src_floats = mnas_round_up((size_t)batch * mnas_shape_size(in[0]), LINE_FLOATS);
+    a->dst_floats = mnas_round_up((size_t)batch * mnas_shape_size(node->out), LINE_FLOATS);
     size_t inner_bytes = 0;
     const int rc = a->inner->create(&a->state, &a->node, in, batch, training, &inner_bytes);
     if (rc < 0) {

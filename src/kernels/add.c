@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/round.h"
 #include "kernels/norm.h"
 
 enum { PIECE_FLOATS = 1 << 13 }; /* small against the first cache */
@@ -37,7 +38,7 @@ static int create(void **state, const mnas_node *node, const mnas_shape *in, int
                .pixels = (size_t)batch * (size_t)in[0].h * (size_t)in[0].w,
                .channels = (size_t)in[0].c};
     a->piece = a->channels < PIECE_FLOATS ? PIECE_FLOATS / a->channels : 1;
-    a->n_pieces = (a->pixels + a->piece - 1) / a->piece;
+    a->n_pieces = mnas_divide_up(a->pixels, a->piece);
     *scratch_bytes = 0;
     *state = a;
     return 0;

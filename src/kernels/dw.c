@@ -21,16 +21,6 @@
 
 enum { SMALL_WORK = 1 << 14 };
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-static int max_int(int a, int b) {
-    return a > b ? a : b;
-}
-static int ceil_div(int a, int b) {
-    return (a + b - 1) / b;
-}
-
 /* ------------------------------------------------------------------------------------------- weights, packed */
 
 static void pack_tap(size_t width, size_t taps, const float *from, float *to) {
@@ -97,11 +87,11 @@ static void set_images_and_rows(piece *p, int index) {
     const mnas_dw_cut *cut = p->cut;
     const int part = index % cut->n_rows, last = part == cut->n_rows - 1;
     p->first = index / cut->n_rows * cut->images;
-    p->n = min_int(cut->images, dw->batch - p->first);
-    p->out_rows.begin = min_int(part * cut->rows, dw->out.h);
-    p->out_rows.end = min_int(p->out_rows.begin + cut->rows, dw->out.h);
-    p->in_rows.begin = min_int(p->out_rows.begin * dw->stride, dw->in.h);
-    p->in_rows.end = last ? dw->in.h : min_int(p->out_rows.end * dw->stride, dw->in.h);
+    p->n = mnas_dw_min(cut->images, dw->batch - p->first);
+    p->out_rows.begin = mnas_dw_min(part * cut->rows, dw->out.h);
+    p->out_rows.end = mnas_dw_min(p->out_rows.begin + cut->rows, dw->out.h);
+    p->in_rows.begin = mnas_dw_min(p->out_rows.begin * dw->stride, dw->in.h);
+    p->in_rows.end = last ? dw->in.h : mnas_dw_min(p->out_rows.end * dw->stride, dw->in.h);
 }
 
 static size_t row_of_plane(const piece *p, const window *w) {
@@ -130,7 +120,7 @@ static void fill_window(const piece *p, const window *w, mnas_dw_fill fill) {
     fill.all_channels = p->cut->all_channels;
     fill.n = p->n;
     fill.first_row = w->fill.begin;
-    fill.rows = max_int(w->fill.end - w->fill.begin, 0);
+    fill.rows = mnas_dw_max(w->fill.end - w->fill.begin, 0);
     fill.ring = w->ring;
     fill.src_cols = w->shape.w;
     fill.left = w->plane.left;
@@ -206,8 +196,8 @@ static void copy_stage(const piece *p, const target *t) {
 
 /* Rows that a step needs up to `end`, and the first one that it or a later one needs. */
 static void advance(window *w, int begin, int end) {
-    w->fill.begin = max_int(max_int(begin, w->fill.end), 0);
-    w->fill.end = max_int(min_int(end, w->shape.h), w->fill.begin);
+    w->fill.begin = mnas_dw_max(mnas_dw_max(begin, w->fill.end), 0);
+    w->fill.end = mnas_dw_max(mnas_dw_min(end, w->shape.h), w->fill.begin);
 }
 
 /* ---------------------------------------------------------------------------------------------------- forward */
@@ -317,13 +307,13 @@ static void weight_rows(const piece *p) {
  * need. */
 static void advance_out(piece *p) {
     const mnas_dw *dw = p->dw;
-    const int s = dw->stride, reach = ceil_div(dw->kernel, s) - 1, end = p->out_step.end;
+    const int s = dw->stride, reach = mnas_dw_divide_up(dw->kernel, s) - 1, end = p->out_step.end;
     const bool last = end == p->out_rows.end;
     p->in_step.begin = p->in_step.end;
-    p->in_step.end =
-        last ? p->in_rows.end : max_int(min_int(end * s - dw->pad_top, p->in_rows.end), p->in_step.begin);
-    const int first = min_int((p->in_step.begin + dw->pad_top) / s - reach, p->out_step.begin);
-    advance(&p->out, first, max_int((p->in_step.end - 1 + dw->pad_top) / s + 1, end));
+    p->in_step.end = last ? p->in_rows.end
+                          : mnas_dw_max(mnas_dw_min(end * s - dw->pad_top, p->in_rows.end), p->in_step.begin);
+    const int first = mnas_dw_min((p->in_step.begin + dw->pad_top) / s - reach, p->out_step.begin);
+    advance(&p->out, first, mnas_dw_max((p->in_step.end - 1 + dw->pad_top) / s + 1, end));
 }
 
 static void backward_block(const piece *p) {
@@ -364,7 +354,7 @@ static void run_piece(const pass *q, piece p, int index) {
     p.in.fill = p.out.fill = (rows){0, 0};
     p.in_step.end = p.in_rows.begin;
     for (int y = p.out_rows.begin; y < p.out_rows.end; y = p.out_step.end) {
-        p.out_step = (rows){y, min_int(y + q->cut->step, p.out_rows.end)};
+        p.out_step = (rows){y, mnas_dw_min(y + q->cut->step, p.out_rows.end)};
         advance_in(&p);
         if (q->backward) advance_out(&p);
         run_blocks(q, &p);

@@ -10,6 +10,17 @@
 #include "kernels/isa.h"
 #include "model/kernel.h"
 
+/* Rows and pixels are counted in int. */
+static inline int mnas_dw_min(int a, int b) {
+    return a < b ? a : b;
+}
+static inline int mnas_dw_max(int a, int b) {
+    return a > b ? a : b;
+}
+static inline int mnas_dw_divide_up(int a, int b) {
+    return (a + b - 1) / b;
+}
+
 /* How a pass is cut. A piece goes down its images step by step, all channels of a step before the next one. */
 typedef struct mnas_dw_cut {
     int rows, images;                                       /* of a piece; rows: of the output */

@@ -5,6 +5,8 @@
 
 #include <omp.h>
 
+#include "base/round.h"
+
 /* An image whose planes stand in the first cache is done whole, block of channels by block, and small ones by the dozen, which
  * spares the overhead of calls. Of a larger one, steps of a few rows are done, all channels of them. */
 enum {
@@ -16,21 +18,11 @@ enum {
     STREAM_BYTES = 8 << 20
 };
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-static int max_int(int a, int b) {
-    return a > b ? a : b;
-}
-static int ceil_div(int a, int b) {
-    return (a + b - 1) / b;
-}
-
 static mnas_dw_phase phase_of(const mnas_dw *dw, int phase) {
     const int s = dw->stride;
     mnas_dw_phase p = {.first = ((phase - dw->pad_left) % s + s) % s,
-                       .n_taps = dw->kernel > phase ? ceil_div(dw->kernel - phase, s) : 0};
-    p.n_out = p.first < dw->in.w ? ceil_div(dw->in.w - p.first, s) : 0;
+                       .n_taps = dw->kernel > phase ? mnas_dw_divide_up(dw->kernel - phase, s) : 0};
+    p.n_out = p.first < dw->in.w ? mnas_dw_divide_up(dw->in.w - p.first, s) : 0;
     p.offset = (p.first + dw->pad_left - phase) / s - (p.n_taps - 1);
     return p;
 }
@@ -39,22 +31,22 @@ static mnas_dw_phase phase_of(const mnas_dw *dw, int phase) {
 static void set_planes(mnas_dw *dw) {
     const int s = dw->stride, tiles = mnas_dw_whole_tiles(dw->out.w);
     mnas_dw_plane in = {.left = dw->pad_left}, out = {0};
-    in.cols = max_int(in.left + dw->in.w, (tiles - 1) * s + dw->kernel);
+    in.cols = mnas_dw_max(in.left + dw->in.w, (tiles - 1) * s + dw->kernel);
     int right = tiles;
     for (int phase = 0; phase < s; phase++) {
         const mnas_dw_phase p = dw->phases[phase] = phase_of(dw, phase);
-        out.left = max_int(out.left, -p.offset);
-        right = max_int(right, p.offset + mnas_dw_whole_tiles(p.n_out) - 1 + p.n_taps);
+        out.left = mnas_dw_max(out.left, -p.offset);
+        right = mnas_dw_max(right, p.offset + mnas_dw_whole_tiles(p.n_out) - 1 + p.n_taps);
     }
     out.cols = out.left + right;
     dw->in_plane = in;
     dw->out_plane = out;
-    dw->data_pixels = (mnas_dw_whole_tiles(ceil_div(dw->in.w, s)) + 1) * s;
+    dw->data_pixels = (mnas_dw_whole_tiles(mnas_dw_divide_up(dw->in.w, s)) + 1) * s;
 }
 
 /* Buffers behind begin at a cache line. */
 static size_t whole_lines(size_t floats) {
-    return (floats + MNAS_ISA_MAX_LANES - 1) / MNAS_ISA_MAX_LANES * MNAS_ISA_MAX_LANES;
+    return mnas_round_up(floats, MNAS_ISA_MAX_LANES);
 }
 
 /* Rings and buffers for steps of `step` rows of `images` images. A step forward needs the input rows that its output rows
@@ -63,13 +55,15 @@ static void set_step(const mnas_dw *dw, mnas_dw_cut *cut, bool backward, int ste
     const int s = dw->stride, k = dw->kernel;
     const size_t n = (size_t)images, all = (size_t)dw->in.c;
     const size_t channels = step < cut->rows ? all : MNAS_ISA_MAX_LANES; /* no row outlives a whole image */
-    const int stage_rows = backward ? min_int(step * s + dw->pad_top + k, dw->in.h) : step;
+    const int stage_rows = backward ? mnas_dw_min(step * s + dw->pad_top + k, dw->in.h) : step;
     const int stage_cols = backward ? dw->in.w : dw->out.w;
     const int row_pixels = backward ? dw->data_pixels : mnas_dw_whole_tiles(dw->out.w);
     cut->step = step;
     cut->images = images;
-    cut->in_ring = min_int((step - 1) * s + k, dw->in.h);
-    cut->out_ring = backward ? min_int(step + ceil_div(k, s) + ceil_div(dw->pad_top, s), dw->out.h) : 0;
+    cut->in_ring = mnas_dw_min((step - 1) * s + k, dw->in.h);
+    cut->out_ring =
+        backward ? mnas_dw_min(step + mnas_dw_divide_up(k, s) + mnas_dw_divide_up(dw->pad_top, s), dw->out.h)
+                 : 0;
     cut->in_floats = whole_lines(n * (size_t)(cut->in_ring * dw->in_plane.cols) * channels);
     cut->out_floats = whole_lines(n * (size_t)(cut->out_ring * dw->out_plane.cols) * channels);
     cut->stage_floats = cut->stream ? whole_lines(n * (size_t)(stage_rows * stage_cols) * all) : 0;
@@ -88,16 +82,16 @@ static size_t image_bytes(const mnas_dw *dw) {
 static mnas_dw_cut cut_pass(const mnas_dw *dw, bool backward) {
     const mnas_shape result = backward ? dw->in : dw->out;
     mnas_dw_cut cut = {.rows = dw->out.h};
-    if (dw->batch < dw->n_threads) cut.rows = ceil_div(dw->out.h, dw->n_threads);
-    cut.n_rows = ceil_div(dw->out.h, cut.rows);
+    if (dw->batch < dw->n_threads) cut.rows = mnas_dw_divide_up(dw->out.h, dw->n_threads);
+    cut.n_rows = mnas_dw_divide_up(dw->out.h, cut.rows);
     cut.stream = (size_t)dw->batch * mnas_shape_size(result) * dw->isa->elem_bytes > STREAM_BYTES;
-    const int share = min_int(ceil_div(dw->batch, dw->n_threads), MAX_IMAGES);
+    const int share = mnas_dw_min(mnas_dw_divide_up(dw->batch, dw->n_threads), MAX_IMAGES);
     int step = cut.rows, images = cut.n_rows == 1 ? share : 1;
     set_step(dw, &cut, backward, step, images);
     while (images > 1 && plane_bytes(&cut) > IMAGES_BYTES) set_step(dw, &cut, backward, step, --images);
     while (step > 1 && images == 1 && plane_bytes(&cut) > (step < cut.rows ? STEP_BYTES : IMAGE_BYTES))
         set_step(dw, &cut, backward, --step, images);
-    cut.n_images = ceil_div(dw->batch, cut.images);
+    cut.n_images = mnas_dw_divide_up(dw->batch, cut.images);
     cut.all_channels = cut.step < cut.rows || (size_t)cut.images * image_bytes(dw) <= NEAR_BYTES;
     return cut;
 }

@@ -68,33 +68,21 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
 
 #if MNAS_LEAF_LANES >= 16
 #define WIDTH 16
-#include "kernels/leaf_vec.h"
-#include "kernels/leaf_act.h"
-#include "kernels/leaf_dw.h"
-#include "kernels/leaf_gate.h"
+#include "kernels/leaf_blocks.h"
 #undef WIDTH
 #endif
 #if MNAS_LEAF_LANES >= 8
 #define WIDTH 8
-#include "kernels/leaf_vec.h"
-#include "kernels/leaf_act.h"
-#include "kernels/leaf_dw.h"
-#include "kernels/leaf_gate.h"
+#include "kernels/leaf_blocks.h"
 #undef WIDTH
 #endif
 #if MNAS_LEAF_LANES >= 4
 #define WIDTH 4
-#include "kernels/leaf_vec.h"
-#include "kernels/leaf_act.h"
-#include "kernels/leaf_dw.h"
-#include "kernels/leaf_gate.h"
+#include "kernels/leaf_blocks.h"
 #undef WIDTH
 #endif
 #define WIDTH 1
-#include "kernels/leaf_vec.h"
-#include "kernels/leaf_act.h"
-#include "kernels/leaf_dw.h"
-#include "kernels/leaf_gate.h"
+#include "kernels/leaf_blocks.h"
 #undef WIDTH
 /* Of whole vectors. */
 #define activated   LEAF_CAT(activated_, MNAS_LEAF_LANES)
@@ -107,53 +95,31 @@ LEAF_INLINE void put_past_cache(elem *p, vec x) {
 #include "kernels/leaf_elem.h"
 #include "kernels/leaf_map.h"
 
-/* A call of the instance for `width` channels. */
+/* fn over a block of `width` channels: a call of the instance for that width. */
 #if MNAS_LEAF_LANES >= 16
-#define DW_DISPATCH(fn, arg)                                                                                 \
-    width == 16 ? fn##_16(arg) : width == 8 ? fn##_8(arg) : width == 4 ? fn##_4(arg) : fn##_1(arg)
+#define INSTANCE(fn, call)                                                                                   \
+    width == 16 ? fn##_16(call) : width == 8 ? fn##_8(call) : width == 4 ? fn##_4(call) : fn##_1(call)
 #elif MNAS_LEAF_LANES >= 8
-#define DW_DISPATCH(fn, arg) width == 8 ? fn##_8(arg) : width == 4 ? fn##_4(arg) : fn##_1(arg)
+#define INSTANCE(fn, call) width == 8 ? fn##_8(call) : width == 4 ? fn##_4(call) : fn##_1(call)
 #elif MNAS_LEAF_LANES >= 4
-#define DW_DISPATCH(fn, arg) width == 4 ? fn##_4(arg) : fn##_1(arg)
+#define INSTANCE(fn, call) width == 4 ? fn##_4(call) : fn##_1(call)
 #else
-#define DW_DISPATCH(fn, arg) (void)width, fn##_1(arg)
+#define INSTANCE(fn, call) (void)width, fn##_1(call)
 #endif
+#define BY_WIDTH(fn, record)                                                                                 \
+    static void fn(const record *call, size_t width) {                                                       \
+        INSTANCE(fn, call);                                                                                  \
+    }
 
-static void dw_fill(const mnas_dw_fill *fill, size_t width) {
-    DW_DISPATCH(dw_fill, fill);
-}
-
-static void dw_row(const mnas_dw_row *row, size_t width) {
-    DW_DISPATCH(dw_row, row);
-}
-
-static void dw_weight(const mnas_dw_weight *weight, size_t width) {
-    DW_DISPATCH(dw_weight, weight);
-}
-
-static void dw_drain(const mnas_dw_drain *drain, size_t width) {
-    DW_DISPATCH(dw_drain, drain);
-}
-
-static void gate_pool(const mnas_gate *gate, size_t width) {
-    DW_DISPATCH(gate_pool, gate);
-}
-
-static void gate_scale(const mnas_gate *gate, size_t width) {
-    DW_DISPATCH(gate_scale, gate);
-}
-
-static void gate_dots(const mnas_gate *gate, size_t width) {
-    DW_DISPATCH(gate_dots, gate);
-}
-
-static void gate_gradient(const mnas_gate *gate, size_t width) {
-    DW_DISPATCH(gate_gradient, gate);
-}
-
-static void add_normed(const mnas_add *sum, size_t width) {
-    DW_DISPATCH(add_normed, sum);
-}
+BY_WIDTH(dw_fill, mnas_dw_fill)
+BY_WIDTH(dw_row, mnas_dw_row)
+BY_WIDTH(dw_weight, mnas_dw_weight)
+BY_WIDTH(dw_drain, mnas_dw_drain)
+BY_WIDTH(gate_pool, mnas_gate)
+BY_WIDTH(gate_scale, mnas_gate)
+BY_WIDTH(gate_dots, mnas_gate)
+BY_WIDTH(gate_gradient, mnas_gate)
+BY_WIDTH(add_normed, mnas_add)
 
 const mnas_isa LEAF_CAT(mnas_isa_, MNAS_LEAF_ISA) = {
     LEAF_TEXT(MNAS_LEAF_ISA),

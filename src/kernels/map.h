@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/round.h"
 #include "kernels/isa.h"
 #include "model/kernel.h"
 
@@ -25,8 +26,7 @@ static inline int mnas_map_create(void **state, const mnas_node *node, const mna
     mnas_map *m = malloc(sizeof *m);
     if (!m) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: kernel of %s", node->name);
     const size_t size = (size_t)batch * mnas_shape_size(in[0]);
-    *m = (mnas_map){mnas_isa_get(), omp_get_max_threads(), batch, size,
-                    (size + MNAS_MAP_PIECE - 1) / MNAS_MAP_PIECE};
+    *m = (mnas_map){mnas_isa_get(), omp_get_max_threads(), batch, size, mnas_divide_up(size, MNAS_MAP_PIECE)};
     *scratch_bytes = 0;
     *state = m;
     return 0;

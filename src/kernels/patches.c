@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/round.h"
+
 enum { VECTOR = 16, COPY_BYTES = MNAS_PATCHES_SLACK };
 
 mnas_patches mnas_patches_of(const mnas_node *node, mnas_shape in, int batch) {
@@ -14,7 +16,7 @@ mnas_patches mnas_patches_of(const mnas_node *node, mnas_shape in, int batch) {
                           .stride = node->stride,
                           .pad_top = node->pad_top,
                           .pad_left = node->pad_left,
-                          .columns = (size + VECTOR - 1) / VECTOR * VECTOR,
+                          .columns = mnas_round_up(size, VECTOR),
                           .elem_bytes = elem_bytes,
                           .images_bytes = (size_t)batch * mnas_shape_size(in) * elem_bytes};
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/round.h"
 #include "kernels/norm.h"
 #include "kernels/patches.h"
 #include "ops/onednn.h"
@@ -42,15 +43,11 @@ static bool supports(const mnas_node *node, const mnas_shape *in) {
 
 /* ---- creation ---- */
 
-static size_t divide_up(size_t a, size_t b) {
-    return (a + b - 1) / b;
-}
-
 /* As many equal pieces in a share as are not too small: shares of one size, but for a few pixels. */
 static size_t piece_of(const pointwise *p) {
     const size_t fit = PIECE_FLOATS / (p->c + p->k), wanted = fit < MIN_PIECE ? MIN_PIECE : fit;
-    const size_t share = divide_up(p->pixels, (size_t)p->n_shares), n = share / wanted;
-    return divide_up(divide_up(share, n ? n : 1), PIECE_STEP) * PIECE_STEP;
+    const size_t share = mnas_divide_up(p->pixels, (size_t)p->n_shares), n = share / wanted;
+    return mnas_round_up(mnas_divide_up(share, n ? n : 1), PIECE_STEP);
 }
 
 static int create_product(pointwise *p, int last, product which, size_t n) {
@@ -97,7 +94,7 @@ static void destroy(void *state) {
 /* Scratch: the weights as the products want them, where that is not as they are; then of each share the normed piece, the gradient piece, the weight gradient and what
  * the products want; each part on a cache line of its own. */
 static size_t align_up(size_t bytes) {
-    return divide_up(bytes, 64) * 64;
+    return mnas_round_up(bytes, 64);
 }
 static size_t arranged_bytes(const pointwise *p) {
     return p->windows ? align_up(p->c * p->k * sizeof(float)) : 0;
@@ -168,8 +165,8 @@ static share share_of(const pointwise *p, const mnas_call *call, int index) {
 
 /* Shares are whole pieces but for the last one's end. The first has one at least. */
 static size_t share_begin(const pointwise *p, int index) {
-    const size_t n_pieces = divide_up(p->pixels, p->piece);
-    const size_t first = divide_up(n_pieces * (size_t)index, (size_t)p->n_shares) * p->piece;
+    const size_t n_pieces = mnas_divide_up(p->pixels, p->piece);
+    const size_t first = mnas_divide_up(n_pieces * (size_t)index, (size_t)p->n_shares) * p->piece;
     return first < p->pixels ? first : p->pixels;
 }
 
@@ -209,7 +206,8 @@ static int forward_piece(const share *s, size_t first, size_t n, bool begins) {
     return rc;
 }
 
-/* The gradient of n pixels of y. */
+/* The gradient of n pixels of y. Where dsrc is the very place of ddst (a sum of the input and what a norm makes of y) it is
+ * a copy, since there is a norm then. */
 static const void *gradient_of(const share *s, size_t first, size_t n) {
     const size_t at = first * s->p->k;
     const void *dy = mnas_elem_at(s->p->elem, s->call->ddst, at);
@@ -243,13 +241,23 @@ static int run_share(const share *s, piece_fn *fn, bool back) {
     if (s->p->windows) memset(s->normed, 0, input_bytes(s->p));
     const size_t begin = share_begin(s->p, s->index), end = share_begin(s->p, s->index + 1),
                  piece = s->p->piece;
-    const size_t n_pieces = divide_up(end - begin, piece);
+    const size_t n_pieces = mnas_divide_up(end - begin, piece);
     int rc = 0;
     for (size_t i = 0; i < n_pieces && rc == 0; i++) {
         const size_t first = begin + (back ? n_pieces - 1 - i : i) * piece;
         rc = fn(s, first, end - first < piece ? end - first : piece, i == 0);
     }
     return rc;
+}
+
+static void arrange_weights(const pointwise *p, const mnas_call *call) {
+    const float *weight = call->param[0];
+    if (p->windows) {
+        mnas_patches_arrange(&p->patches, weight, call->scratch);
+        weight = call->scratch;
+    }
+    if (p->elem == MNAS_ELEM_BF16)
+        mnas_isa_of(p->elem)->narrow(weight, p->c * p->k, (char *)call->scratch + arranged_bytes(p));
 }
 
 /* What went wrong in a share first. An error's message is its thread's own, and the caller's thread may be another. */
@@ -267,36 +275,27 @@ static void keep_failure(failure *f, int rc) {
     }
 }
 
-static int report_failure(const failure *f) {
-    return f->rc == 0 ? 0 : mnas_error_set(f->rc, "%s", f->message);
-}
-
-static void arrange_weights(const pointwise *p, const mnas_call *call) {
-    const float *weight = call->param[0];
-    if (p->windows) {
-        mnas_patches_arrange(&p->patches, weight, call->scratch);
-        weight = call->scratch;
-    }
-    if (p->elem == MNAS_ELEM_BF16)
-        mnas_isa_of(p->elem)->narrow(weight, p->c * p->k, (char *)call->scratch + arranged_bytes(p));
-}
-
-static int forward(void *state, const mnas_call *call) {
-    const pointwise *p = state;
+/* `summed`: the norm whose sums the pieces add up, or NULL. */
+static int run_shares(const pointwise *p, const mnas_call *call, const mnas_norm *summed, piece_fn *fn,
+                      bool back) {
     failure f = {0};
     arrange_weights(p, call);
 #pragma omp parallel for schedule(static) num_threads(p->n_shares)
     for (int i = 0; i < p->n_shares; i++) {
         const share s = share_of(p, call, i);
-        if (call->norm_out && call->training) mnas_norm_clear(call->norm_out, i);
-        keep_failure(&f, run_share(&s, forward_piece, false));
+        if (summed) mnas_norm_clear(summed, i);
+        keep_failure(&f, run_share(&s, fn, back));
     }
-    return report_failure(&f);
+    return f.rc == 0 ? 0 : mnas_error_set(f.rc, "%s", f.message);
+}
+
+static int forward(void *state, const mnas_call *call) {
+    return run_shares(state, call, call->training ? call->norm_out : NULL, forward_piece, false);
 }
 
 /* Shares without a piece have none. */
 static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
-    const size_t n = p->c * p->k, n_parts = divide_up(n, SUM_PART);
+    const size_t n = p->c * p->k, n_parts = mnas_divide_up(n, SUM_PART);
     float *sum = share_of(p, call, 0).dweight, *result = p->windows ? sum : call->dparam[0];
 #pragma omp parallel for schedule(static) num_threads(p->n_shares) if (n_parts > 1)
     for (size_t part = 0; part < n_parts; part++) {
@@ -310,17 +309,9 @@ static void add_weight_gradients(const pointwise *p, const mnas_call *call) {
 }
 
 static int backward(void *state, const mnas_call *call) {
-    const pointwise *p = state;
-    failure f = {0};
-    arrange_weights(p, call);
-#pragma omp parallel for schedule(static) num_threads(p->n_shares)
-    for (int i = 0; i < p->n_shares; i++) {
-        const share s = share_of(p, call, i);
-        if (call->norm_in[0]) mnas_norm_clear(call->norm_in[0], i);
-        keep_failure(&f, run_share(&s, backward_piece, true));
-    }
-    if (f.rc == 0) add_weight_gradients(p, call);
-    return report_failure(&f);
+    const int rc = run_shares(state, call, call->norm_in[0], backward_piece, true);
+    if (rc == 0) add_weight_gradients(state, call);
+    return rc;
 }
 
 const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward,
