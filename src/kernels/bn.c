@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/round.h"
 #include "kernels/norm.h"
 
 enum { BLOCK_BYTES = 1 << 14, SMALL_WORK = 1 << 14, STREAM_BYTES = 24 << 20 };
@@ -77,7 +78,7 @@ static pass pass_of(bn *b, const mnas_call *call) {
 
 /* First pixel of a share: shares are whole blocks. */
 static size_t share_begin(const pass *p, int share) {
-    const size_t n_blocks = (p->b->pixels + p->b->block - 1) / p->b->block;
+    const size_t n_blocks = mnas_divide_up(p->b->pixels, p->b->block);
     const size_t first = n_blocks * (size_t)share / (size_t)p->norm->n_shares * p->b->block;
     return first < p->b->pixels ? first : p->b->pixels;
 }
@@ -122,7 +123,7 @@ static void map_pixels(const pass *p, block_fn *fn) {
 #pragma omp parallel for schedule(static) num_threads(p->norm->n_shares) if (p->b->parallel)
     for (int t = 0; t < p->norm->n_shares; t++) {
         const size_t begin = share_begin(p, t), end = share_begin(p, t + 1);
-        for (size_t n_blocks = (end - begin + p->b->block - 1) / p->b->block; n_blocks-- > 0;) {
+        for (size_t n_blocks = mnas_divide_up(end - begin, p->b->block); n_blocks-- > 0;) {
             const size_t first = begin + n_blocks * p->b->block, left = end - first;
             fn(p, first * p->norm->channels, left < p->b->block ? left : p->b->block, t);
         }
@@ -168,8 +169,8 @@ static void set_coefficients(const pass *p, const mnas_call *call) {
 static int forward(void *state, const mnas_call *call) {
     const pass p = pass_of(state, call);
     if (call->training) {
-        if (!p.norm
-                 ->by_producer) { /* the first pixel is as near to all others as the moving mean, or nearer */
+        /* The first pixel is as near to all others as the moving mean, or nearer. */
+        if (!p.norm->by_producer) {
             for (size_t c = 0; c < p.norm->channels; c++)
                 mnas_norm_set(p.norm, p.norm->shift, c, mnas_elem_value(p.norm->elem, p.x, c));
             sum_pixels(&p, statistics_block);

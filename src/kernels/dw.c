@@ -372,8 +372,7 @@ static void run_share(const pass *q, int share) {
     piece p = {.dw = dw, .cut = cut, .call = q->call, .share = share};
     p.in = (window){.plane = dw->in_plane, .shape = dw->in, .ring = cut->in_ring};
     p.out = (window){.plane = dw->out_plane, .shape = dw->out, .ring = cut->out_ring};
-    p.row =
-        q->shares + (size_t)share * (cut->row_floats + cut->in_floats + cut->out_floats + cut->stage_floats);
+    p.row = q->shares + (size_t)share * mnas_dw_thread_floats(cut);
     p.in.data = p.row + cut->row_floats;
     p.out.data = p.in.data + cut->in_floats;
     p.stage = cut->stream ? p.out.data + cut->out_floats : NULL;
@@ -381,7 +380,7 @@ static void run_share(const pass *q, int share) {
     if (q->sums) memset(q->sums + (size_t)share * dw->packed_floats, 0, dw->packed_floats * sizeof(float));
     /* Forward from the last piece to the first: what the operator before has written last is still in a cache. Backward
      * that one has come from the last (pointwise.c). */
-    for (int i = 0; i < end - begin; i++) run_piece(q, p, q->sums ? begin + i : end - 1 - i);
+    for (int i = 0; i < end - begin; i++) run_piece(q, p, q->backward ? begin + i : end - 1 - i);
 }
 
 /* Each share of the pieces has its own buffers and sums, whichever thread takes it: a smaller team gives the

@@ -32,6 +32,11 @@ typedef struct mnas_dw_cut {
     bool stream;       /* the result is too large to be found in a cache by whoever reads it */
 } mnas_dw_cut;
 
+/* Of one thread: the row of results, both planes, the stage, in this order. */
+static inline size_t mnas_dw_thread_floats(const mnas_dw_cut *cut) {
+    return cut->row_floats + cut->in_floats + cut->out_floats + cut->stage_floats;
+}
+
 /* Columns of a plane (isa.h): zeros, the tensor's columns, zeros. */
 typedef struct mnas_dw_plane {
     int left, cols;

@@ -113,14 +113,11 @@ mnas_dw mnas_dw_of(const mnas_node *node, mnas_shape in, int batch) {
     return dw;
 }
 
-static size_t thread_floats(const mnas_dw_cut *cut) {
-    return cut->row_floats + cut->in_floats + cut->out_floats + cut->stage_floats;
-}
-
 /* Packed weights, every share's buffers; backward every share's sums of the weight gradient, too. */
 size_t mnas_dw_scratch_floats(const mnas_dw *dw, bool training) {
     const size_t threads = (size_t)dw->n_threads;
-    const size_t forward = dw->packed_floats + threads * thread_floats(&dw->forward),
-                 backward = (1 + threads) * dw->packed_floats + threads * thread_floats(&dw->backward);
+    const size_t forward = dw->packed_floats + threads * mnas_dw_thread_floats(&dw->forward),
+                 backward =
+                     (1 + threads) * dw->packed_floats + threads * mnas_dw_thread_floats(&dw->backward);
     return training && backward > forward ? backward : forward;
 }
