@@ -122,5 +122,4 @@ static int backward(void *state, const mnas_call *call) {
     return rc;
 }
 
-const mnas_kernel mnas_kernel_adapter = {"adapter", supports, create, forward,
-                                         backward,  destroy,  false,  true};
+const mnas_kernel mnas_kernel_adapter = {"adapter", supports, create, forward, backward, destroy, true};

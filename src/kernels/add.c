@@ -108,4 +108,4 @@ static int backward(void *state, const mnas_call *call) {
     return 0;
 }
 
-const mnas_kernel mnas_kernel_add = {"add", supports, create, forward, backward, free, false, true};
+const mnas_kernel mnas_kernel_add = {"add", supports, create, forward, backward, free, true};

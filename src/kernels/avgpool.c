@@ -69,4 +69,4 @@ static int backward(void *state, const mnas_call *call) {
     return 0;
 }
 
-const mnas_kernel mnas_kernel_avgpool = {"average", supports, create, forward, backward, free, false, false};
+const mnas_kernel mnas_kernel_avgpool = {"average", supports, create, forward, backward, free, false};

@@ -208,4 +208,4 @@ static int backward(void *state, const mnas_call *call) {
     return 0;
 }
 
-const mnas_kernel mnas_kernel_bn = {"batch-norm", supports, create, forward, backward, destroy, false, true};
+const mnas_kernel mnas_kernel_bn = {"batch-norm", supports, create, forward, backward, destroy, true};

@@ -29,4 +29,5 @@ static int backward(void *state, const mnas_call *call) {
     return 0;
 }
 
-const mnas_kernel mnas_kernel_dropout = {"dropout", supports, mnas_map_create, forward, backward, free, false, false};
+const mnas_kernel mnas_kernel_dropout = {"dropout", supports, mnas_map_create, forward, backward,
+                                         free,      false};

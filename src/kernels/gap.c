@@ -82,4 +82,4 @@ static int backward(void *state, const mnas_call *call) {
     return 0;
 }
 
-const mnas_kernel mnas_kernel_gap = {"mean", supports, create, forward, backward, free, false, true};
+const mnas_kernel mnas_kernel_gap = {"mean", supports, create, forward, backward, free, true};

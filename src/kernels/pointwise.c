@@ -314,5 +314,4 @@ static int backward(void *state, const mnas_call *call) {
     return rc;
 }
 
-const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward,
-                                           backward,    destroy,  true,   true};
+const mnas_kernel mnas_kernel_pointwise = {"pointwise", supports, create, forward, backward, destroy, true};

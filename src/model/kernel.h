@@ -56,7 +56,7 @@ typedef struct mnas_call {
     mnas_norm *norm;     /* bn: its own, where a neighbour does part of it; else NULL */
     mnas_norm *norm_out; /* the one behind this node, where by_producer; else NULL */
     mnas_norm *norm_in[MNAS_MAX_INPUTS]; /* the one in front of each input, where by_consumer; else NULL */
-    bool adds;                           /* dsrc[0] += instead of =; only where the kernel says it can */
+    bool adds; /* dsrc[0] += instead of =; only where ops/fusion.h says that the kernel can */
 } mnas_call;
 
 /* Element i of a tensor whose elements may be bf16. */
@@ -83,7 +83,6 @@ typedef struct mnas_kernel {
     int (*forward)(void *state, const mnas_call *call);
     int (*backward)(void *state, const mnas_call *call);
     void (*destroy)(void *state);
-    bool adds; /* backward can add to dsrc[0]: call.adds */
     bool bf16; /* node->elem may be bf16 */
 } mnas_kernel;
 

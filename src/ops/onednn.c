@@ -176,19 +176,17 @@ static dnnl_status_t describe_product(dnnl_primitive_desc_t *pd, const mnas_oned
 
 /* ---- the same for both ---- */
 
-static dnnl_status_t describe(geometry *g, mnas_onednn_pass pass, const mnas_node *node, mnas_shape in,
-                              int batch) {
+static dnnl_status_t describe(geometry *g, const mnas_node *node, mnas_shape in, int batch) {
+    const mnas_elem elem = MNAS_ELEM_F32;
     const dnnl_dims_t src = {batch, in.c, in.h, in.w}, dst = {batch, node->out.c, node->out.h, node->out.w};
     const dnnl_dims_t weight = {node->out.c, in.c, node->kernel, node->kernel};
     g->strides[0] = g->strides[1] = node->stride;
     g->pad_before[0] = node->pad_top, g->pad_before[1] = node->pad_left;
     g->pad_behind[0] = node->pad_bottom, g->pad_behind[1] = node->pad_right;
-    const mnas_elem elem = node->elem,
-                    weight_elem = pass == MNAS_ONEDNN_BACKWARD_WEIGHT ? MNAS_ELEM_F32 : elem;
     dnnl_status_t s = describe_tensor(&g->src, 4, src, elem, dnnl_nhwc);
     if (s == dnnl_success) s = describe_tensor(&g->dst, 4, dst, elem, dnnl_nhwc);
-    if (s == dnnl_success) s = describe_tensor(&g->weight_any, 4, weight, weight_elem, dnnl_format_tag_any);
-    if (s == dnnl_success) s = describe_tensor(&g->weight_plain, 4, weight, MNAS_ELEM_F32, dnnl_oihw);
+    if (s == dnnl_success) s = describe_tensor(&g->weight_any, 4, weight, elem, dnnl_format_tag_any);
+    if (s == dnnl_success) s = describe_tensor(&g->weight_plain, 4, weight, elem, dnnl_oihw);
     return s;
 }
 
@@ -247,7 +245,7 @@ int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const
     if (!conv) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: convolution %s", node->name);
     conv->pass = pass;
     geometry g = {0};
-    dnnl_status_t s = describe(&g, pass, node, in, batch);
+    dnnl_status_t s = describe(&g, node, in, batch);
     if (s == dnnl_success) s = create_pd(&conv->pd, pass, &g);
     if (s == dnnl_success) s = dnnl_primitive_create(&conv->primitive, conv->pd);
     if (s == dnnl_success) s = create_memories(conv, &g);

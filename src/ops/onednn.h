@@ -1,7 +1,7 @@
 /* onednn.h - the one place that knows oneDNN: one prepared pass of a convolution, and a matrix product.
  *
  * The lowerings (op_NAME_onednn.c) see these few functions and no oneDNN type: that 2.6 and 3.x have different C
- * APIs is onednn.c's business alone. Tensors are dense NHWC of node->elem; weights are f32 [K, C, k, k] as everywhere and are
+ * APIs is onednn.c's business alone. Tensors are dense NHWC f32; weights are [K, C, k, k] as everywhere and are
  * reordered inside, per call, into the layout that the library's fastest implementation wants. A prepared pass
  * holds no buffer: weights' copies and the library's scratchpad live in the `scratch` handed to run().
  */

@@ -152,5 +152,4 @@ const mnas_kernel mnas_op_reference = {"reference",
                                        reference_forward,
                                        reference_backward,
                                        reference_destroy,
-                                       false,
                                        false};

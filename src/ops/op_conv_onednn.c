@@ -61,5 +61,4 @@ static int backward(void *state, const mnas_call *call) {
     return run(state, MNAS_ONEDNN_BACKWARD_DATA, call, call->dsrc[0], call->param[0], call->ddst);
 }
 
-const mnas_kernel mnas_onednn_op_conv = {"onednn", supports, create, forward,
-                                         backward, destroy,  false,  false};
+const mnas_kernel mnas_onednn_op_conv = {"onednn", supports, create, forward, backward, destroy, false};

@@ -50,4 +50,4 @@ static void destroy(void *state) {
     (void)state;
 }
 
-const mnas_kernel mnas_onednn_op_dense = {"onednn gemm", supports, create, forward, backward, destroy, false, false};
+const mnas_kernel mnas_onednn_op_dense = {"onednn gemm", supports, create, forward, backward, destroy, false};
