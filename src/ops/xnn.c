@@ -269,6 +269,14 @@ int mnas_xnn_invoke(mnas_xnn *net) {
     return mnas_xnn_check(xnn_invoke_runtime(net->runtime), NULL);
 }
 
+float *mnas_xnn_image(mnas_xnn *net) {
+    return net->input;
+}
+
+const float *mnas_xnn_logits(const mnas_xnn *net) {
+    return net->output;
+}
+
 void mnas_xnn_destroy(mnas_xnn *net) {
     if (!net) return;
     if (net->runtime) xnn_delete_runtime(net->runtime);

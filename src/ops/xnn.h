@@ -66,6 +66,9 @@ int mnas_xnn_create_threads(mnas_xnn **out, const mnas_graph *inference_graph, c
 int mnas_xnn_run(mnas_xnn *net, const float *image, float *logits);
 /* Once more on the image of the last run (zeros before any), nothing copied: this is what is timed. */
 int mnas_xnn_invoke(mnas_xnn *net);
+/* Its own buffers: the image that the next run reads, the logits of the last one. */
+float *mnas_xnn_image(mnas_xnn *net);
+const float *mnas_xnn_logits(const mnas_xnn *net);
 void mnas_xnn_destroy(mnas_xnn *net);
 
 #endif

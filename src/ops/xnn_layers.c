@@ -114,6 +114,14 @@ int mnas_xnn_layers_invoke(mnas_xnn_layers *net, int i) {
     return mnas_xnn_check(xnn_invoke_runtime(net->layer[i].runtime), NULL);
 }
 
+float *mnas_xnn_layers_image(mnas_xnn_layers *net) {
+    return net->value[0];
+}
+
+const float *mnas_xnn_layers_logits(const mnas_xnn_layers *net) {
+    return net->value[net->n];
+}
+
 int mnas_xnn_layers_run(mnas_xnn_layers *net, const float *image, float *logits) {
     memcpy(net->value[0], image, net->n_input * sizeof *image);
     for (int i = 0; i < net->n; i++) {

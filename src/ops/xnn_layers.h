@@ -19,6 +19,9 @@ int mnas_xnn_layers_count(const mnas_xnn_layers *layers); /* all nodes of the gr
 const char *mnas_xnn_layers_name(const mnas_xnn_layers *layers, int i);
 /* image [h, w, c] -> logits [classes], through all layers. */
 int mnas_xnn_layers_run(mnas_xnn_layers *layers, const float *image, float *logits);
+/* Its own buffers: the image that the next run reads, the logits of the last one. */
+float *mnas_xnn_layers_image(mnas_xnn_layers *layers);
+const float *mnas_xnn_layers_logits(const mnas_xnn_layers *layers);
 /* Layer i once more on what its input holds: this is what is timed. */
 int mnas_xnn_layers_invoke(mnas_xnn_layers *layers, int i);
 void mnas_xnn_layers_destroy(mnas_xnn_layers *layers); /* NULL is allowed */

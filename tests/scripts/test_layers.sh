@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # test_layers.sh - directories are dependency rules: no #include may go against the layers of docs/ARCHITECTURE.md.
 #
-#     base <- model <- ops <- kernels <- blocks <- { data train device strategy store } <- search <- { cli }
+#     base <- model <- ops <- kernels <- blocks <- exporter <- infer <- { data train device strategy store } <- search <- { cli }
 #
 # Siblings in braces never include each other, but train may read data/dataset.h and data/loader.h. Everybody may include
 # mnas.h; cli knows nothing else but base. Own headers are named relative to src/. It reads text only: an include inside
@@ -15,12 +15,15 @@ declare -A allowed=(
     [ops]="base model"
     [kernels]="base model ops"
     [blocks]="base model ops kernels"
+    [exporter]="base model ops kernels blocks"
+    [infer]="base model ops kernels blocks exporter"
     [data]="base model ops kernels blocks"
     [train]="base model ops kernels blocks"
-    [device]="base model ops kernels blocks"
+    [device]="base model ops kernels blocks exporter infer"
     [strategy]="base model ops kernels blocks"
     [store]="base model ops kernels blocks"
-    [search]="base model ops kernels blocks data train device strategy store"
+    [search]="base model ops kernels blocks exporter infer data train device strategy store"
+    [agent]="base model device"
     [cli]="base"
 )
 exceptions=" train:data/dataset.h train:data/loader.h "
