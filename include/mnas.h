@@ -220,7 +220,7 @@ void mnas_suggestion_free(mnas_suggestion *suggestion);
 
 /* A latency is never a bare number. */
 typedef struct mnas_latency {
-    double median_ms;             /* median of round medians */
+    double median_ms;             /* median of round medians, with the device's drift taken out where it is known */
     double ci_low_ms, ci_high_ms; /* of the median over rounds */
     double ci_level;              /* confidence those reach, e.g. 0.95 */
     double spread_frac;           /* median absolute deviation of round medians over the median */
@@ -229,8 +229,15 @@ typedef struct mnas_latency {
     int n_disturbed;              /* rounds pushed off the core too often or too long; they count where too few others came */
     int n_cpu_timed;              /* rounds behind the median whose runs were nearly all pushed off the core: timed by the
                                    * thread's CPU time, some per cent long, instead of the clock on the wall */
-    double load_before, freq_mhz, temp_c; /* NaN where the system does not tell */
-    char governor[32], engine[48], device[64], cpu[64], time_utc[32];
+    double raw_ms;                /* as the clock said: median_ms before drift was taken out */
+    double sentinel_ms;           /* a fixed network, timed in the same rounds; NaN where none was */
+    double drift_frac;            /* of the device since its sentinel's reference was taken: +0.02 is 2 % slower; NaN: unknown */
+    int n_refused;                /* rounds that were disturbed or had drifted too far, and were measured again */
+    bool wide;                    /* the interval is wider than was asked for */
+    bool emulated;                /* ran under an emulator: the times mean nothing */
+    double load_before, load_after, freq_before_mhz, freq_mhz, temp_before_c, temp_c; /* freq_mhz, temp_c: afterwards; NaN
+                                   * where the system does not tell */
+    char governor[32], engine[96], device[96], cpu[64], arch[16], time_utc[32];
     double elapsed_s;
 } mnas_latency;
 
@@ -535,11 +542,14 @@ int mnas_study_export(const mnas_study *study, int trial, mnas_export_format for
 /* What this machine offers and lacks: cores, libraries, data, devices, known traps. *ok is false when something needed is
  * missing. */
 typedef struct mnas_finding {
-    char level[8];                    /* "ok", "note", "bad" */
+    char level[8];                    /* "ok", "note": it works, the results may be worse; "bad": it does not work */
     char topic[32];
-    char text[512];
+    char text[1024];
+    char fix[512];                    /* how to mend it, a command where there is one; "" where there is nothing to do */
 } mnas_finding;
 int mnas_doctor(mnas_finding **findings, size_t *n); /* *findings is malloc'ed */
+/* The same of a device's set-up: is it reached, does it run the program, how steady are its times. */
+int mnas_doctor_device(mnas_finding **findings, size_t *n, const char *device_spec);
 
 /* Entry of the child processes (`mnas worker KIND`): reads a request on stdin, answers on stdout. Returns the exit code. */
 int mnas_worker_main(const char *kind);

@@ -459,25 +459,32 @@ static int judge(const mnas_proc *p) {
                           line);
 }
 
-static int run_to_end(mnas_proc *p, double timeout_s) {
+static int run_to_end(mnas_proc *p, double timeout_s, const volatile bool *cancel) {
     double deadline_s = mnas_clock_now_s() + timeout_s;
+    const double look_ms = cancel ? 50 : 60000;
     while (!p->done) {
+        if (cancel && *cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
         double left_ms = ceil((deadline_s - mnas_clock_now_s()) * 1e3);
         if (left_ms <= 0) {
             return mnas_error_set(MNAS_ERR_TIMEOUT, "%s still ran after %g s", p->program, timeout_s);
         }
-        int rc = mnas_proc_wait(&p, 1, left_ms < 60000 ? (int)left_ms : 60000);
+        int rc = mnas_proc_wait(&p, 1, (int)fmin(left_ms, look_ms));
         if (rc < 0) return rc;
     }
     return judge(p);
 }
 
 int mnas_proc_run(const char *const argv[], const char *input, double timeout_s, char **output) {
+    return mnas_proc_run_cancel(argv, input, timeout_s, NULL, output);
+}
+
+int mnas_proc_run_cancel(const char *const argv[], const char *input, double timeout_s,
+                         const volatile bool *cancel, char **output) {
     mnas_proc *p;
     *output = NULL;
     int rc = mnas_proc_start(&p, argv, input, 0);
     if (rc < 0) return rc;
-    rc = run_to_end(p, timeout_s);
+    rc = run_to_end(p, timeout_s, cancel);
     if (rc == 0) {
         mnas_str_append_n(&p->output, "", 0); /* "" rather than NULL for no output */
         *output = p->output.data;

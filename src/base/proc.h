@@ -57,6 +57,9 @@ void mnas_proc_free(mnas_proc *p);   /* kills and reaps when needed; NULL is all
 /* Start, wait to the end (at most timeout_s, then MNAS_ERR_TIMEOUT), return all stdout in *output (malloc'ed). A non-zero
  * exit or a signal is MNAS_ERR_CHILD with the last line of stderr in the message. */
 int mnas_proc_run(const char *const argv[], const char *input, double timeout_s, char **output);
+/* The same, ended with MNAS_ERR_CANCELLED soon after *cancel (may be NULL) becomes true. */
+int mnas_proc_run_cancel(const char *const argv[], const char *input, double timeout_s,
+                         const volatile bool *cancel, char **output);
 
 int64_t mnas_proc_own_peak_rss_bytes(void); /* the most that this process had resident so far */
 

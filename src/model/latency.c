@@ -16,8 +16,15 @@ mnas_latency mnas_latency_unknown(void) {
                           .core = -1,
                           .n_disturbed = -1,
                           .n_cpu_timed = -1,
+                          .raw_ms = NAN,
+                          .sentinel_ms = NAN,
+                          .drift_frac = NAN,
+                          .n_refused = -1,
                           .load_before = NAN,
+                          .load_after = NAN,
+                          .freq_before_mhz = NAN,
                           .freq_mhz = NAN,
+                          .temp_before_c = NAN,
                           .temp_c = NAN,
                           .elapsed_s = NAN};
 }

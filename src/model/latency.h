@@ -4,7 +4,7 @@
 
 #include "mnas.h"
 
-/* Every field is NaN, -1 or "". */
+/* Every field is NaN, -1, "" or false. */
 mnas_latency mnas_latency_unknown(void);
 
 #endif
