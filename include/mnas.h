@@ -253,6 +253,84 @@ typedef struct mnas_layer_time {
 /* MNAS_ERR_DEVICE where the device cannot. *layers is malloc'ed. */
 int mnas_measure_layers(mnas_layer_time **layers, int *n, const mnas_model *model, const char *device_spec);
 
+/* -------------------------------------------------------------------------------------------------------- latency models */
+
+/* A guess of what a device would measure, fitted to networks that were measured there, with the error it made on networks it had
+ * not seen. It screens; what is reported is measured. One model is of one device, engine and image size. */
+typedef struct mnas_latency_model mnas_latency_model;
+
+/* How far off one way of guessing was. Found by cross-validation: every network is guessed once, by a fit without it. */
+typedef struct mnas_latency_error {
+    char way[16];                 /* "model"; beside it "macs" (a line in logarithms), "layers" (a table of layers' times),
+                                   * "kinds" (ridge on sums by kind of layer) */
+    int n, n_near;                /* networks guessed; those measured within 10 % of the target */
+    double mean_frac;             /* mean of |guess / measured - 1|; NaN where this way could not be tried */
+    double near_frac;             /* the same of those near the target */
+    double p90_frac, worst_frac;  /* nine of ten were less far off; the largest */
+    double within_10_frac;        /* share off by 10 % at most */
+    double kendall_tau;           /* of the order: 1 as measured, 0 as by chance */
+} mnas_latency_error;
+
+enum { MNAS_LATENCY_BASELINES = 3 };
+
+typedef struct mnas_latency_about {
+    char space[64];               /* that the networks were drawn from; "" where unknown */
+    int input_size, n_networks, n_layered; /* image; networks fitted to; those of them whose layers were timed, too */
+    double target_ms;             /* that some networks were chosen near to; NaN */
+    double low_ms, high_ms;       /* fastest and slowest network */
+    mnas_latency conditions;      /* device, engine, cpu, threads, ... of the measurements; the rest as of the last one */
+    mnas_latency_error error, baseline[MNAS_LATENCY_BASELINES];
+} mnas_latency_about;
+
+typedef struct mnas_latency_guess {
+    double ms;
+    double error_frac;            /* mean error of such guesses, as found; NaN outside of what it was fitted to */
+    double low_ms, high_ms;       /* nine of ten guesses lie so near; NaN outside */
+    bool outside;                 /* the network is unlike those it was fitted to: */
+    char why[200];                /* in what; "" where it is not */
+} mnas_latency_guess;
+
+int mnas_latency_model_load(mnas_latency_model **out, const char *path);
+int mnas_latency_model_save(const mnas_latency_model *model, const char *path);
+void mnas_latency_model_free(mnas_latency_model *model); /* NULL is allowed */
+/* A fraction of a millisecond's work: thousands of networks a second. MNAS_ERR_INVALID where it cannot be built. */
+int mnas_latency_model_predict(mnas_latency_guess *out, const mnas_latency_model *model, const mnas_model *network);
+const mnas_latency_about *mnas_latency_model_about(const mnas_latency_model *model); /* the model's own */
+
+typedef struct mnas_measured {
+    mnas_model network;
+    mnas_latency latency;
+    mnas_layer_time *layers; int n_layers; /* one by one; NULL where they were not timed */
+} mnas_measured;
+
+/* Fit to measured networks of one device and image size, 10 at least; target_ms may be NaN, space "". */
+int mnas_latency_model_fit(mnas_latency_model **out, const mnas_measured *networks, int n, const char *space, double target_ms);
+
+typedef struct mnas_device_model_progress {
+    const char *phase;            /* "measuring", "layers", "fitting" */
+    int n_done, n_wanted, n_refused; /* networks of this phase */
+    double last_ms;               /* of the network just measured; NaN */
+    double elapsed_s, eta_s;      /* NaN where unknown */
+} mnas_device_model_progress;
+
+typedef struct mnas_device_model_options {
+    const char *device, *space;
+    const char *record;           /* file of JSON lines that measurements are appended to and taken up from; required */
+    int networks;                 /* random ones of the space; with a target a third of them near it */
+    int layers;                   /* of so many the layers as well, where the device can */
+    int input_size;               /* pixels; 0: the space's */
+    uint64_t seed;
+    double target_ms;             /* NaN: none */
+    double max_minutes;           /* NaN: no limit; what is measured by then is fitted */
+    void (*progress)(void *user, const mnas_device_model_progress *progress); /* may be NULL */
+    void *user;
+    const volatile bool *cancel;  /* may be NULL */
+} mnas_device_model_options;
+
+/* Measure what `record` does not hold yet, and fit. A measurement that the device refuses is counted and left out. Nothing
+ * measured is lost: MNAS_ERR_CANCELLED, and a process that is killed, go on where they were. */
+int mnas_device_model_fit(mnas_latency_model **out, const mnas_device_model_options *options);
+
 /* -------------------------------------------------------------------------------------------------------------- training */
 
 /* A recipe: everything of training that is not the network. Named ones: `proxy` (short trials), `short`, `imagenet-mnasnet`.
