@@ -36,7 +36,8 @@
     X(MISMATCH, -13, "does not fit what is stored") /* other options for an existing study: exit 2 */        \
     X(LIBRARY, -14, "library call failed")                                                                   \
     X(MISSING, -15, "not there")                                                                             \
-    X(EXHAUSTED, -16, "nothing new to try")
+    X(EXHAUSTED, -16, "nothing new to try")                                                                  \
+    X(REFUSED, -17, "measurement refused") /* the device answers, but its times are too unsteady to be believed */
 
 typedef enum mnas_status {
     MNAS_OK = 0,
