@@ -519,3 +519,15 @@ int mnas_proc_read_request(char **text, FILE *in, const char *what) {
     if (rc < 0) mnas_str_free(&s);
     return rc;
 }
+
+FILE *mnas_proc_take_stdout(void) {
+    const int fd = dup(STDOUT_FILENO);
+    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (out && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) return out;
+    mnas_error_errno("taking over stdout");
+    if (out)
+        fclose(out);
+    else if (fd >= 0)
+        close(fd);
+    return NULL;
+}

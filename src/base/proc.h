@@ -69,4 +69,8 @@ enum { MNAS_PROC_MAX_REQUEST = 1 << 20 /* bytes */ };
  * MNAS_PROC_MAX_REQUEST; `what` names it in messages. */
 int mnas_proc_read_request(char **text, FILE *in, const char *what);
 
+/* The child's side: where the answer goes. stdout itself is stderr from then on, so that a library's print cannot garble
+ * the answer. NULL with a message when it cannot be had. */
+FILE *mnas_proc_take_stdout(void);
+
 #endif

@@ -4,29 +4,14 @@
  * The answers go out through a private copy of stdout; stdout itself is then stderr, so that a library's
  * print cannot garble them. Exit codes: 0 answered, 1 failed and said so in the answer, 2 wrong usage.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/proc.h"
 #include "device/device.h"
 #include "search/forecast.h"
 #include "search/trial_wire.h"
-
-/* NULL with a message when it cannot be had. */
-static FILE *take_stdout(void) {
-    const int fd = dup(STDOUT_FILENO);
-    FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (out && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0) return out;
-    mnas_error_errno("taking over stdout");
-    if (out)
-        fclose(out);
-    else if (fd >= 0)
-        close(fd);
-    return NULL;
-}
 
 static void tell(void *user, const mnas_epoch *epoch) {
     /* a parent that no longer reads has other ways to end us */
@@ -74,7 +59,7 @@ int mnas_worker_main(const char *kind) {
         mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency, layers, steps", kind);
         return 2;
     }
-    FILE *out = take_stdout();
+    FILE *out = mnas_proc_take_stdout();
     if (!out) return 1;
     int code = work(stdin, out);
     if (fclose(out) != 0 && code == 0) code = 1;
