@@ -12,34 +12,42 @@
 #include "base/error.h"
 #include "base/str.h"
 
-enum { TRIES = 20, PAUSE_MS = 50, NAME_BYTES = PATH_MAX + 8 };
+enum { TRIES = 21, PAUSE_MS = 50, NAME_BYTES = PATH_MAX + 8 };
 
 static int lock_name(char *name, const char *path) {
     char target[PATH_MAX];
     return mnas_str_format(name, NAME_BYTES, "%s.lock", realpath(path, target) ? target : path);
 }
 
-static int wait_for(int fd, const char *name, const char *path, const char *busy) {
-    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+static int wait_for(int fd, int tries, const char *name, const char *path, const char *busy) {
+    for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
         if (errno == EINTR) continue;
         if (errno != EWOULDBLOCK) return mnas_error_errno("%s: cannot be locked", name);
-        if (i == TRIES) return mnas_error_set(MNAS_ERR_BUSY, "%s: %s", path, busy);
+        if (i >= tries) return mnas_error_set(MNAS_ERR_BUSY, "%s: %s", path, busy);
         mnas_clock_sleep_ms(PAUSE_MS);
     }
     return 0;
 }
 
-int mnas_lock_take(int *fd, const char *path, const char *busy) {
+static int take(int *fd, int tries, const char *path, const char *busy) {
     char name[NAME_BYTES];
     *fd = -1;
     int rc = lock_name(name, path);
     if (rc < 0) return rc;
     *fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*fd < 0) return mnas_error_errno("%s: cannot be locked", name);
-    if ((rc = wait_for(*fd, name, path, busy)) == 0) return 0;
+    if ((rc = wait_for(*fd, tries, name, path, busy)) == 0) return 0;
     close(*fd);
     *fd = -1;
     return rc;
+}
+
+int mnas_lock_take(int *fd, const char *path, const char *busy) {
+    return take(fd, TRIES, path, busy);
+}
+
+int mnas_lock_try(int *fd, const char *path, const char *busy) {
+    return take(fd, 1, path, busy);
 }
 
 bool mnas_lock_is_held(const char *path) {

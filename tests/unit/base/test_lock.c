@@ -26,6 +26,10 @@ static void one_at_a_time(void **state) {
     assert_int_equal(mnas_lock_take(&second, DIR "/link", "somebody is at it"), MNAS_ERR_BUSY);
     assert_string_equal(mnas_error_message(), DIR "/link: somebody is at it");
     assert_int_equal(second, -1);
+    assert_int_equal(mnas_lock_try(&second, DIR "/a", "taken"), MNAS_ERR_BUSY);
+    assert_string_equal(mnas_error_message(), DIR "/a: taken");
+    close(first);
+    assert_int_equal(mnas_lock_try(&first, DIR "/a", "taken"), 0);
     close(first);
     assert_false(mnas_lock_is_held(DIR "/a"));
     assert_int_equal(mnas_lock_take(&second, DIR "/link", "busy"), 0); /* the file that was left */
