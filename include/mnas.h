@@ -403,16 +403,22 @@ int mnas_eval(mnas_eval_result *out, const mnas_model *model, const mnas_eval_op
 typedef enum { MNAS_TRIAL_RUNNING, MNAS_TRIAL_COMPLETE, MNAS_TRIAL_FAILED, MNAS_TRIAL_PRUNED } mnas_trial_state;
 const char *mnas_trial_state_name(mnas_trial_state state); /* "running", "complete", "failed", "pruned" */
 
+enum { MNAS_MAX_DEVICES = 8 };        /* of one search */
+
 typedef struct mnas_trial {
     int number;                       /* 0.. in order of proposal */
     mnas_trial_state state;
-    char reason[16];                  /* of failed: nan timeout memory crash device invalid; else "" */
+    char reason[16];                  /* of failed: nan timeout memory crash device invalid; of pruned: screened; else "" */
     char *arch;                       /* block strings */
     char key[17];                     /* canonical hash */
     int *tokens, n_tokens;
     double accuracy_frac;             /* on the validation split */
     double *epoch_accuracy_frac; int n_epochs;
-    mnas_latency latency;             /* median_ms NaN while unmeasured */
+    mnas_latency latency;             /* on the first device; median_ms NaN while unmeasured */
+    mnas_latency *others;             /* [n_others] on the study's further devices, in their order; NULL while unmeasured */
+    int n_others;
+    int n_refused;                    /* measurements that a device refused as too unsteady, before one was taken */
+    double predicted_ms, predicted_error_frac; /* of the latency model, where one screens; never part of a reward */
     double reward;
     double entropy_nats;              /* of the policy when it proposed this, mean over decisions; NaN where it has none */
     int64_t params, macs, train_bytes;
@@ -505,8 +511,11 @@ typedef struct mnas_final {
     double test_accuracy_frac, test_balanced_frac; /* NaN where not tested */
     int n_val, n_test;                /* images; n_test 0 where not tested */
     uint8_t *val_correct, *test_correct; /* [n_val], [n_test]: 1 where the image was classified right; NULL while unknown */
-    mnas_latency latency;             /* median over the alternating passes */
+    mnas_latency latency;             /* on the first device: median over the alternating passes */
     double *pass_ms; int n_passes;    /* the median of each pass; passes of all networks alternate */
+    mnas_latency *others;             /* [n_others] the same on the study's further devices */
+    int n_others;
+    double *others_pass_ms; int n_others_pass_ms; /* [n_passes][n_others] */
     int64_t params, macs;
     double train_s;
     char *weights;                    /* safetensors file, relative to the study's folder; NULL while there is none */

@@ -13,11 +13,29 @@ static const char *const sql_types[] = {
     [MNAS_COL_NAMED] = "TEXT",  [MNAS_COL_TOKENS] = "TEXT",  [MNAS_COL_BLOB] = "BLOB",
 };
 
+static void append_key(mnas_str *sql, const mnas_row_type *type) {
+    for (int i = 0; i < type->n_key; i++) mnas_str_appendf(sql, "%s%s", i ? ", " : "", type->columns[i].name);
+}
+
 void mnas_row_schema(mnas_str *sql, const mnas_row_type *type) {
     for (int i = 0; i < type->n_columns; i++) {
         const mnas_column *c = &type->columns[i];
+        if (c->since > 0) continue;
         mnas_str_appendf(sql, "%s%s %s", i ? ", " : "", c->name, sql_types[c->kind]);
-        if (i == 0) mnas_str_append(sql, " PRIMARY KEY");
+        if (type->n_key == 1 && i == 0) mnas_str_append(sql, " PRIMARY KEY");
+    }
+    if (type->n_key == 1) return;
+    mnas_str_append(sql, ", PRIMARY KEY (");
+    append_key(sql, type);
+    mnas_str_append(sql, ")");
+}
+
+void mnas_row_upgrade(mnas_str *sql, const mnas_row_type *type, int schema) {
+    for (int i = 0; i < type->n_columns; i++) {
+        const mnas_column *c = &type->columns[i];
+        if (c->since == schema)
+            mnas_str_appendf(sql, "ALTER TABLE %s ADD COLUMN %s %s;", type->table, c->name,
+                             sql_types[c->kind]);
     }
 }
 
@@ -37,12 +55,14 @@ int mnas_row_place(const mnas_row_type *type, const char *name) {
     return i + 1;
 }
 
-int mnas_row_select(const mnas_db *db, sqlite3_stmt **stmt, const mnas_row_type *type) {
+int mnas_row_select(const mnas_db *db, sqlite3_stmt **stmt, const mnas_row_type *type, int schema) {
     mnas_str sql = {0};
     *stmt = NULL;
-    mnas_str_append(&sql, "SELECT ");
-    mnas_row_names(&sql, type);
-    mnas_str_appendf(&sql, " FROM %s ORDER BY number", type->table);
+    for (int i = 0; i < type->n_columns; i++)
+        mnas_str_appendf(&sql, "%s%s", i ? ", " : "SELECT ",
+                         type->columns[i].since <= schema ? type->columns[i].name : "NULL");
+    mnas_str_appendf(&sql, " FROM %s ORDER BY ", type->table);
+    append_key(&sql, type);
     const int rc = mnas_str_ok(&sql)
                        ? mnas_db_prepare(db, stmt, sql.data)
                        : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %ss of a study", type->table);
@@ -192,6 +212,7 @@ static int read_field(sqlite3_stmt *stmt, const field *f) {
     /* asking a number for its text would convert it in place */
     const bool is_text = strcmp(sql_types[f->column->kind], "TEXT") == 0;
     const char *text = NULL;
+    if (f->column->since > 0 && sqlite3_column_type(stmt, column) == SQLITE_NULL) return 0;
     if (is_text && mnas_db_text_view(stmt, column, &text) < 0) return out_of_memory(f);
     switch (f->column->kind) {
     case MNAS_COL_INT:

@@ -46,6 +46,10 @@ const char *mnas_final_role_name(mnas_final_role role) {
     COLUMN(type, "latency_time_utc", CHARS, latency.time_utc), \
     COLUMN(type, "latency_elapsed_s", REAL, latency.elapsed_s)
 
+/* Of a column of a later schema. */
+#define LATER(type, name_, kind_, field) \
+    {.name = name_, .kind = MNAS_COL_##kind_, PLACE(type, field), .since = 4}
+
 static const mnas_column trial_columns[] = {
     COLUMN(mnas_trial, "number", INT, number),
     COLUMN(mnas_trial, "attempt", INT, attempt),
@@ -69,6 +73,9 @@ static const mnas_column trial_columns[] = {
     COLUMN(mnas_trial, "overhead_s", REAL, overhead_s),
     COLUMN(mnas_trial, "error", TEXT, error),
     LATENCY(mnas_trial),
+    LATER(mnas_trial, "predicted_ms", REAL, predicted_ms),
+    LATER(mnas_trial, "predicted_error_frac", REAL, predicted_error_frac),
+    LATER(mnas_trial, "n_refused", INT, n_refused),
 };
 
 static const mnas_column final_columns[] = {
@@ -100,8 +107,21 @@ static const mnas_column final_columns[] = {
     BLOB(mnas_final, val_correct, n_val),
     BLOB(mnas_final, test_correct, n_test),
     BLOB(mnas_final, pass_ms, n_passes),
+    LATER(mnas_final, "n_others_pass_ms", INT, n_others_pass_ms),
+    {.name = "others_pass_ms", .kind = MNAS_COL_BLOB, PLACE(mnas_final, others_pass_ms), .since = 4,
+     .count_offset = offsetof(mnas_final, n_others_pass_ms), .item_bytes = sizeof(double)},
+};
+
+static const mnas_column latency_columns[] = {
+    COLUMN(mnas_row_latency, "number", INT, number),
+    COLUMN(mnas_row_latency, "device", INT, device),
+    LATENCY(mnas_row_latency),
 };
 /* clang-format on */
 
-const mnas_row_type mnas_row_trial = {"trial", trial_columns, sizeof trial_columns / sizeof *trial_columns};
-const mnas_row_type mnas_row_final = {"final", final_columns, sizeof final_columns / sizeof *final_columns};
+#define TYPE(table, columns, n_key)                                                                          \
+    { table, columns, sizeof columns / sizeof *columns, n_key }
+const mnas_row_type mnas_row_trial = TYPE("trial", trial_columns, 1);
+const mnas_row_type mnas_row_final = TYPE("final", final_columns, 1);
+const mnas_row_type mnas_row_trial_latency = TYPE("trial_latency", latency_columns, 2);
+const mnas_row_type mnas_row_final_latency = TYPE("final_latency", latency_columns, 2);

@@ -39,13 +39,32 @@ bool mnas_store_is_written(const char *path) {
 /* ---- schema ---- */
 
 /* What schema 3 added to schema 2. */
-static void append_upgrade(mnas_str *sql) {
+static void append_schema_3(mnas_str *sql) {
     mnas_str_append(sql, "ALTER TABLE snapshot ADD COLUMN probabilities BLOB;"
                          "CREATE TABLE layer (trial INTEGER, position INTEGER, name TEXT, ms REAL,"
                          " PRIMARY KEY (trial, position)) WITHOUT ROWID;"
                          "CREATE TABLE final (");
     mnas_row_schema(sql, &mnas_row_final);
-    mnas_str_appendf(sql, ", model TEXT); PRAGMA user_version = %d;", MNAS_STORE_SCHEMA);
+    mnas_str_append(sql, ", model TEXT);");
+}
+
+/* What schema 4 added: further devices, screening, refusals, drift. */
+static void append_schema_4(mnas_str *sql) {
+    static const mnas_row_type *const others[] = {&mnas_row_trial_latency, &mnas_row_final_latency};
+    mnas_row_upgrade(sql, &mnas_row_trial, 4);
+    mnas_row_upgrade(sql, &mnas_row_final, 4);
+    for (int i = 0; i < 2; i++) {
+        mnas_str_appendf(sql, "CREATE TABLE %s (", others[i]->table);
+        mnas_row_schema(sql, others[i]);
+        mnas_str_append(sql, ") WITHOUT ROWID;");
+        mnas_row_upgrade(sql, others[i], 4);
+    }
+}
+
+static void append_upgrade(mnas_str *sql, int from) {
+    if (from < 3) append_schema_3(sql);
+    if (from < 4) append_schema_4(sql);
+    mnas_str_appendf(sql, "PRAGMA user_version = %d;", MNAS_STORE_SCHEMA);
 }
 
 /* Whole or not at all. */
@@ -61,7 +80,7 @@ static int run_schema(mnas_store *store, mnas_str *sql) {
 static int upgrade_schema(mnas_store *store) {
     mnas_str sql = {0};
     mnas_str_append(&sql, "BEGIN IMMEDIATE;");
-    append_upgrade(&sql);
+    append_upgrade(&sql, store->schema);
     mnas_str_append(&sql, "COMMIT");
     return run_schema(store, &sql);
 }
@@ -82,7 +101,7 @@ static int create_schema(mnas_store *store) {
         "CREATE TABLE event (id INTEGER PRIMARY KEY, unix_ms INTEGER, kind TEXT, text TEXT);"
         "CREATE TABLE late_result (id INTEGER PRIMARY KEY, unix_ms INTEGER, trial INTEGER, attempt INTEGER,"
         " state TEXT, reason TEXT, accuracy_frac REAL, latency_median_ms REAL, error TEXT);");
-    append_upgrade(&sql);
+    append_upgrade(&sql, MNAS_STORE_OLDEST);
     mnas_str_appendf(&sql, "PRAGMA application_id = %d; COMMIT", APPLICATION_ID);
     return run_schema(store, &sql);
 }
@@ -361,7 +380,7 @@ int mnas_store_updates(mnas_store *store, mnas_snapshot **out, size_t *n) {
     snprintf(sql, sizeof sql,
              "SELECT n_updates, n_proposals, n_trials, entropy, entropy_max, baseline, %s FROM snapshot"
              " ORDER BY n_updates",
-             store->schema < MNAS_STORE_SCHEMA ? "NULL" : "probabilities");
+             store->schema < 3 ? "NULL" : "probabilities");
     int rc = mnas_db_prepare(&store->db, &stmt, sql);
     if (rc < 0) return rc;
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {

@@ -2,7 +2,8 @@
  *
  * Tables: setting (what the study was asked for and what was calibrated), trial, epoch, snapshot (the
  * controller after each update), event, late_result (what an attempt reported that no longer held its trial),
- * final (the networks of stage two), layer (where a trial's milliseconds go).
+ * final (the networks of stage two), layer (where a trial's milliseconds go), trial_latency and final_latency (latencies on
+ * the study's devices after the first).
  * One writer at a time: it holds a lock on `<study>.lock`, which the kernel releases however the process
  * ends. Readers come and go while it writes.
  *
@@ -18,9 +19,9 @@
 
 #include "mnas.h"
 
-/* Studies of the schema before are brought up to this one where they are opened for writing, and read as having nothing
+/* Studies of the schemas before are brought up to this one where they are opened for writing, and read as having nothing
  * of what is new where they are only read. */
-#define MNAS_STORE_SCHEMA 3
+#define MNAS_STORE_SCHEMA 4
 enum { MNAS_STORE_OLDEST = 2 };
 
 typedef struct mnas_store mnas_store;

@@ -28,6 +28,8 @@ void mnas_final_clear(mnas_final *final) {
     free(final->test_correct);
     free(final->pass_ms);
     free(final->weights);
+    free(final->others);
+    free(final->others_pass_ms);
     *final = mnas_final_empty();
 }
 
@@ -36,7 +38,7 @@ void mnas_finals_free(mnas_final *finals, size_t n) {
     free(finals);
 }
 
-int mnas_store_put_final(mnas_store *store, const mnas_final *final, const char *model_yaml) {
+static int put_row(mnas_store *store, const mnas_final *final, const char *model_yaml) {
     const int model = mnas_row_final.n_columns + 1;
     mnas_str sql = {0};
     sqlite3_stmt *stmt = NULL;
@@ -58,14 +60,39 @@ int mnas_store_put_final(mnas_store *store, const mnas_final *final, const char 
     return mnas_db_finish(&store->db, stmt, rc);
 }
 
+int mnas_store_put_final(mnas_store *store, const mnas_final *final, const char *model_yaml) {
+    const bool own = !store->begun;
+    int rc = own ? mnas_store_begin(store) : 0;
+    if (rc == 0) rc = put_row(store, final, model_yaml);
+    if (rc == 0)
+        rc = mnas_store_put_others(store, &mnas_row_final_latency, final->number, final->others,
+                                   final->n_others);
+    if (own && rc == 0) rc = mnas_store_commit(store);
+    if (own && rc < 0) mnas_store_rollback(store);
+    return rc;
+}
+
+typedef struct finals {
+    mnas_final *list;
+    size_t n, at;
+} finals;
+
+/* Both tables come in the order of finals. */
+static int take_other(void *user, const mnas_row_latency *row) {
+    finals *f = user;
+    while (f->at < f->n && f->list[f->at].number < row->number) f->at++;
+    if (f->at == f->n || f->list[f->at].number != row->number) return 0;
+    return mnas_store_append_other(&f->list[f->at].others, &f->list[f->at].n_others, row);
+}
+
 int mnas_store_finals(mnas_store *store, mnas_final **out, size_t *n) {
     sqlite3_stmt *stmt;
     bool row;
     void *items = NULL;
     *out = NULL;
     *n = 0;
-    if (store->schema < MNAS_STORE_SCHEMA) return 0;
-    int rc = mnas_row_select(&store->db, &stmt, &mnas_row_final);
+    if (store->schema < 3) return 0;
+    int rc = mnas_row_select(&store->db, &stmt, &mnas_row_final, store->schema);
     if (rc < 0) return rc;
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
         if ((rc = mnas_store_grow(&items, *n, sizeof **out)) < 0) break;
@@ -74,6 +101,8 @@ int mnas_store_finals(mnas_store *store, mnas_final **out, size_t *n) {
         if ((rc = mnas_row_read(stmt, &mnas_row_final, final)) < 0) break;
     }
     sqlite3_finalize(stmt);
+    finals all = {items, *n, 0};
+    if (rc == 0) rc = mnas_store_each_other(store, &mnas_row_final_latency, take_other, &all);
     if (rc == 0) {
         *out = items;
         return 0;
@@ -85,7 +114,6 @@ int mnas_store_finals(mnas_store *store, mnas_final **out, size_t *n) {
 
 int mnas_store_final_model(mnas_store *store, int number, char **yaml) {
     *yaml = NULL;
-    if (store->schema < MNAS_STORE_SCHEMA)
-        return mnas_error_set(MNAS_ERR_MISSING, "%s: no stage two", store->db.path);
+    if (store->schema < 3) return mnas_error_set(MNAS_ERR_MISSING, "%s: no stage two", store->db.path);
     return mnas_store_model_of(store, "final", number, yaml);
 }

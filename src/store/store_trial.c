@@ -17,6 +17,8 @@ mnas_trial mnas_trial_empty(void) {
     return (mnas_trial){.state = MNAS_TRIAL_RUNNING,
                         .accuracy_frac = NAN,
                         .latency = mnas_latency_unknown(),
+                        .predicted_ms = NAN,
+                        .predicted_error_frac = NAN,
                         .reward = NAN,
                         .entropy_nats = NAN,
                         .params = -1,
@@ -35,6 +37,7 @@ void mnas_trial_clear(mnas_trial *trial) {
     free(trial->arch);
     free(trial->tokens);
     free(trial->epoch_accuracy_frac);
+    free(trial->others);
     free(trial->error);
     *trial = mnas_trial_empty();
 }
@@ -169,6 +172,9 @@ int mnas_store_finish(mnas_store *store, const mnas_trial *trial, bool *counted)
     int rc = own ? mnas_store_begin(store) : 0;
     if (rc == 0) rc = update_row(store, trial, counted);
     if (rc == 0) rc = *counted ? insert_epochs(store, trial) : insert_late(store, trial);
+    if (rc == 0 && *counted)
+        rc = mnas_store_put_others(store, &mnas_row_trial_latency, trial->number, trial->others,
+                                   trial->n_others);
     if (own && rc == 0) rc = mnas_store_commit(store);
     if (own && rc < 0) mnas_store_rollback(store);
     return rc;
@@ -188,7 +194,7 @@ int mnas_store_set_reward(mnas_store *store, int number, double reward) {
 static int read_rows(mnas_store *store, mnas_trial **out, size_t *n) {
     sqlite3_stmt *stmt;
     bool row;
-    int rc = mnas_row_select(&store->db, &stmt, &mnas_row_trial);
+    int rc = mnas_row_select(&store->db, &stmt, &mnas_row_trial, store->schema);
     if (rc < 0) return rc;
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
         void *items = *out;
@@ -210,7 +216,7 @@ static int append_epoch(mnas_trial *trial, double accuracy_frac) {
     return 0;
 }
 
-/* Both tables come in the order of trials: one pass. */
+/* All tables come in the order of trials: one pass. */
 static int read_epochs(mnas_store *store, mnas_trial *trials, size_t n) {
     sqlite3_stmt *stmt;
     bool row;
@@ -228,14 +234,32 @@ static int read_epochs(mnas_store *store, mnas_trial *trials, size_t n) {
     return rc;
 }
 
+typedef struct trials {
+    mnas_trial *list;
+    size_t n, at;
+} trials;
+
+static int take_other(void *user, const mnas_row_latency *row) {
+    trials *t = user;
+    while (t->at < t->n && t->list[t->at].number < row->number) t->at++;
+    if (t->at == t->n || t->list[t->at].number != row->number) return 0;
+    return mnas_store_append_other(&t->list[t->at].others, &t->list[t->at].n_others, row);
+}
+
+static int read_others(mnas_store *store, mnas_trial *list, size_t n) {
+    trials all = {list, n, 0};
+    return mnas_store_each_other(store, &mnas_row_trial_latency, take_other, &all);
+}
+
 int mnas_store_trials(mnas_store *store, mnas_trial **out, size_t *n) {
     *out = NULL;
     *n = 0;
     const bool own = !store->begun;
-    int rc = own ? mnas_db_exec(&store->db, "BEGIN")
-                 : 0; /* one view of both tables while another process writes */
+    int rc =
+        own ? mnas_db_exec(&store->db, "BEGIN") : 0; /* one view of all tables while another process writes */
     if (rc == 0) rc = read_rows(store, out, n);
     if (rc == 0) rc = read_epochs(store, *out, *n);
+    if (rc == 0) rc = read_others(store, *out, *n);
     if (own) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
     if (rc == 0) return 0;
     mnas_trials_free(*out, *n);
@@ -300,7 +324,7 @@ int mnas_store_layers(mnas_store *store, int trial, mnas_layer_time **layers, in
     void *items = NULL;
     *layers = NULL;
     *n = 0;
-    if (store->schema < MNAS_STORE_SCHEMA) return 0;
+    if (store->schema < 3) return 0;
     int rc =
         mnas_db_prepare(&store->db, &stmt, "SELECT name, ms FROM layer WHERE trial = ?1 ORDER BY position");
     if (rc < 0) return rc;

@@ -9,6 +9,7 @@
 
 #include "fault_loop.h"
 #include "store/db.h"
+#include "store/row.h"
 #include "store/store.h"
 
 enum { N_TRIALS = 3 };
@@ -199,8 +200,14 @@ static void make_schema_2(void) {
     mnas_db db;
     assert_int_equal(mnas_db_open(&db, path, true), 0);
     assert_int_equal(mnas_db_exec(&db, "DROP TABLE final; DROP TABLE layer; ALTER TABLE snapshot DROP COLUMN "
-                                       "probabilities; PRAGMA user_version = 2"),
+                                       "probabilities; DROP TABLE trial_latency; DROP TABLE final_latency; "
+                                       "PRAGMA user_version = 2"),
                      0);
+    for (int i = 0; i < mnas_row_trial.n_columns; i++) {
+        char sql[120];
+        snprintf(sql, sizeof sql, "ALTER TABLE trial DROP COLUMN %s", mnas_row_trial.columns[i].name);
+        if (mnas_row_trial.columns[i].since == 4) assert_int_equal(mnas_db_exec(&db, sql), 0);
+    }
     mnas_db_close(&db);
 }
 

@@ -85,12 +85,12 @@ static size_t next_piece(const char **piece, const char **at, const char *end, i
 
 static void insert_row(sqlite3 *db, const char *row, size_t n) {
     const char *at = row, *cell;
-    char table[32], sql[400];
+    char table[32], sql[800];
     sqlite3_stmt *stmt;
     const size_t n_name = next_piece(&cell, &at, row + n, CELL);
     snprintf(table, sizeof table, "%.*s", (int)n_name, cell);
     const int n_columns = count_columns(db, table);
-    if (n_columns == 0 || n_columns > 64 || strncmp(table, "sqlite_", 7) == 0) return;
+    if (n_columns == 0 || n_columns > 128 || strncmp(table, "sqlite_", 7) == 0) return;
     int used = snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO [%s] VALUES (?1", table);
     for (int i = 2; i <= n_columns; i++) used += snprintf(sql + used, sizeof sql - (size_t)used, ",?%d", i);
     snprintf(sql + used, sizeof sql - (size_t)used, ")");

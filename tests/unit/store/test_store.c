@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "model/latency.h"
 #include "store/db.h"
+#include "store/row.h"
 #include "store/store.h"
 
 static char path[512];
@@ -491,7 +493,88 @@ static void test_probabilities(void **state) {
     mnas_store_close(store);
 }
 
-/* A study as the schema before had it. */
+/* ---- further devices ---- */
+
+static mnas_latency latency_of(double ms) {
+    mnas_latency l = mnas_latency_unknown();
+    l.median_ms = ms, l.rounds = 7;
+    snprintf(l.device, sizeof l.device, "phone");
+    return l;
+}
+
+/* Written with the outcome of a trial, and only where that counts. */
+static void test_other_latencies(void **state) {
+    (void)state;
+    mnas_store *store = open_writing();
+    mnas_latency others[] = {latency_of(1.0 / 3), latency_of(12)};
+    mnas_trial *read;
+    size_t n;
+    bool counted;
+    for (int i = 0; i < 3; i++) {
+        mnas_trial t = sample(i);
+        claim(store, &t, 1);
+        if (i == 1) claim(store, &t, 2); /* taken over: the outcome of attempt 1 is late */
+        t.others = others, t.n_others = 2, t.n_refused = 3, t.predicted_ms = 0.7;
+        assert_int_equal(mnas_store_finish(store, &t, &counted), 0);
+        assert_int_equal(counted, i != 1);
+    }
+    mnas_store_close(store);
+    assert_int_equal(mnas_store_open(&store, path, MNAS_STORE_READ), 0);
+    assert_int_equal(mnas_store_trials(store, &read, &n), 0);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(read[i].n_others, i == 1 ? 0 : 2);
+        if (i == 1) continue;
+        assert_true(read[i].others[0].median_ms == 1.0 / 3 && read[i].others[1].median_ms == 12);
+        assert_string_equal(read[i].others[1].device, "phone");
+        assert_true(read[i].others[0].rounds == 7 && isnan(read[i].others[0].temp_c));
+        assert_true(read[i].n_refused == 3 && read[i].predicted_ms == 0.7 &&
+                    isnan(read[i].predicted_error_frac));
+    }
+    mnas_trials_free(read, n);
+    mnas_store_close(store);
+    execute("DELETE FROM trial_latency WHERE number = 2 AND device = 1");
+    assert_int_equal(mnas_store_open(&store, path, MNAS_STORE_READ), 0);
+    assert_int_equal(mnas_store_trials(store, &read, &n), MNAS_ERR_FORMAT); /* a device is missing between */
+    mnas_store_close(store);
+}
+
+static void test_other_latencies_of_finals(void **state) {
+    (void)state;
+    mnas_store *store = open_writing();
+    mnas_latency others[] = {latency_of(5)};
+    double passes[] = {4, 6};
+    mnas_final f = sample_final(0), *read;
+    size_t n;
+    assert_int_equal(mnas_store_put_final(store, &f, "name: x"), 0);
+    f.others = others, f.n_others = 1, f.others_pass_ms = passes, f.n_others_pass_ms = 2;
+    for (int again = 0; again < 2; again++) assert_int_equal(mnas_store_put_final(store, &f, NULL), 0);
+    assert_int_equal(mnas_store_finals(store, &read, &n), 0);
+    assert_true(n == 1 && read[0].n_others == 1 && read[0].others[0].median_ms == 5);
+    assert_int_equal(read[0].n_others_pass_ms, 2);
+    assert_memory_equal(read[0].others_pass_ms, passes, sizeof passes);
+    mnas_finals_free(read, n);
+    mnas_store_close(store);
+}
+
+/* ---- older schemas ---- */
+
+static void drop_columns(const mnas_row_type *type, int schema) {
+    char sql[200];
+    for (int i = 0; i < type->n_columns; i++) {
+        if (type->columns[i].since != schema) continue;
+        snprintf(sql, sizeof sql, "ALTER TABLE %s DROP COLUMN %s", type->table, type->columns[i].name);
+        execute(sql);
+    }
+}
+
+/* What schema 4 brought is gone. */
+static void make_schema_3(void) {
+    drop_columns(&mnas_row_trial, 4);
+    drop_columns(&mnas_row_final, 4);
+    execute("DROP TABLE trial_latency; DROP TABLE final_latency; PRAGMA user_version = 3");
+}
+
 static void make_schema_2(void) {
     mnas_store *store = open_writing();
     mnas_trial t = sample(0);
@@ -499,6 +582,7 @@ static void make_schema_2(void) {
     claim(store, &t, 1);
     assert_int_equal(mnas_store_put_snapshot(store, &s), 0);
     mnas_store_close(store);
+    make_schema_3();
     execute("DROP TABLE final; DROP TABLE layer; ALTER TABLE snapshot DROP COLUMN probabilities;"
             "PRAGMA user_version = 2");
 }
@@ -557,6 +641,44 @@ static void test_older_schema(void **state) {
     refuse(MNAS_ERR_FORMAT, "schema version is 1");
 }
 
+/* What schema 3 has is kept, what came later is unknown; once written to, it has all. */
+static void test_schema_3(void **state) {
+    (void)state;
+    mnas_store *store = open_writing();
+    mnas_trial t = sample(0), *trials;
+    const mnas_final f = sample_final(0);
+    mnas_final *finals;
+    bool counted;
+    size_t n;
+    claim(store, &t, 1);
+    assert_int_equal(mnas_store_finish(store, &t, &counted), 0);
+    assert_int_equal(mnas_store_put_final(store, &f, "name: x"), 0);
+    mnas_store_close(store);
+    make_schema_3();
+    for (int writing = 0; writing < 2; writing++) {
+        assert_int_equal(mnas_store_open(&store, path, writing ? MNAS_STORE_WRITE : MNAS_STORE_READ), 0);
+        assert_int_equal(mnas_store_trials(store, &trials, &n), 0);
+        assert_true(n == 1 && trials[0].latency.median_ms == 0.1 + 0.2 && trials[0].n_others == 0);
+        assert_true(trials[0].n_refused == 0 && isnan(trials[0].predicted_ms));
+        mnas_trials_free(trials, n);
+        assert_int_equal(mnas_store_finals(store, &finals, &n), 0);
+        assert_true(n == 1 && finals[0].n_passes == 2 && !finals[0].others_pass_ms);
+        mnas_finals_free(finals, n);
+        mnas_store_close(store);
+        assert_int_equal(schema_version(), writing ? MNAS_STORE_SCHEMA : 3);
+    }
+    store = open_writing();
+    mnas_latency others[] = {latency_of(5)};
+    t = sample(1);
+    claim(store, &t, 1);
+    t.others = others, t.n_others = 1;
+    assert_int_equal(mnas_store_finish(store, &t, &counted), 0);
+    assert_int_equal(mnas_store_trials(store, &trials, &n), 0);
+    assert_true(n == 2 && trials[1].n_others == 1);
+    mnas_trials_free(trials, n);
+    mnas_store_close(store);
+}
+
 /* An upgrade that cannot end leaves the study as it was. */
 static void test_failed_upgrade(void **state) {
     (void)state;
@@ -577,7 +699,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_probabilities, setup, teardown),
         cmocka_unit_test_setup_teardown(test_older_schema, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_schema_3, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_upgrade, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_latencies, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_other_latencies_of_finals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fencing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transaction_is_whole_or_absent, setup, teardown),
