@@ -86,6 +86,14 @@ bool mnas_device_needs_quiet(const mnas_device *device) {
     return device->class->needs_quiet;
 }
 
+void mnas_device_examine(mnas_device *device, mnas_findings *findings) {
+    if (device->class->examine) device->class->examine(device->state, findings);
+}
+
+mnas_meter *mnas_device_meter(mnas_device *device) {
+    return device->class->meter ? device->class->meter(device->state) : NULL;
+}
+
 void mnas_device_close(mnas_device *device) {
     if (!device) return;
     if (device->class) device->class->close(device->state);

@@ -7,7 +7,9 @@
 #ifndef MNAS_DEVICE_DEVICE_H
 #define MNAS_DEVICE_DEVICE_H
 
+#include "base/findings.h"
 #include "base/registry.h"
+#include "device/meter.h"
 #include "mnas.h"
 
 typedef struct mnas_device_class {
@@ -23,6 +25,12 @@ typedef struct mnas_device_class {
     int (*measure)(void *state, const mnas_model *model, mnas_latency *out);
     /* Each layer of the folded network on its own; *layers is malloc'ed. NULL where the device cannot. */
     int (*measure_layers)(void *state, const mnas_model *model, mnas_layer_time **layers, int *n);
+    /* Adds what it finds of its own set-up, in the order in which one would mend it: reached at all, allowed in, the
+     * program there. Each with the way to mend it. Whether the program can run, how steady the machine is, and how long a
+     * network takes is asked by the doctor itself where there is a meter. NULL: nothing to say. */
+    void (*examine)(void *state, mnas_findings *findings);
+    /* What runs networks there; NULL where no program of ours does. */
+    mnas_meter *(*meter)(void *state);
     void (*close)(void *state);
 } mnas_device_class;
 
@@ -40,6 +48,8 @@ int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mna
 void mnas_device_limit(mnas_device *device, double deadline_s,
                        const volatile bool *cancel); /* as limit above */
 bool mnas_device_needs_quiet(const mnas_device *device);
+void mnas_device_examine(mnas_device *device, mnas_findings *findings); /* as examine above */
+mnas_meter *mnas_device_meter(mnas_device *device);                     /* NULL where it has none */
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
 const mnas_plugin *const *mnas_device_plugins(size_t *n);
 
