@@ -19,6 +19,9 @@ void mnas_stats_median_ci(const double *x, size_t n, double level, double *low, 
 /* Slope of the least-squares line y = a + b x; n >= 2; 0 when x does not vary. */
 double mnas_stats_slope(const double *x, const double *y, size_t n);
 
+/* Kendall's tau-b of two orders: 1 the same, -1 reversed, 0 unrelated. 0 where one of them has no order. */
+double mnas_stats_kendall(const double *x, const double *y, size_t n);
+
 /* Two-sided p of Welch's t test and the difference of means; n >= 2 each. */
 double mnas_stats_welch_p(const double *a, size_t na, const double *b, size_t nb);
 
