@@ -254,6 +254,48 @@ typedef struct mnas_layer_time {
 /* MNAS_ERR_DEVICE where the device cannot. *layers is malloc'ed. */
 int mnas_measure_layers(mnas_layer_time **layers, int *n, const mnas_model *model, const char *device_spec);
 
+/* What one thread of a device can do at most: the best of several runs of plain loops. */
+typedef struct mnas_peaks_level {
+    char name[8];                 /* "L1", "L2", "L3", "memory" */
+    double bytes;                 /* of a core's cache; infinite of memory */
+    double bytes_per_s;           /* read */
+} mnas_peaks_level;
+typedef struct mnas_peaks {
+    char isa[16];                 /* the vectors they were taken with: "avx512" */
+    double flops_per_s;           /* a multiply-add is two */
+    int n_levels;                 /* fastest first, memory last; 0: unknown */
+    mnas_peaks_level levels[4];
+} mnas_peaks;
+
+/* A layer of a network on a device. It cannot be faster than its arithmetic at the device's peak, nor than its data at the
+ * bandwidth of the level that holds them: the longer of the two bounds it. */
+typedef struct mnas_layer_profile {
+    char name[64];                /* as in mnas_layer_cost; of layers that an engine runs as one, the last's */
+    const char *op;
+    int out_h, out_w, out_c, kernel;
+    double ms, share_frac;        /* of all layers */
+    int64_t macs;
+    double map_bytes, weight_bytes; /* read and written once */
+    double flops_per_s;           /* reached; a multiply-add is two. NaN where it has none */
+    double arithmetic_ms, memory_ms; /* at least; NaN where the peaks are unknown */
+    double reached_frac;          /* the longer of them over ms */
+} mnas_layer_profile;
+
+/* A network on a device: how long, and where the time goes. */
+typedef struct mnas_profile {
+    mnas_model model;
+    mnas_latency latency;
+    mnas_peaks peaks;
+    int n_layers;                 /* 0: not taken */
+    mnas_layer_profile *layers;   /* in the order of running */
+    double layers_ms;             /* their sum, which need not be the latency */
+    char no_layers[512];          /* why there are none; "" where there are or none were asked for */
+} mnas_profile;
+int mnas_profile_take(mnas_profile *out, const mnas_model *model, const char *device_spec, bool layers);
+void mnas_profile_free(mnas_profile *profile);
+/* One self-contained page: a picture of where the time goes, the table, the conditions. `name`: what the network is called. */
+int mnas_profile_html(const mnas_profile *profile, const char *name, const char *path);
+
 /* -------------------------------------------------------------------------------------------------------- latency models */
 
 /* A guess of what a device would measure, fitted to networks that were measured there, with the error it made on networks it had
