@@ -54,7 +54,8 @@ static int print_help(void) {
     mnas_opts_help(options, "--", &text);
     printf("mnas-agent %s: how long a network takes on this device\n\n"
            "Usage: mnas-agent KIND < REQUEST     a question as mnas asks it\n"
-           "       mnas-agent KIND MODEL [...]   the same from words; MODEL is a file, a name of the zoo or block strings\n"
+           "       mnas-agent KIND MODEL [...]   the same from words; MODEL is a file, a name of the zoo or "
+           "block strings\n"
            "       mnas-agent info\n"
            "       mnas-agent version\n\n"
            "KIND is one of %s. The answer is one line of JSON. A latency is of one round:\n"
@@ -117,7 +118,8 @@ static int answer(mnas_device_worker *work, FILE *in) {
     fd = fileno(out);
     if (pthread_create(&thread, NULL, end_with_reader, &fd) == 0) pthread_detach(thread);
     if (mnas_conditions_emulated())
-        fputs("mnas-agent: this machine is emulated; times taken here say nothing about the real one\n", stderr);
+        fputs("mnas-agent: this machine is emulated; times taken here say nothing about the real one\n",
+              stderr);
     return work(in, out) == 0 ? DONE : FAILED; /* the worker has flushed; the thread may still look at fd */
 }
 
@@ -141,8 +143,8 @@ int main(int argc, char **argv) {
     if (strcmp(kind, "version") == 0) return puts(mnas_version()) >= 0 && fflush(stdout) == 0 ? DONE : FAILED;
     mnas_device_worker *work = mnas_device_worker_find(kind);
     if (!work || n_words > 2) {
-        mnas_error_set(MNAS_ERR_ARG, "the words are \"%s%s\"; allowed: version, or one of %s and a MODEL", kind,
-                       n_words > 2 ? " ..." : "", mnas_device_worker_kinds());
+        mnas_error_set(MNAS_ERR_ARG, "the words are \"%s%s\"; allowed: version, or one of %s and a MODEL",
+                       kind, n_words > 2 ? " ..." : "", mnas_device_worker_kinds());
         return fail(USAGE);
     }
     if (o.limit_s > 0) alarm((unsigned)o.limit_s);

@@ -1,0 +1,142 @@
+/* bundle.c - see bundle.h. */
+#include "device/bundle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/proc.h"
+#include "base/str.h"
+
+enum { MAX_MANIFEST_BYTES = 1 << 16 };
+
+/* What uname says, and the bundle that runs there: 32-bit ARM is one, and a 64-bit processor in 32-bit dress says armv8l. */
+static const char *arch_of(const char *machine) {
+    static const char *const pairs[][2] = {{"x86_64", "x86_64"}, {"aarch64", "aarch64"}, {"arm64", "aarch64"},
+                                           {"armv7l", "armv7"},  {"armv7", "armv7"},     {"armv8l", "armv7"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (strcmp(machine, pairs[i][0]) == 0) return pairs[i][1];
+    return NULL;
+}
+
+/* A plain name: nothing that leads out of the folder or that a shell would read otherwise. */
+static bool is_plain(const char *name) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+    return name[0] && name[0] != '.' && name[0] != '-' && name[strspn(name, allowed)] == '\0';
+}
+
+static int parse_line(mnas_bundle *out, const char *line, size_t n) {
+    char hash[65], name[MNAS_BUNDLE_NAME], copy[192];
+    int end = 0;
+    if (out->n_files == MNAS_BUNDLE_MAX_FILES)
+        return mnas_error_set(MNAS_ERR_FORMAT, "MANIFEST has more than %d files", MNAS_BUNDLE_MAX_FILES);
+    snprintf(copy, sizeof copy, "%.*s", (int)n, line);
+    const bool pair = n < sizeof copy && sscanf(copy, "%64[0-9a-f] %63s%n", hash, name, &end) == 2 &&
+                      copy[end] == '\0' && is_plain(name);
+    if (!pair)
+        return mnas_error_set(MNAS_ERR_FORMAT,
+                              "MANIFEST has the line \"%.100s\"; allowed: a hash and a plain name", copy);
+    memcpy(out->files[out->n_files++], name, sizeof name);
+    return 0;
+}
+
+int mnas_bundle_parse(mnas_bundle *out, const char *text, size_t n) {
+    out->n_files = 0;
+    snprintf(out->id, sizeof out->id, "%016" PRIx64, mnas_hash_bytes(MNAS_HASH_INIT, text, n));
+    if (memchr(text, '\0', n)) return mnas_error_set(MNAS_ERR_FORMAT, "MANIFEST is no text");
+    for (const char *line = text; line < text + n;) {
+        const char *end = memchr(line, '\n', (size_t)(text + n - line));
+        if (!end) end = text + n;
+        const int rc = parse_line(out, line, (size_t)(end - line));
+        if (rc < 0) return rc;
+        line = end + 1;
+    }
+    return out->n_files > 0 ? 0 : mnas_error_set(MNAS_ERR_FORMAT, "MANIFEST names no file");
+}
+
+static int check_files(const mnas_bundle *b) {
+    char path[sizeof b->folder + MNAS_BUNDLE_NAME];
+    for (int i = 0; i < b->n_files; i++) {
+        snprintf(path, sizeof path, "%s/%s", b->folder, b->files[i]);
+        if (!mnas_file_exists(path))
+            return mnas_error_set(MNAS_ERR_MISSING,
+                                  "%s is not there, which MANIFEST names; build it anew: make agent-%s", path,
+                                  b->arch);
+    }
+    return 0;
+}
+
+/* 0 read, MNAS_ERR_MISSING: not in that folder, anything else: it is there and broken. */
+static int read_folder(mnas_bundle *out, const char *folder) {
+    char path[1100];
+    char *text;
+    size_t n;
+    int rc = mnas_str_format(out->folder, sizeof out->folder, "%s", folder);
+    if (rc < 0) return rc;
+    snprintf(path, sizeof path, "%s/MANIFEST", folder);
+    if (!mnas_file_exists(path)) return MNAS_ERR_MISSING;
+    if ((rc = mnas_file_read(path, MAX_MANIFEST_BYTES, &text, &n)) < 0) return rc;
+    rc = mnas_bundle_parse(out, text, n);
+    free(text);
+    if (rc < 0) return mnas_error_context(rc, "%s", folder);
+    return check_files(out);
+}
+
+/* The bundle itself, or where bundles lie. */
+static int find_in(mnas_bundle *out, const char *folder) {
+    char path[1000];
+    int rc = mnas_str_format(path, sizeof path, "%s/mnas-agent-%s", folder, out->arch);
+    if (rc == 0) rc = read_folder(out, path);
+    if (rc != MNAS_ERR_MISSING) return rc;
+    const char *name = strrchr(folder, '/');
+    name = name ? name + 1 : folder;
+    char own[64];
+    snprintf(own, sizeof own, "mnas-agent-%s", out->arch);
+    return strcmp(name, own) == 0 ? read_folder(out, folder) : MNAS_ERR_MISSING;
+}
+
+/* Beside the program, as built (build/mnas and build-agent-ARCH/), or as installed (bin/mnas and lib/mnas/). */
+static int find_beside(mnas_bundle *out) {
+    static const char *const places[] = {".", "../build-agent-", "../lib/mnas"};
+    char self[1024], path[1100];
+    const char *program = mnas_proc_self();
+    if (strcmp(program, "/proc/self/exe") == 0) {
+        const ssize_t n = readlink(program, self, sizeof self - 1);
+        if (n < 0) return mnas_error_errno("where this program lies");
+        self[n] = '\0';
+        program = self;
+    }
+    const char *slash = strrchr(program, '/');
+    const int n_folder = slash ? (int)(slash - program) : 1;
+    int rc = MNAS_ERR_MISSING;
+    for (size_t i = 0; i < sizeof places / sizeof *places && rc == MNAS_ERR_MISSING; i++) {
+        const bool by_arch = places[i][strlen(places[i]) - 1] == '-';
+        snprintf(path, sizeof path, "%.*s/%s%s", n_folder, slash ? program : ".", places[i],
+                 by_arch ? out->arch : "");
+        rc = find_in(out, path);
+    }
+    return rc;
+}
+
+int mnas_bundle_find(mnas_bundle *out, const char *machine, const char *folder) {
+    const char *arch = arch_of(machine);
+    *out = (mnas_bundle){0};
+    if (!arch)
+        return mnas_error_set(MNAS_ERR_DEVICE,
+                              "its processor is \"%.40s\"; there are programs for x86_64, aarch64 and armv7",
+                              machine);
+    snprintf(out->arch, sizeof out->arch, "%s", arch);
+    const int rc = folder[0] ? find_in(out, folder) : find_beside(out);
+    if (rc != MNAS_ERR_MISSING || out->n_files > 0) return rc;
+    if (folder[0])
+        return mnas_error_set(rc, "no mnas-agent-%s in agent=%s; build it with `make agent-%s`", arch, folder,
+                              arch);
+    return mnas_error_set(
+        rc, "no program for %s is built; build it with `make agent-%s`, or name its folder with agent=DIR",
+        arch, arch);
+}
