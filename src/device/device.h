@@ -14,8 +14,12 @@
 
 typedef struct mnas_device_class {
     mnas_plugin plugin; /* first: registry.h */
+    /* The option that says which machine it is ("serial"), for two specs of one phone; NULL: another spec, another one. */
+    const char *identity;
     /* Times are taken on this machine: nothing heavy (no training) may run meanwhile. */
     bool needs_quiet;
+    /* Where that, and whether layers can be timed, depends on the options; NULL: it is as the record says. */
+    void (*traits)(const void *state, bool *needs_quiet, bool *layers);
     /* `opts` outlives the state. *state is handed to the others; may be NULL. */
     int (*open)(void **state, const void *opts);
     /* From now on end what takes longer than to deadline_s (monotonic), or is under way when *cancel (may be NULL) becomes
@@ -51,14 +55,11 @@ bool mnas_device_needs_quiet(const mnas_device *device);
 void mnas_device_examine(mnas_device *device, mnas_findings *findings); /* as examine above */
 mnas_meter *mnas_device_meter(mnas_device *device);                     /* NULL where it has none */
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
+/* Equal for two specs of one phone: "adb:A" of "adb:serial=A,threads=2". */
+int mnas_device_identity(char *buf, size_t n, const char *spec);
 const mnas_plugin *const *mnas_device_plugins(size_t *n);
-
-/* Child side of a round (`mnas worker latency`): reads one request (wire.h) to the end of `in`, builds, warms
- * up, times, and writes one line to `out`. A failure is written too, so that the parent gets status and
- * message. Returns the exit code. */
-int mnas_device_worker_latency(FILE *in, FILE *out);
-/* The same of the network's layers one by one (`mnas worker layers`). */
-int mnas_device_worker_layers(FILE *in, FILE *out);
+/* For tests: these classes instead of those of devices.def. */
+void mnas_device_use_plugins(const mnas_plugin *const *list, size_t n);
 
 #define MNAS_DEVICE(name) extern const mnas_device_class mnas_device_class_##name;
 #include "device/devices.def"

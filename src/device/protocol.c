@@ -10,20 +10,62 @@
 
 enum { min_clean_runs = 5 };
 
-int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n) {
-    assert(n >= 1);
-    double *ms = malloc((size_t)n * sizeof *ms);
-    if (!ms) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d runs", n);
+/* What counts of runs[n], at ms[]. */
+typedef struct counted {
+    int n, n_preempted, n_cpu_timed;
+} counted;
+
+static counted count_runs(double *ms, const mnas_run *runs, int n) {
     int n_clean = 0;
+    counted c = {0};
     for (int i = 0; i < n; i++) n_clean += !runs[i].preempted;
     const bool all = n_clean < min_clean_runs;
-    out->runs = 0;
     for (int i = 0; i < n; i++)
-        if (all || !runs[i].preempted) ms[out->runs++] = runs[i].preempted ? runs[i].cpu_ms : runs[i].ms;
-    out->n_preempted = n - n_clean;
-    out->n_cpu_timed = all ? out->n_preempted : 0;
-    out->median_ms = mnas_stats_median(ms, (size_t)out->runs);
-    out->p10_ms = mnas_stats_quantile(ms, (size_t)out->runs, 0.1);
+        if (all || !runs[i].preempted) ms[c.n++] = runs[i].preempted ? runs[i].cpu_ms : runs[i].ms;
+    c.n_preempted = n - n_clean;
+    c.n_cpu_timed = all ? c.n_preempted : 0;
+    return c;
+}
+
+/* Median of the calm runs of one turn; NaN where there are none. */
+static double turn_median(const mnas_run *runs, int n, int turn, double *scratch) {
+    size_t k = 0;
+    for (int i = 0; i < n; i++)
+        if (runs[i].turn == turn && !runs[i].preempted) scratch[k++] = runs[i].ms;
+    return k ? mnas_stats_median(scratch, k) : NAN;
+}
+
+/* Turn by turn, so that what changes between turns falls out; ratios[] has room for each turn. */
+static double turn_ratio(const mnas_run *runs, int n, const mnas_run *sentinel, int n_sentinel,
+                         double *scratch, double *ratios) {
+    size_t k = 0;
+    for (int turn = 0; turn <= runs[n - 1].turn; turn++) {
+        const double ratio =
+            turn_median(runs, n, turn, scratch) / turn_median(sentinel, n_sentinel, turn, scratch);
+        if (isfinite(ratio)) ratios[k++] = ratio;
+    }
+    return k ? mnas_stats_median(ratios, k) : NAN;
+}
+
+int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n, const mnas_run *sentinel,
+                              int n_sentinel) {
+    assert(n >= 1);
+    const size_t most = (size_t)(n > n_sentinel ? n : n_sentinel);
+    double *ms = malloc(2 * most * sizeof *ms);
+    if (!ms) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu runs", most);
+    const counted c = count_runs(ms, runs, n);
+    out->runs = c.n;
+    out->n_preempted = c.n_preempted;
+    out->n_cpu_timed = c.n_cpu_timed;
+    out->median_ms = mnas_stats_median(ms, (size_t)c.n);
+    out->p10_ms = mnas_stats_quantile(ms, (size_t)c.n, 0.1);
+    out->sentinel_ms = out->ratio = NAN;
+    if (n_sentinel > 0) {
+        const counted s = count_runs(ms, sentinel, n_sentinel);
+        out->sentinel_ms = mnas_stats_median(ms, (size_t)s.n);
+        out->ratio = turn_ratio(runs, n, sentinel, n_sentinel, ms, ms + most);
+        if (isnan(out->ratio)) out->ratio = out->median_ms / out->sentinel_ms;
+    }
     free(ms);
     return 0;
 }

@@ -20,6 +20,7 @@ enum { MNAS_PROTOCOL_MAX_ROUNDS = 100 };
 typedef struct mnas_run {
     double ms, cpu_ms; /* by the clock on the wall; of the timing thread on its core */
     bool preempted;    /* pushed off its core meanwhile: ms is the scheduler's, too */
+    int turn;          /* of those in which network and sentinel alternate, 0.. */
 } mnas_run;
 
 typedef struct mnas_round {
@@ -27,9 +28,11 @@ typedef struct mnas_round {
     int runs, n_preempted;    /* those that count; those preempted, set aside while enough others are there */
     int n_cpu_timed;          /* of `runs`: those that count with their CPU time */
     int warmup_runs;
-    double timed_s;  /* how long the timed runs took together */
-    int n_switches;  /* involuntary context switches meanwhile */
-    double cpu_frac; /* CPU time of the timing thread over timed_s */
+    double timed_s;     /* how long the timed runs took together */
+    int n_switches;     /* involuntary context switches meanwhile */
+    double cpu_frac;    /* CPU time of the timing thread over timed_s */
+    double sentinel_ms; /* median of the sentinel's runs, which took turns; NaN: there was none */
+    double ratio;       /* of network to sentinel, median over the turns; NaN: there was none */
 } mnas_round;
 
 typedef struct mnas_protocol {
@@ -56,11 +59,12 @@ typedef struct mnas_protocol_summary {
     int n_cpu_timed;    /* of the used: rounds with runs that count with their CPU time */
 } mnas_protocol_summary;
 
-/* Fills median_ms, p10_ms, runs, n_preempted and n_cpu_timed from runs[n], n >= 1. With fewer than 5 runs
- * that were not preempted all of them count, the preempted ones with their CPU time: some per cent long,
- * since they find their caches cold, where the clock on the wall may show three times the truth. Only
- * MNAS_ERR_MEMORY can happen. */
-int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n);
+/* Fills median_ms, p10_ms, runs, n_preempted and n_cpu_timed from runs[n], n >= 1, sentinel_ms and ratio from the sentinel's
+ * runs beside them (n_sentinel 0: none). With fewer than 5 runs that were not preempted all of them count, the preempted ones
+ * with their CPU time: some per cent long, since they find their caches cold, where the clock on the wall may show three times
+ * the truth. Only MNAS_ERR_MEMORY can happen. */
+int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n, const mnas_run *sentinel,
+                              int n_sentinel);
 
 bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round);
 mnas_protocol_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,

@@ -25,51 +25,77 @@ static int pin(int core) {
     return MNAS_ERR_DEVICE;
 }
 
-/* Noise: zeros would let activations die out, and subnormal numbers have their own speed. */
-static int draw_image(mnas_worker_job *job) {
-    const size_t n = mnas_shape_size(job->graph->nodes[0].out),
-                 n_out = mnas_shape_size(job->graph->nodes[job->graph->n_nodes - 1].out);
-    job->image = malloc(n * sizeof *job->image);
-    job->logits = malloc(n_out * sizeof *job->logits);
-    if (!job->image || !job->logits)
-        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: image of %zu floats", n);
-    mnas_rng rng = mnas_rng_stream(1, 0, "latency image");
-    for (size_t i = 0; i < n; i++) job->image[i] = (float)(2 * mnas_rng_uniform(&rng) - 1);
-    return 0;
-}
-
-static int build(mnas_worker_job *job, const char *yaml) {
-    mnas_graph *graph = NULL;
-    mnas_model model;
-    int rc = mnas_model_parse(&model, yaml, strlen(yaml), "request");
-    if (rc == 0) rc = mnas_net_build(&graph, &model);
-    if (rc == 0) rc = mnas_fold(&job->graph, &job->weights, graph, NULL);
-    mnas_graph_destroy(graph);
-    return rc;
+bool mnas_worker_raise_priority(void) {
+    return setpriority(PRIO_PROCESS, 0, -20) == 0;
 }
 
 int mnas_worker_open(mnas_worker_job *job, FILE *in) {
-    char *text = NULL, *yaml = NULL;
+    char *text = NULL;
     int rc;
+    job->core = -1;
     if ((rc = mnas_proc_read_request(&text, in, "measuring request")) < 0) goto out;
-    if ((rc = mnas_wire_parse_request(&job->request, &yaml, text)) < 0) goto out;
+    if ((rc = mnas_wire_parse_request(&job->request, text)) < 0) goto out;
+    if (job->request.threads == 1)
+        if ((rc = mnas_conditions_choose_core(job->request.core, &job->core)) < 0) goto out;
     /* before any page is touched or thread started: both inherit it */
-    if ((rc = pin(job->request.threads == 1 ? job->request.core : -1)) < 0) goto out;
-    /* where we are allowed to, ahead of whoever else wants the core; without, disturbed rounds show it */
-    (void)setpriority(PRIO_PROCESS, 0, -20);
-    if ((rc = build(job, yaml)) == 0) rc = draw_image(job);
+    if ((rc = pin(job->core)) < 0) goto out;
+    (void)mnas_worker_raise_priority(); /* without, disturbed rounds show it */
 out:
-    free(yaml);
     free(text);
     return rc;
 }
 
 void mnas_worker_close(mnas_worker_job *job) {
-    mnas_weights_destroy(job->weights);
-    mnas_graph_destroy(job->graph);
-    free(job->image);
-    free(job->logits);
-    *job = (mnas_worker_job){0};
+    mnas_wire_free_request(&job->request);
+}
+
+static int build_graph(mnas_worker_net *net, const char *yaml) {
+    mnas_graph *graph = NULL;
+    mnas_model model;
+    int rc = mnas_model_parse(&model, yaml, strlen(yaml), "request");
+    if (rc == 0) rc = mnas_net_build(&graph, &model);
+    if (rc == 0) rc = mnas_fold(&net->graph, &net->weights, graph, NULL);
+    mnas_graph_destroy(graph);
+    return rc;
+}
+
+/* Noise: zeros would let activations die out, and subnormal numbers have their own speed. */
+static int run_on_noise(mnas_worker_net *net, int seed) {
+    const size_t n = mnas_shape_size(net->graph->nodes[0].out),
+                 n_out = mnas_shape_size(net->graph->nodes[net->graph->n_nodes - 1].out);
+    float *image = malloc(n * sizeof *image);
+    net->logits = malloc(n_out * sizeof *net->logits);
+    net->n_logits = (int)n_out;
+    int rc = 0;
+    if (!image || !net->logits) rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: image of %zu floats", n);
+    if (rc == 0) {
+        mnas_rng rng = mnas_rng_stream((uint64_t)seed, 0, "latency image");
+        for (size_t i = 0; i < n; i++) image[i] = (float)(2 * mnas_rng_uniform(&rng) - 1);
+        rc = mnas_infer_run(net->net, image, net->logits);
+    }
+    free(image);
+    return rc;
+}
+
+int mnas_worker_build(mnas_worker_net *out, const mnas_worker_job *job, const char *model_yaml,
+                      bool by_layer) {
+    int rc = build_graph(out, model_yaml);
+    if (rc < 0) return rc;
+    const mnas_infer_job infer = {.graph = out->graph,
+                                  .weights = out->weights,
+                                  .n_threads = job->request.threads,
+                                  .by_layer = by_layer};
+    rc = mnas_infer_create(&out->net, job->request.engine, &infer);
+    if (rc == 0) rc = run_on_noise(out, job->request.seed);
+    return rc;
+}
+
+void mnas_worker_unbuild(mnas_worker_net *net) {
+    mnas_infer_destroy(net->net);
+    mnas_weights_destroy(net->weights);
+    mnas_graph_destroy(net->graph);
+    free(net->logits);
+    *net = (mnas_worker_net){0};
 }
 
 int mnas_worker_switches(void) {

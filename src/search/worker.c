@@ -1,5 +1,5 @@
-/* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker latency` times one,
- * `mnas worker layers` each of its layers, `mnas worker steps` a few steps of its training.
+/* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker steps` a few steps of its training;
+ * the other kinds measure (device/worker.h).
  *
  * The answers go out through a private copy of stdout; stdout itself is then stderr, so that a library's
  * print cannot garble them. Exit codes: 0 answered, 1 failed and said so in the answer, 2 wrong usage.
@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/proc.h"
-#include "device/device.h"
+#include "device/worker.h"
 #include "search/forecast.h"
 #include "search/trial_wire.h"
 
@@ -38,25 +38,18 @@ static int train(FILE *in, FILE *out) {
     return rc < 0 ? 1 : 0;
 }
 
-typedef int worker(FILE *in, FILE *out);
-
-static worker *worker_of(const char *kind) {
-    static const struct {
-        const char *kind;
-        worker *work;
-    } workers[] = {{"trial", train},
-                   {"latency", mnas_device_worker_latency},
-                   {"layers", mnas_device_worker_layers},
-                   {"steps", mnas_forecast_worker}};
-    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++)
-        if (strcmp(kind, workers[i].kind) == 0) return workers[i].work;
-    return NULL;
+/* What measures is the device layer's own (device/worker.h). */
+static mnas_device_worker *worker_of(const char *kind) {
+    if (strcmp(kind, "trial") == 0) return train;
+    if (strcmp(kind, "steps") == 0) return mnas_forecast_worker;
+    return mnas_device_worker_find(kind);
 }
 
 int mnas_worker_main(const char *kind) {
-    worker *work = worker_of(kind);
+    mnas_device_worker *work = worker_of(kind);
     if (!work) {
-        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, latency, layers, steps", kind);
+        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, steps, %s", kind,
+                       mnas_device_worker_kinds());
         return 2;
     }
     FILE *out = mnas_proc_take_stdout();
