@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -19,9 +20,17 @@ static const mnas_plugin *const plugins[] = {
 #undef MNAS_DEVICE
 };
 
+static const mnas_plugin *const *known = plugins;
+static size_t n_known = sizeof plugins / sizeof *plugins;
+
 const mnas_plugin *const *mnas_device_plugins(size_t *n) {
-    *n = sizeof plugins / sizeof *plugins;
-    return plugins;
+    *n = n_known;
+    return known;
+}
+
+void mnas_device_use_plugins(const mnas_plugin *const *list, size_t n) {
+    known = list;
+    n_known = n;
 }
 
 int mnas_device_open(mnas_device **out, const char *spec) {
@@ -62,8 +71,30 @@ int mnas_device_measure_retry(mnas_device *device, const mnas_model *model, cons
     return mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", out->median_ms);
 }
 
+/* The value of the class's identity option, or NULL where it has none or it is not given. */
+static const char *identity_of(const mnas_device_class *class, const void *opts) {
+    for (const mnas_opt *o = class->plugin.opts; class->identity && o && o->name; o++)
+        if (strcmp(o->name, class->identity) == 0) return (const char *)opts + o->offset;
+    return NULL;
+}
+
+int mnas_device_identity(char *buf, size_t n, const char *spec) {
+    const mnas_plugin *plugin;
+    size_t n_plugins;
+    void *opts;
+    const mnas_plugin *const *list = mnas_device_plugins(&n_plugins);
+    int rc = mnas_registry_open(list, n_plugins, "device", spec, &plugin, &opts);
+    if (rc < 0) return rc;
+    const char *value = identity_of((const mnas_device_class *)plugin, opts);
+    rc = value ? mnas_str_format(buf, n, "%s:%s", plugin->name, value) : mnas_str_format(buf, n, "%s", spec);
+    free(opts);
+    return rc;
+}
+
 bool mnas_device_can_measure_layers(const mnas_device *device) {
-    return device->class->measure_layers != NULL;
+    bool quiet, layers = device->class->measure_layers != NULL;
+    if (device->class->traits) device->class->traits(device->state, &quiet, &layers);
+    return layers;
 }
 
 int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mnas_layer_time **layers,
@@ -83,7 +114,9 @@ void mnas_device_limit(mnas_device *device, double deadline_s, const volatile bo
 }
 
 bool mnas_device_needs_quiet(const mnas_device *device) {
-    return device->class->needs_quiet;
+    bool quiet = device->class->needs_quiet, layers;
+    if (device->class->traits) device->class->traits(device->state, &quiet, &layers);
+    return quiet;
 }
 
 void mnas_device_examine(mnas_device *device, mnas_findings *findings) {
