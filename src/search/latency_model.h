@@ -1,0 +1,91 @@
+/* latency_model.h - what a latency model is made of, for its parts; its use is in mnas.h.
+ *
+ * A network's latency is the sum of its layers' times. A layer of the folded graph belongs to a kind (operator, kernel, stride);
+ * its time is that of its arithmetic and memory traffic, at rates per kind that are fitted with no negative one, times
+ * a correction that varies smoothly with its sizes:
+ *
+ *     t(l) = sum_f rate[kind][f] feature_f(l) * (1 + sum_k weight_k exp(-|x(l) - x_k|^2 / (2 scale^2)))
+ *
+ * where x are logarithms of map and widths, and k runs over the knots of l's kind: the layers that the fit has seen. Rates come
+ * from non-negative ridge, weights from a Gaussian process on what is left; both are fitted to whole networks
+ * alone, since layers timed one by one find other caches than in their network.
+ *
+ *     _layers  a network as layers, a layer as numbers          _fit    rates and weights from measured networks
+ *     _check   the error on networks not seen, and baselines'   _file   JSON and back
+ *     _plan    which networks to measure, and the measuring     _record what was measured, on disk
+ */
+#ifndef MNAS_SEARCH_LATENCY_MODEL_H
+#define MNAS_SEARCH_LATENCY_MODEL_H
+
+#include "mnas.h"
+
+enum { MNAS_LM_FEATURES = 5, MNAS_LM_DIMS = 4, MNAS_LM_KIND_BYTES = 24 };
+
+/* One layer, up to what its time depends on; bytes beyond texts are zero, so that memcmp tells layers apart. */
+typedef struct mnas_lm_layer {
+    char kind[MNAS_LM_KIND_BYTES];      /* "conv 5/2", "dwconv 3/1", "se", "add", "swish" */
+    int in_size, in_c, out_size, out_c; /* maps are square */
+    int width;                          /* of what lies within: squeeze-and-excitation's; else 0 */
+} mnas_lm_layer;
+
+typedef struct mnas_lm_net {
+    mnas_lm_layer *layers;
+    char (*names)[64]; /* of the nodes */
+    int n;
+    int64_t macs;
+} mnas_lm_net;
+
+int mnas_lm_net_open(mnas_lm_net *out, const mnas_model *model);
+void mnas_lm_net_close(mnas_lm_net *net);
+
+/* Millions of multiply-adds in whole vectors; of bytes read, written, and of weights; and 0.01 for being there. */
+void mnas_lm_features(double out[MNAS_LM_FEATURES], const mnas_lm_layer *layer);
+void mnas_lm_place(double out[MNAS_LM_DIMS], const mnas_lm_layer *layer);
+int64_t mnas_lm_macs(const mnas_lm_layer *layer);
+
+typedef struct mnas_lm_knot {
+    mnas_lm_layer layer;
+    double place[MNAS_LM_DIMS], weight;
+} mnas_lm_knot;
+
+typedef struct mnas_lm_kind {
+    char name[MNAS_LM_KIND_BYTES];
+    double rate[MNAS_LM_FEATURES]; /* ms for each unit of the feature */
+    mnas_lm_knot *knots;
+    int n_knots;
+} mnas_lm_kind;
+
+struct mnas_latency_model {
+    mnas_latency_about about;
+    double scale;        /* of the correction, in doublings of a size */
+    double ms_per_mmacs; /* of the networks together: for kinds that none of them had */
+    int largest_map, largest_width;
+    int n_kinds;
+    mnas_lm_kind *kinds; /* in the order of their names */
+};
+
+const mnas_lm_kind *mnas_lm_find_kind(const mnas_latency_model *model, const char *name); /* or NULL */
+double mnas_lm_layer_ms(const mnas_latency_model *model, const mnas_lm_layer *layer);
+double mnas_lm_net_ms(const mnas_latency_model *model, const mnas_lm_net *net);
+
+/* ---- fitting ---- */
+
+/* A measured network, taken apart. */
+typedef struct mnas_lm_sample {
+    mnas_lm_net net;
+    double ms;
+    double noise;                  /* of its measurement, 1: as the typical one's */
+    const mnas_layer_time *layers; /* [n_layers] of the nodes with these names; the caller's */
+    int n_layers;
+} mnas_lm_sample;
+
+/* Rates, weights and ranges from samples[index[0..n)]; `about` stays empty. */
+int mnas_lm_fit(mnas_latency_model **out, const mnas_lm_sample *samples, const int *index, int n);
+
+/* Sets error, baselines of *about by cross-validation; target_ms must stand in it. */
+int mnas_lm_check(mnas_latency_about *about, const mnas_lm_sample *samples, int n);
+/* The error of guess[n] against ms[n]; near target_ms, which may be NaN, as well. */
+mnas_latency_error mnas_lm_error(const char *way, const double *guess, const double *ms, int n,
+                                 double target_ms);
+
+#endif

@@ -1,0 +1,122 @@
+/* latency_model_samples.c - from measured networks to a model with its error stated: mnas_latency_model_fit.
+ *
+ * What is checked here is that the measurements belong together; the arithmetic is latency_model_fit.c's.
+ */
+#include "search/latency_model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/stats.h"
+
+enum { MIN_NETWORKS = 10, MAX_NETWORKS = 2000 };
+/* An interval says little of itself where it came from few rounds: its weight is bounded. */
+static const double most_noise = 5;
+
+static int check_one(const mnas_measured *m, const mnas_measured *first, int i) {
+    const double ms = m->latency.median_ms;
+    if (!(ms > 0) || !isfinite(ms))
+        return mnas_error_set(MNAS_ERR_ARG, "network %d took %g ms; allowed: more than 0", i, ms);
+    if (m->network.input_size != first->network.input_size)
+        return mnas_error_set(
+            MNAS_ERR_ARG,
+            "network %d has images of %d pixels, network 0 of %d; a latency model is of one size", i,
+            m->network.input_size, first->network.input_size);
+    if (strcmp(m->latency.device, first->latency.device) != 0 ||
+        strcmp(m->latency.engine, first->latency.engine) != 0)
+        return mnas_error_set(
+            MNAS_ERR_ARG,
+            "network %d was measured on \"%s\" with \"%s\", network 0 on \"%s\" with \"%s\"; a "
+            "latency model is of one device and engine",
+            i, m->latency.device, m->latency.engine, first->latency.device, first->latency.engine);
+    return 0;
+}
+
+static int check(const mnas_measured *networks, int n) {
+    int rc = 0;
+    if (n < MIN_NETWORKS || n > MAX_NETWORKS)
+        return mnas_error_set(MNAS_ERR_ARG, "%d measured networks for a latency model; allowed: %d to %d", n,
+                              MIN_NETWORKS, MAX_NETWORKS);
+    for (int i = 0; i < n && rc == 0; i++) rc = check_one(&networks[i], &networks[0], i);
+    return rc;
+}
+
+/* Half the interval over the median; 0 where a device states none. */
+static double half_width(const mnas_latency *l) {
+    const double half = (l->ci_high_ms - l->ci_low_ms) / 2 / l->median_ms;
+    return half > 0 && isfinite(half) ? half : 0;
+}
+
+/* noise^2 = (1 + (interval / typical interval)^2) / 2: what repeats badly counts less. */
+static void fill_noise(mnas_lm_sample *samples, const mnas_measured *networks, double *half, int n) {
+    for (int i = 0; i < n; i++) half[i] = half_width(&networks[i].latency);
+    const double typical = mnas_stats_median(half, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        const double times = typical > 0 ? fmin(half[i] / typical, most_noise) : 1;
+        samples[i].noise = sqrt((1 + times * times) / 2);
+    }
+}
+
+static int open_samples(mnas_lm_sample **out, const mnas_measured *networks, int n) {
+    double *half = malloc((size_t)n * sizeof *half);
+    mnas_lm_sample *samples = calloc((size_t)n, sizeof *samples);
+    int rc = half && samples ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d networks", n);
+    *out = samples;
+    for (int i = 0; i < n && rc == 0; i++) {
+        samples[i].ms = networks[i].latency.median_ms;
+        samples[i].layers = networks[i].layers;
+        samples[i].n_layers = networks[i].n_layers;
+        rc = mnas_lm_net_open(&samples[i].net, &networks[i].network);
+    }
+    if (rc == 0) fill_noise(samples, networks, half, n);
+    free(half);
+    return rc;
+}
+
+static void close_samples(mnas_lm_sample *samples, int n) {
+    for (int i = 0; samples && i < n; i++) mnas_lm_net_close(&samples[i].net);
+    free(samples);
+}
+
+static void describe(mnas_latency_about *about, const mnas_measured *networks, int n, const char *space,
+                     double target_ms) {
+    *about = (mnas_latency_about){.input_size = networks[0].network.input_size,
+                                  .n_networks = n,
+                                  .target_ms = target_ms,
+                                  .low_ms = INFINITY,
+                                  .conditions = networks[n - 1].latency};
+    snprintf(about->space, sizeof about->space, "%s", space);
+    for (int i = 0; i < n; i++) {
+        about->low_ms = fmin(about->low_ms, networks[i].latency.median_ms);
+        about->high_ms = fmax(about->high_ms, networks[i].latency.median_ms);
+        about->n_layered += networks[i].n_layers > 0;
+    }
+}
+
+static int fit_all(mnas_latency_model **out, const mnas_lm_sample *samples, int n) {
+    int *index = malloc((size_t)n * sizeof *index);
+    if (!index) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d networks", n);
+    for (int i = 0; i < n; i++) index[i] = i;
+    const int rc = mnas_lm_fit(out, samples, index, n);
+    free(index);
+    return rc;
+}
+
+int mnas_latency_model_fit(mnas_latency_model **out, const mnas_measured *networks, int n, const char *space,
+                           double target_ms) {
+    mnas_lm_sample *samples = NULL;
+    mnas_latency_about about;
+    *out = NULL;
+    int rc = check(networks, n);
+    if (rc < 0) return rc;
+    describe(&about, networks, n, space, target_ms);
+    rc = open_samples(&samples, networks, n);
+    if (rc == 0) rc = mnas_lm_check(&about, samples, n);
+    if (rc == 0) rc = fit_all(out, samples, n);
+    if (rc == 0) (*out)->about = about;
+    close_samples(samples, n);
+    return rc;
+}
