@@ -58,7 +58,7 @@ static int read_all(int fd, const char *path, size_t max, char **data, size_t *n
     return 0;
 }
 
-#define LARGEST ((size_t)1 << 62) /* sums with this do not wrap */
+#define LARGEST (SIZE_MAX >> 2) /* sums with this do not wrap */
 
 int mnas_file_read(const char *path, size_t max_bytes, char **data, size_t *n) {
     *data = NULL;

@@ -14,7 +14,7 @@
 #include "model/safetensors.h"
 #include "model/weights.h"
 
-#define MAX_FILE_BYTES ((size_t)1 << 32)
+#define MAX_FILE_BYTES (SIZE_MAX > UINT32_MAX ? (size_t)UINT32_MAX + 1 : SIZE_MAX / 2)
 #define HEAD           "classifier."
 
 typedef struct reader {
