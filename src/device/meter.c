@@ -259,6 +259,19 @@ int mnas_meter_info(mnas_meter *meter, mnas_wire_info *out) {
     return answer_status(meter, rc);
 }
 
+int mnas_meter_peaks(mnas_meter *meter, mnas_peaks *out) {
+    char none[] = "", *text, *answer = NULL;
+    const mnas_wire_request request = {
+        .threads = 1, .core = (int)meter->options->core, .runs = 1, .model = none};
+    *out = (mnas_peaks){0};
+    int rc = mnas_wire_print_request(&text, &request);
+    if (rc == 0) rc = ask(meter, "peaks", text, &answer);
+    if (rc == 0) rc = mnas_wire_parse_peaks(out, answer);
+    free(answer);
+    free(text);
+    return answer_status(meter, rc);
+}
+
 int mnas_meter_logits(mnas_meter *meter, const mnas_model *model, int seed, float **logits, int *n) {
     char *text, *answer = NULL;
     *logits = NULL;

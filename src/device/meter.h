@@ -62,6 +62,7 @@ void mnas_meter_limit(mnas_meter *meter, double deadline_s, const volatile bool 
 int mnas_meter_measure(mnas_meter *meter, const mnas_model *model, mnas_latency *out);
 int mnas_meter_layers(mnas_meter *meter, const mnas_model *model, mnas_layer_time **layers, int *n);
 int mnas_meter_info(mnas_meter *meter, mnas_wire_info *out); /* mnas_wire_free_info it */
+int mnas_meter_peaks(mnas_meter *meter, mnas_peaks *out); /* of one thread on the core */
 int mnas_meter_logits(mnas_meter *meter, const mnas_model *model, int seed, float **logits, int *n);
 void mnas_meter_close(mnas_meter *meter); /* NULL is allowed */
 

@@ -142,7 +142,7 @@ double mnas_peaks_cache_bytes(const char *root, int core, int level) {
 /* Enough for no cache to help, and little enough for a small machine. */
 static size_t memory_bytes(double last_cache_bytes) {
     const double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    return (size_t)fmin(fmax(4 * last_cache_bytes, 64e6), fmax(machine / 8, 16e6));
+    return (size_t)fmin(fmin(fmax(4 * last_cache_bytes, 64e6), 256e6), fmax(machine / 8, 16e6));
 }
 
 static void add_level(mnas_peaks *p, const char *name, double bytes) {

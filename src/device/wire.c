@@ -58,6 +58,15 @@ static const mnas_field core_fields[] = {F(REAL, max_mhz, 0, 1e9), F(BOOL, allow
                                          F(TEXT, governor, 0, 0)};
 #undef F
 
+#define F(kind, name, min, max) MNAS_FIELD(mnas_peaks, kind, name, min, max, true)
+static const mnas_field peaks_fields[] = {F(TEXT, isa, 0, 0), F(REAL, flops_per_s, 1, 1e18)};
+#undef F
+
+#define F(kind, name, min, max, required) MNAS_FIELD(mnas_peaks_level, kind, name, min, max, required)
+static const mnas_field level_fields[] = {
+    F(TEXT, name, 0, 0, true), F(REAL, bytes, 1, 1e18, false), F(REAL, bytes_per_s, 1, 1e18, true)};
+#undef F
+
 static json_t *new_message(void) {
     return json_pack("{s:i}", "wire", MNAS_WIRE_VERSION);
 }
@@ -325,4 +334,38 @@ void mnas_wire_free_info(mnas_wire_info *info) {
     free(info->cores);
     info->cores = NULL;
     info->n_cores = 0;
+}
+
+int mnas_wire_print_peaks(char **text, const mnas_peaks *peaks) {
+    json_t *object = pack(peaks_fields, N(peaks_fields), peaks), *levels = json_array();
+    bool ok = object && levels;
+    for (int i = 0; i < peaks->n_levels && ok; i++)
+        ok = json_array_append_new(levels, pack(level_fields, N(level_fields), &peaks->levels[i])) == 0;
+    if (!ok) json_decref(levels);
+    ok = ok && json_object_set_new(object, "levels", levels) == 0;
+    return dump(text, json_pack("{s:i, s:o}", "wire", MNAS_WIRE_VERSION, "peaks", object), ok);
+}
+
+static int parse_levels(mnas_peaks *out, const json_t *peaks) {
+    const json_t *list;
+    int n;
+    int rc = get_list(&list, &n, peaks, "levels", N(out->levels));
+    for (int i = 0; i < n && rc == 0; i++) {
+        mnas_peaks_level *level = &out->levels[out->n_levels++];
+        level->bytes = INFINITY; /* of memory, which is no number there */
+        rc = parse_fields(level, level_fields, N(level_fields), json_array_get(list, (size_t)i));
+    }
+    return rc;
+}
+
+int mnas_wire_parse_peaks(mnas_peaks *out, const char *text) {
+    json_t *object;
+    *out = (mnas_peaks){0};
+    int rc = parse_answer(&object, text);
+    if (rc < 0) return rc;
+    rc = parse_inner(out, peaks_fields, N(peaks_fields), object, "peaks");
+    if (rc == 0) rc = parse_levels(out, json_object_get(object, "peaks"));
+    json_decref(object);
+    if (rc < 0) *out = (mnas_peaks){0};
+    return rc;
 }

@@ -6,6 +6,7 @@
  *     <- {"wire":3, "layers":[["conv_stem",0.0121], ["blocks.0.0.conv_dw",0.0102], ...]}
  *     <- {"wire":3, "logits":[0.51, -0.02, ...]}
  *     <- {"wire":3, "info":{"cpu":"...", "arch":"aarch64", ..., "cores":[{"max_mhz":2400, ...}, ...]}}
+ *     <- {"wire":3, "peaks":{"flops_per_s":2e11, ..., "levels":[{"name":"L1", ...}, ...]}}
  *     <- {"wire":3, "status":-10, "message":"the network cannot be built, the core is not there, ..."}
  *
  * Fields are those of the structs below, under their names. The question "info" has no request but the version.
@@ -81,5 +82,7 @@ int mnas_wire_parse_logits(float **logits, int *n, const char *text); /* one or 
 int mnas_wire_print_info(char **text, const mnas_wire_info *info);
 int mnas_wire_parse_info(mnas_wire_info *out, const char *text);
 void mnas_wire_free_info(mnas_wire_info *info);
+int mnas_wire_print_peaks(char **text, const mnas_peaks *peaks);
+int mnas_wire_parse_peaks(mnas_peaks *out, const char *text);
 
 #endif

@@ -6,7 +6,8 @@
 #define KINDS(X, between)                                                                                    \
     X(latency) between X(layers)                                                                             \
     between X(logits)                                                                                        \
-    between X(info)
+    between X(info)                                                                                          \
+    between X(peaks)
 
 #define ENTRY(kind)                                                                                          \
     { #kind, mnas_device_worker_##kind }

@@ -14,7 +14,8 @@ mnas_device_worker mnas_device_worker_latency; /* a round: builds, warms up, tim
 mnas_device_worker mnas_device_worker_layers;  /* the same of the network's layers one by one */
 mnas_device_worker
     mnas_device_worker_logits; /* runs it once on the image of a seed, its weights random: do two machines agree? */
-mnas_device_worker mnas_device_worker_info; /* what this machine is */
+mnas_device_worker mnas_device_worker_info;  /* what this machine is */
+mnas_device_worker mnas_device_worker_peaks; /* what one of its threads can do at most (peaks.h) */
 
 /* NULL where there is none. */
 mnas_device_worker *mnas_device_worker_find(const char *kind);

@@ -1,0 +1,13 @@
+/* profile.h - the parts of a network's profile (mnas.h: mnas_profile) that tests, and the page, need by themselves. */
+#ifndef MNAS_SEARCH_PROFILE_H
+#define MNAS_SEARCH_PROFILE_H
+
+#include "base/str.h"
+#include "mnas.h"
+
+/* From the times of its layers, each some nodes of the inference graph in order, and p->model and p->peaks. */
+int mnas_profile_fill(mnas_profile *p, const mnas_layer_time *times, int n);
+/* The page of mnas_profile_html as text. */
+int mnas_profile_render(const mnas_profile *p, const char *name, mnas_str *out);
+
+#endif
