@@ -178,7 +178,7 @@ const char *const *mnas_space_builtins(size_t *n);
 
 /* ------------------------------------------------------------------------------------------------------------------ data */
 
-/* Help of the plug-ins as text; *text is malloc'ed. kind: "dataset", "device", "strategy", "reward", "recipe". */
+/* Help of the plug-ins as text; *text is malloc'ed. kind: "dataset", "device", "strategy", "reward", "recipe", "format". */
 int mnas_plugins_help(char **text, const char *kind);
 
 typedef struct mnas_dataset_info {
@@ -440,6 +440,23 @@ typedef struct mnas_eval_options {
 } mnas_eval_options;
 int mnas_eval(mnas_eval_result *out, const mnas_model *model, const mnas_eval_options *options);
 
+/* ------------------------------------------------------------------------------------------------------------- exporting */
+
+/* A network in another program's file format, ready to run: batch-norm folded, logits as its answer (docs/exporting.md). */
+typedef struct mnas_export_options {
+    const char *format;               /* "onnx", "onnx:batch=any", "tflite", "mnas"; NULL: by the file's extension */
+    const char *weights;              /* safetensors file, whose classes and channels the network then has; NULL: random
+                                       * weights, enough for a latency, and the file says so */
+} mnas_export_options;
+
+typedef struct mnas_export_result {
+    char format[64];
+    int64_t bytes;                    /* of the file */
+    int classes, input_size, input_channels; /* of the network in it */
+    bool random;                      /* weights */
+} mnas_export_result;
+int mnas_model_export(mnas_export_result *out, const char *path, const mnas_model *model, const mnas_export_options *options);
+
 /* ---------------------------------------------------------------------------------------------------------------- search */
 
 typedef enum { MNAS_TRIAL_RUNNING, MNAS_TRIAL_COMPLETE, MNAS_TRIAL_FAILED, MNAS_TRIAL_PRUNED } mnas_trial_state;
@@ -482,11 +499,14 @@ typedef struct mnas_search_progress {
 } mnas_search_progress;
 
 typedef struct mnas_search_options {
-    const char *space, *data, *device, *study;  /* required; study: path of the SQLite file */
+    const char *space, *data, *device, *study;  /* required; study: path of the SQLite file. Several devices are joined by
+                                       * " + ": the reward is then the product over them, and the front of all */
     const char *reward;               /* "soft" */
     const char *strategy;             /* "ppo" */
     const char *recipe;               /* "proxy" */
     double target_ms;                 /* NaN: median of the first 10 latencies */
+    double other_targets_ms[MNAS_MAX_DEVICES - 1]; /* on the devices after the first; 0: that median there */
+    double device_minutes;            /* a device that has gone away is awaited so long; 0: not at all */
     int trials;                       /* complete ones wanted */
     int64_t max_images;               /* per trial; 0: the recipe's epochs over all */
     double epochs;                    /* NaN: the recipe's */
@@ -504,7 +524,8 @@ typedef struct mnas_search_options {
 
 /* Run, or resume, until `trials` are complete. MNAS_ERR_MISMATCH where the study was made with other options (names them);
  * MNAS_ERR_EXHAUSTED after 500 repeats in a row or 3 * trials failures; MNAS_ERR_CANCELLED; MNAS_ERR_TIMEOUT for max_minutes
- * and max_trials. Nothing finished is ever lost. */
+ * and max_trials; MNAS_ERR_DEVICE where a device does not come back, MNAS_ERR_REFUSED where nothing but refusals came of the
+ * first five measurements. Nothing finished is ever lost. */
 int mnas_search_run(const mnas_search_options *options);
 
 /* Before spending: what a search will take, from a few timed steps of networks of its space. */
@@ -584,6 +605,7 @@ typedef struct mnas_finalize_options {
     int n_passes;                     /* over all networks when latencies are taken */
     int jobs, threads;                /* 0: the study's */
     double max_minutes;               /* NaN: no limit */
+    double device_minutes;            /* as of a search */
     const char *output;               /* folder of the weights and models; NULL: STUDY without .db, with .final */
     const char *command_line;         /* may be NULL */
     void (*progress)(void *user, const mnas_finalize_progress *progress);
@@ -607,7 +629,12 @@ const mnas_trial *mnas_study_trial(const mnas_study *study, int i); /* ordered b
 bool mnas_study_interrupted(const mnas_study *study, const mnas_trial *trial);
 /* Stored setting as text ("space", "data", "target_ms", "command_line", "w", ...) or NULL. */
 const char *mnas_study_setting(const mnas_study *study, const char *name);
-/* Numbers of the trials on the front (accuracy up, latency down; complete ones only), fastest first; *front is malloc'ed. */
+/* The devices of its setting "device": how many, and their specs. */
+int mnas_study_n_devices(const mnas_study *study);
+const char *mnas_study_device(const mnas_study *study, int device); /* 0..; NULL: no such */
+const mnas_latency *mnas_trial_latency_on(const mnas_trial *trial, int device); /* NULL where it has none */
+/* Numbers of the trials on the front (accuracy up, latency down on every device; complete ones only), fastest on the first
+ * device first; *front is malloc'ed. */
 int mnas_study_front(const mnas_study *study, int **front, int *n_front);
 int mnas_study_model(const mnas_study *study, int trial, mnas_model *out);
 /* Stage two, in the order of the plan; 0 where there was none. */
