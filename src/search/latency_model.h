@@ -12,7 +12,8 @@
  *
  *     _layers  a network as layers, a layer as numbers          _fit    rates and weights from measured networks
  *     _check   the error on networks not seen, and baselines'   _file   JSON and back
- *     _plan    which networks to measure, and the measuring     _record what was measured, on disk
+ *     _samples measured networks put together                   _record what was measured, on disk
+ *     _plan    which networks to measure, and the measuring
  */
 #ifndef MNAS_SEARCH_LATENCY_MODEL_H
 #define MNAS_SEARCH_LATENCY_MODEL_H
@@ -87,5 +88,23 @@ int mnas_lm_check(mnas_latency_about *about, const mnas_lm_sample *samples, int 
 /* The error of guess[n] against ms[n]; near target_ms, which may be NaN, as well. */
 mnas_latency_error mnas_lm_error(const char *way, const double *guess, const double *ms, int n,
                                  double target_ms);
+
+/* ---- measuring (latency_model_record.c) ---- */
+
+/* What was measured so far: latencies in a table of JSON lines that `table:file=F` reads as well, layers' times beside it in
+ * F.layers. Every line is whole and on disk before the next measurement begins. */
+typedef struct mnas_lm_record mnas_lm_record;
+
+/* Made when missing. A last line that a crash cut short is taken off, and said. */
+int mnas_lm_record_open(mnas_lm_record **out, const char *path);
+void mnas_lm_record_close(mnas_lm_record *record); /* NULL is allowed */
+/* False where the network is not there. */
+bool mnas_lm_record_find(const mnas_lm_record *record, const char *key, mnas_latency *out);
+/* Appends. MNAS_ERR_MISMATCH where the record is of another device or engine. */
+int mnas_lm_record_add(mnas_lm_record *record, const mnas_model *network, const mnas_latency *latency);
+/* *layers is malloc'ed, NULL where there are none. */
+int mnas_lm_record_find_layers(const mnas_lm_record *record, const char *key, mnas_layer_time **layers,
+                               int *n);
+int mnas_lm_record_add_layers(mnas_lm_record *record, const char *key, const mnas_layer_time *layers, int n);
 
 #endif

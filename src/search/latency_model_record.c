@@ -1,0 +1,244 @@
+/* latency_model_record.c - measurements of a plan on disk, so that a process that is killed goes on where it was.
+ *
+ * Both files are JSON lines, appended with one write each. It decides nothing about what to measure.
+ */
+#include "search/latency_model.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "device/latency_json.h"
+
+enum { KEY_BYTES = 17, MAX_BYTES = 256 << 20, MAX_LAYERS = 65536 };
+
+typedef struct line {
+    char key[KEY_BYTES];
+    mnas_latency latency;
+} line;
+
+typedef struct layers_line {
+    char key[KEY_BYTES];
+    mnas_layer_time *layers;
+    int n;
+} layers_line;
+
+struct mnas_lm_record {
+    char path[1024], layers_path[1040];
+    line *lines;
+    layers_line *layers;
+    size_t n_lines, n_layers;
+};
+
+/* ---- lines ---- */
+
+static int grow(void **list, size_t n, size_t bytes) {
+    if (n & (n - 1)) return 0; /* doubled where n is a power of two */
+    void *grown = realloc(*list, (n ? 2 * n : 1) * bytes);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu measurements", n + 1);
+    *list = grown;
+    return 0;
+}
+
+static int read_key(char key[KEY_BYTES], const json_t *object) {
+    const char *text = json_string_value(json_object_get(object, "key"));
+    if (!text || strlen(text) != KEY_BYTES - 1)
+        return mnas_error_set(MNAS_ERR_FORMAT, "\"key\" is missing or not %d hexadecimal digits",
+                              KEY_BYTES - 1);
+    memcpy(key, text, KEY_BYTES);
+    return 0;
+}
+
+static int keep(mnas_lm_record *r, const char *key, const mnas_latency *latency) {
+    const int rc = grow((void **)&r->lines, r->n_lines, sizeof *r->lines);
+    if (rc < 0) return rc;
+    memcpy(r->lines[r->n_lines].key, key, KEY_BYTES);
+    r->lines[r->n_lines++].latency = *latency;
+    return 0;
+}
+
+static int read_latency(mnas_lm_record *r, const json_t *object) {
+    char key[KEY_BYTES];
+    mnas_latency latency;
+    int rc = read_key(key, object);
+    if (rc == 0) rc = mnas_latency_from_json(&latency, object);
+    return rc == 0 ? keep(r, key, &latency) : rc;
+}
+
+static int read_layer(mnas_layer_time *out, const json_t *pair) {
+    const char *name = json_string_value(json_array_get(pair, 0));
+    const double ms = json_number_value(json_array_get(pair, 1));
+    if (!name || strlen(name) >= sizeof out->name || !(ms >= 0) || !isfinite(ms))
+        return mnas_error_set(MNAS_ERR_FORMAT, "a layer is no pair of a name and milliseconds");
+    *out = (mnas_layer_time){.ms = ms};
+    memcpy(out->name, name, strlen(name));
+    return 0;
+}
+
+static int read_layers(mnas_lm_record *r, const json_t *object) {
+    const json_t *list = json_object_get(object, "layers");
+    const size_t n = json_array_size(list);
+    if (n < 1 || n > MAX_LAYERS)
+        return mnas_error_set(MNAS_ERR_FORMAT, "\"layers\" has %zu; allowed: 1 to %d", n, MAX_LAYERS);
+    int rc = grow((void **)&r->layers, r->n_layers, sizeof *r->layers);
+    if (rc < 0) return rc;
+    layers_line *to = &r->layers[r->n_layers];
+    if ((rc = read_key(to->key, object)) < 0) return rc;
+    if (!(to->layers = malloc(n * sizeof *to->layers)))
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %zu layers", n);
+    to->n = (int)n;
+    r->n_layers++;
+    for (size_t i = 0; i < n && rc == 0; i++) rc = read_layer(&to->layers[i], json_array_get(list, i));
+    return rc;
+}
+
+/* ---- files ---- */
+
+typedef int line_reader(mnas_lm_record *r, const json_t *object);
+
+static int read_line(mnas_lm_record *r, const char *text, size_t n, line_reader *read) {
+    json_error_t error;
+    json_t *object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
+    if (!object) return mnas_error_set(MNAS_ERR_FORMAT, "no JSON object: %s", error.text);
+    const int rc = read(r, object);
+    json_decref(object);
+    return rc;
+}
+
+static int cut(const char *path, size_t n_whole, int number) {
+    mnas_log_warn("%s:%d: the last line is incomplete and taken off", path, number);
+    if (truncate(path, (off_t)n_whole) == 0) return 0;
+    return mnas_error_errno("%s: cannot take off its last line", path);
+}
+
+static int read_file(mnas_lm_record *r, const char *path, line_reader *read) {
+    char *text = NULL;
+    size_t n;
+    if (!mnas_file_exists(path)) return 0;
+    int rc = mnas_file_read(path, MAX_BYTES, &text, &n), number = 1;
+    const char *at = text;
+    for (; rc == 0 && at < text + n; number++) {
+        const char *end = memchr(at, '\n', (size_t)(text + n - at));
+        if (!end) break;
+        if (end > at) rc = read_line(r, at, (size_t)(end - at), read);
+        if (rc < 0) mnas_error_context(rc, "%s:%d", path, number);
+        at = end + 1;
+    }
+    if (rc == 0 && at < text + n) rc = cut(path, (size_t)(at - text), number);
+    free(text);
+    return rc;
+}
+
+int mnas_lm_record_open(mnas_lm_record **out, const char *path) {
+    *out = NULL;
+    mnas_lm_record *r = calloc(1, sizeof *r);
+    if (!r) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: record of measurements");
+    int rc = mnas_str_format(r->path, sizeof r->path, "%s", path);
+    if (rc == 0) rc = mnas_str_format(r->layers_path, sizeof r->layers_path, "%s.layers", path);
+    if (rc == 0) rc = read_file(r, r->path, read_latency);
+    if (rc == 0) rc = read_file(r, r->layers_path, read_layers);
+    if (rc == 0)
+        *out = r;
+    else
+        mnas_lm_record_close(r);
+    return rc;
+}
+
+void mnas_lm_record_close(mnas_lm_record *r) {
+    if (!r) return;
+    for (size_t i = 0; i < r->n_layers; i++) free(r->layers[i].layers);
+    free(r->layers);
+    free(r->lines);
+    free(r);
+}
+
+/* ---- finding and adding ---- */
+
+/* The last line of a network counts, as in a table. */
+bool mnas_lm_record_find(const mnas_lm_record *r, const char *key, mnas_latency *out) {
+    for (size_t i = r->n_lines; i-- > 0;) {
+        if (strcmp(r->lines[i].key, key) != 0) continue;
+        *out = r->lines[i].latency;
+        return true;
+    }
+    return false;
+}
+
+static int check_device(const mnas_lm_record *r, const mnas_latency *latency) {
+    if (r->n_lines == 0) return 0;
+    const mnas_latency *first = &r->lines[0].latency;
+    if (strcmp(first->device, latency->device) == 0 && strcmp(first->engine, latency->engine) == 0) return 0;
+    return mnas_error_set(
+        MNAS_ERR_MISMATCH,
+        "%s was measured on \"%s\" with \"%s\", now it would be \"%s\" with \"%s\"; give another "
+        "--record",
+        r->path, first->device, first->engine, latency->device, latency->engine);
+}
+
+int mnas_lm_record_add(mnas_lm_record *r, const mnas_model *network, const mnas_latency *latency) {
+    char key[KEY_BYTES];
+    int rc = mnas_model_key(network, key);
+    if (rc == 0) rc = check_device(r, latency);
+    if (rc == 0) rc = mnas_measure_record(r->path, network, latency);
+    return rc == 0 ? keep(r, key, latency) : rc;
+}
+
+int mnas_lm_record_find_layers(const mnas_lm_record *r, const char *key, mnas_layer_time **layers, int *n) {
+    *layers = NULL;
+    *n = 0;
+    for (size_t i = r->n_layers; i-- > 0;) {
+        if (strcmp(r->layers[i].key, key) != 0) continue;
+        const size_t bytes = (size_t)r->layers[i].n * sizeof **layers;
+        if (!(*layers = malloc(bytes)))
+            return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %d layers", r->layers[i].n);
+        memcpy(*layers, r->layers[i].layers, bytes);
+        *n = r->layers[i].n;
+        return 0;
+    }
+    return 0;
+}
+
+static char *print_layers(const char *key, const mnas_layer_time *layers, int n) {
+    char *json = NULL, *text = NULL;
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("[s, f]", layers[i].name, layers[i].ms));
+    json_t *object = json_pack("{s:s, s:o}", "key", key, "layers", list);
+    if (object && json_array_size(list) == (size_t)n) json = mnas_json_dumps(object, JSON_COMPACT);
+    if (json && asprintf(&text, "%s\n", json) < 0) text = NULL;
+    free(json);
+    json_decref(object);
+    return text;
+}
+
+static int append(const char *path, const char *text) {
+    const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return mnas_error_errno("%s: cannot append", path);
+    const ssize_t wanted = (ssize_t)strlen(text), written = write(fd, text, (size_t)wanted);
+    int rc = 0;
+    if (written < 0 || (written == wanted && fsync(fd) < 0))
+        rc = mnas_error_errno("%s: cannot append", path);
+    else if (written < wanted)
+        rc = mnas_error_set(MNAS_ERR_FULL, "%s: only %zd of %zd bytes could be appended", path, written,
+                            wanted);
+    close(fd);
+    return rc;
+}
+
+int mnas_lm_record_add_layers(mnas_lm_record *r, const char *key, const mnas_layer_time *layers, int n) {
+    char *text = print_layers(key, layers, n);
+    if (!text) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %d layers", n);
+    int rc = append(r->layers_path, text);
+    if (rc == 0) rc = read_line(r, text, strlen(text), read_layers);
+    free(text);
+    return rc;
+}
