@@ -105,8 +105,7 @@ static int send_away(mnas_farm *farm, mnas_farm_member *m, int why_rc) {
     if (rc < 0) return rc;
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     if (r->pause_s == farm->options->retry_s)
-        mnas_log_warn("%s is away, its work goes to another device of the pool; tried again in %.3g s: %s",
-                      m->spec, r->pause_s, why);
+        mnas_log_warn("%s is away, tried again in %.3g s: %s", m->spec, r->pause_s, why);
     else
         mnas_log_debug("%s is still away; tried again in %.3g s: %s", m->spec, r->pause_s, why);
     return 0;
