@@ -2,39 +2,8 @@
  * MNAS_LEAF_ISA (its name) and MNAS_LEAF_LANES (floats in its widest vector), and MNAS_LEAF_BF16 where
  * tensors hold bf16. No include guard needed, no
  * function visible outside: only the record.
- *
- * Vectors are GCC's vector extension with the alignment of a float, so that any address may be loaded.
  */
-#include <stdbool.h>
-#include <string.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
-#include "kernels/isa.h"
-
-#define LEAF_CAT2(a, b) a##b
-#define LEAF_CAT(a, b)  LEAF_CAT2(a, b)
-#define LEAF_TEXT2(a)   #a
-#define LEAF_TEXT(a)    LEAF_TEXT2(a)
-#define LEAF_INLINE     static inline __attribute__((always_inline))
-
-typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef float vec1 __attribute__((aligned(4), may_alias));
-typedef LEAF_CAT(vec, MNAS_LEAF_LANES) vec;
-typedef uint32_t bits16 __attribute__((vector_size(64)));
-typedef uint32_t bits8 __attribute__((vector_size(32)));
-typedef uint32_t bits4 __attribute__((vector_size(16)));
-typedef uint32_t bits1;
-typedef int32_t mask4 __attribute__((vector_size(16)));
-
-#ifdef MNAS_LEAF_BF16
-typedef uint16_t elem;
-#else
-typedef float elem;
-#endif
+#include "kernels/leaf_types.h"
 
 /* Stores that leave the cache alone, for aligned addresses; store_fence() before anyone else reads. */
 #if defined(__x86_64__) && MNAS_LEAF_LANES > 1

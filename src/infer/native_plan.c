@@ -1,0 +1,370 @@
+/* native_plan.c - from an inference graph to the built-in engine's steps and the buffers they need.
+ *
+ * What is done in passing (not by_layer): a 1x1 expansion by the depthwise convolution behind it, an addition by the convolution in
+ * front of it, squeeze-and-excitation's mean by the depthwise convolution in front, its scaling by the 1x1 convolution behind. Only
+ * what has no other reader disappears so. No memory but the plan's own is touched here.
+ */
+#include "infer/native.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/round.h"
+#include "model/act.h"
+#include "ops/op.h"
+
+enum { BUFFERS_A_STEP = 10 };
+
+typedef struct plan {
+    mnas_native *net;
+    const mnas_graph *graph;
+    const mnas_weights *weights;
+    bool by_layer;
+    int *buffer; /* [n_nodes] of each node's output; NONE: not made, or made in passing */
+    bool *done;  /* [n_nodes] in passing */
+} plan;
+
+/* ---------------------------------------------------------------------------------- buffers */
+
+/* Of the step being made; it lives for this step alone until others touch it. */
+static int add_buffer(const plan *p, size_t floats) {
+    mnas_native *net = p->net;
+    net->buffers[net->n_buffers] = (mnas_interval){floats * sizeof(float), net->n_steps, net->n_steps, 0};
+    return net->n_buffers++;
+}
+
+static void touch(const plan *p, int buffer) {
+    if (buffer != MNAS_NATIVE_NONE) p->net->buffers[buffer].last = p->net->n_steps;
+}
+
+static void keep_always(const mnas_native *net, int buffer) {
+    net->buffers[buffer].first = 0;
+    net->buffers[buffer].last = net->n_steps;
+}
+
+static size_t map_floats(const plan *p, mnas_shape s) {
+    return (size_t)s.h * (size_t)s.w * (size_t)mnas_native_blocks(p->net, s.c) * p->net->tile->lanes;
+}
+
+/* ---------------------------------------------------------------------------------- who reads what */
+
+static const mnas_node *node_at(const plan *p, int i) {
+    return &p->graph->nodes[i];
+}
+
+static mnas_shape in_shape(const plan *p, const mnas_node *node) {
+    return node_at(p, node->in[0])->out;
+}
+
+/* The one node that reads i, or -1. */
+static int only_reader(const plan *p, int i) {
+    if (mnas_graph_n_consumers(p->graph, i) != 1) return -1;
+    for (int j = i + 1; j < p->graph->n_nodes; j++)
+        for (int k = 0; k < node_at(p, j)->n_in; k++)
+            if (node_at(p, j)->in[k] == i) return j;
+    return -1;
+}
+
+/* As it comes: [row, column, channel]. */
+static bool reads_image(const plan *p, const mnas_node *node) {
+    return node->op == &mnas_op_conv && p->graph->nodes[node->in[0]].op == &mnas_op_input;
+}
+
+static bool is_pointwise(const plan *p, int i) {
+    const mnas_node *node = node_at(p, i);
+    return node->op == &mnas_op_conv && node->kernel == 1 && node->stride == 1 && !reads_image(p, node);
+}
+
+/* Whether node i, a 1x1 convolution, is done by the depthwise one behind it. */
+static bool is_expansion(const plan *p, int i) {
+    const int reader = only_reader(p, i);
+    return !p->by_layer && is_pointwise(p, i) && reader >= 0 && node_at(p, reader)->op == &mnas_op_dwconv;
+}
+
+/* Whether node i, a squeeze-and-excitation, only finds factors. */
+static bool is_gate(const plan *p, int i) {
+    const mnas_node *node = node_at(p, i);
+    if (p->by_layer || node->op != &mnas_op_se) return false;
+    const int source = node->in[0], reader = only_reader(p, i);
+    return node_at(p, source)->op == &mnas_op_dwconv && only_reader(p, source) == i && reader >= 0 &&
+           is_pointwise(p, reader) && !is_expansion(p, reader);
+}
+
+/* The addition that convolution i does, too, or -1. The other term has to be there already. */
+static int addition_of(const plan *p, int i) {
+    const int reader = only_reader(p, i);
+    if (p->by_layer || reader < 0 || node_at(p, reader)->op != &mnas_op_add) return -1;
+    const mnas_node *add = node_at(p, reader);
+    const int other = add->in[add->in[0] == i ? 1 : 0];
+    return other < i && p->buffer[other] != MNAS_NATIVE_NONE ? reader : -1;
+}
+
+/* ---------------------------------------------------------------------------------- weights */
+
+static void set_act(mnas_native_product *product, mnas_act act) {
+    const bool clips = mnas_act_clips(act);
+    product->act = clips ? MNAS_ACT_NONE : act;
+    product->low = clips && act != MNAS_ACT_NONE ? 0 : -INFINITY;
+    product->high = act == MNAS_ACT_RELU6 ? 6 : INFINITY;
+}
+
+static const float *values_of(const plan *p, const mnas_node *node, int i) {
+    if (i >= node->n_params) return NULL;
+    return mnas_weights_of(p->weights, &p->graph->params[node->params[i]]);
+}
+
+/* The order in which tiles read a row [c, k, k]: of the image [tap, channel], else [block, tap, lane]. */
+static void set_order(int *order, int channels, int block, int n_taps) {
+    for (int first = 0; first < channels; first += block)
+        for (int tap = 0; tap < n_taps; tap++)
+            for (int c = first; c < channels && c < first + block; c++) *order++ = c * n_taps + tap;
+}
+
+/* n_outputs x [channels, taps] with parameter `first` of the node and the bias behind it. */
+static int set_product(const plan *p, mnas_native_product *product, const mnas_node *node, int first,
+                       int n_outputs, int channels, int n_taps, int block) {
+    int *order = mnas_arena_alloc(p->net->arena, (size_t)(channels * n_taps) * sizeof *order);
+    if (!order) return MNAS_ERR_MEMORY;
+    set_order(order, channels, block, n_taps);
+    const size_t columns = (size_t)mnas_native_blocks(p->net, n_outputs) * p->net->tile->lanes;
+    product->n_inputs = channels * n_taps;
+    product->n_outputs = n_outputs;
+    product->n_blocks = mnas_native_blocks(p->net, n_outputs);
+    product->from = values_of(p, node, first);
+    product->from_bias = values_of(p, node, first + 1);
+    product->order = order;
+    product->weight = add_buffer(p, (size_t)product->n_inputs * columns);
+    product->bias = add_buffer(p, columns);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------- steps */
+
+static int add_segments(const plan *p, mnas_native_step *step, int n) {
+    step->n_segments = n;
+    step->segments = mnas_arena_alloc(p->net->arena, (size_t)n * sizeof *step->segments);
+    return step->segments ? 0 : MNAS_ERR_MEMORY;
+}
+
+/* Of a 1x1 convolution over a map `in`: a block each, or all in one where the map is one pixel. */
+static int point_segments(const plan *p, mnas_native_step *step, mnas_shape in) {
+    const int lanes = (int)p->net->tile->lanes, pixels = in.h * in.w;
+    const int length = pixels == 1 ? in.c : lanes, n = (in.c + length - 1) / length;
+    const int rc = add_segments(p, step, n);
+    for (int i = 0; rc == 0 && i < n; i++)
+        step->segments[i] = (mnas_tile_segment){(ptrdiff_t)i * pixels * lanes,
+                                                in.c - i * length < length ? in.c - i * length : length};
+    return rc;
+}
+
+/* Room for the last rows of n_blocks of the input, and one of zeros for each block. */
+static void add_ring(const plan *p, mnas_native_step *step, int n_blocks) {
+    const int used = step->left + step->in.w, seen = (step->out.w - 1) * step->stride + step->kernel;
+    const size_t pixel = step->from_image ? (size_t)step->in.c : p->net->tile->lanes;
+    step->ring_rows = step->kernel;
+    step->ring_columns = used > seen ? used : seen;
+    step->ring =
+        add_buffer(p, (size_t)n_blocks * (size_t)(step->ring_rows + 1) * (size_t)step->ring_columns * pixel);
+}
+
+static int make_window(const plan *p, mnas_native_step *step, const mnas_node *node) {
+    const mnas_shape in = step->in;
+    const int n_taps = node->kernel * node->kernel, lanes = (int)p->net->tile->lanes;
+    const int n_blocks = step->from_image ? 1 : mnas_native_blocks(p->net, in.c);
+    step->run = mnas_native_run_window;
+    add_ring(p, step, n_blocks);
+    const int rc = add_segments(p, step, step->from_image ? node->kernel : n_blocks * n_taps);
+    if (rc < 0) return rc;
+    return set_product(p, &step->product, node, 0, node->filters, in.c, n_taps,
+                       step->from_image ? in.c : lanes);
+}
+
+static int make_pointwise(const plan *p, mnas_native_step *step, const mnas_node *node) {
+    step->run = mnas_native_run_pointwise;
+    const int rc = point_segments(p, step, step->in);
+    if (rc < 0) return rc;
+    return set_product(p, &step->product, node, 0, node->filters, step->in.c, 1, step->in.c);
+}
+
+/* Also a dense layer, which is one on one pixel. */
+static int make_conv(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
+    const int addition = addition_of(p, i);
+    const bool dense = node->op == &mnas_op_dense;
+    if (is_gate(p, node->in[0])) {
+        const mnas_node *gate = node_at(p, node->in[0]);
+        step->src = p->buffer[gate->in[0]];
+        step->factors = p->buffer[node->in[0]];
+    }
+    const int rc = dense || is_pointwise(p, i) ? make_pointwise(p, step, node) : make_window(p, step, node);
+    set_act(&step->product, dense ? MNAS_ACT_NONE : node->act);
+    if (addition < 0) return rc;
+    const mnas_node *add = node_at(p, addition);
+    step->src2 = p->buffer[add->in[add->in[0] == i ? 1 : 0]];
+    step->node = addition;
+    p->done[addition] = true;
+    return rc;
+}
+
+static int make_expansion(const plan *p, mnas_native_step *step, int i) {
+    const mnas_node *node = node_at(p, i);
+    const mnas_shape in = in_shape(p, node);
+    step->src = p->buffer[node->in[0]];
+    int rc = point_segments(p, step, in);
+    if (rc == 0) rc = set_product(p, &step->product, node, 0, node->filters, in.c, 1, in.c);
+    set_act(&step->product, node->act);
+    return rc;
+}
+
+static int make_depthwise(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
+    const int n_taps = node->kernel * node->kernel, n_blocks = mnas_native_blocks(p->net, step->in.c);
+    const size_t lanes = p->net->tile->lanes, columns = (size_t)n_blocks * lanes;
+    mnas_native_product *taps = &step->second;
+    if (node->kernel > MNAS_DW_MAX_KERNEL)
+        return mnas_error_set(MNAS_ERR_INVALID, "layer %s: a depthwise kernel of %d; allowed here: 1 to %d",
+                              node->name, node->kernel, MNAS_DW_MAX_KERNEL);
+    step->run = mnas_native_run_depthwise;
+    *taps = (mnas_native_product){.n_inputs = n_taps, .n_outputs = step->in.c, .n_blocks = n_blocks};
+    taps->from = values_of(p, node, 0);
+    taps->from_bias = values_of(p, node, 1);
+    taps->weight = add_buffer(p, (size_t)n_taps * columns);
+    taps->bias = add_buffer(p, columns);
+    set_act(taps, node->act);
+    add_ring(p, step, n_blocks < MNAS_TILE_MAX_BLOCKS ? n_blocks : MNAS_TILE_MAX_BLOCKS);
+    const int reader = only_reader(p, i);
+    if (reader >= 0 && is_gate(p, reader)) step->sums = add_buffer(p, columns);
+    return is_expansion(p, node->in[0]) ? make_expansion(p, step, node->in[0]) : 0;
+}
+
+/* The step in front, a depthwise convolution, has added up the sums of a gate. */
+static int make_se(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
+    const int channels = step->in.c;
+    const size_t columns = (size_t)mnas_native_blocks(p->net, channels) * p->net->tile->lanes;
+    step->run = mnas_native_run_se;
+    step->factors = add_buffer(p, columns);
+    step->ring = add_buffer(p, (size_t)mnas_native_blocks(p->net, node->filters) * p->net->tile->lanes);
+    if (is_gate(p, i)) {
+        step->src = MNAS_NATIVE_NONE;
+        step->sums = step[-1].sums;
+    } else {
+        step->sums = add_buffer(p, columns);
+    }
+    int rc = set_product(p, &step->product, node, 0, node->filters, channels, 1, channels);
+    if (rc == 0) rc = set_product(p, &step->second, node, 2, channels, node->filters, 1, node->filters);
+    set_act(&step->product, MNAS_ACT_RELU);
+    set_act(&step->second, MNAS_ACT_SIGMOID);
+    return rc;
+}
+
+static int make_step(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
+    step->act = node->act;
+    if (node->op == &mnas_op_conv || node->op == &mnas_op_dense) return make_conv(p, step, node, i);
+    if (node->op == &mnas_op_dwconv) return make_depthwise(p, step, node, i);
+    if (node->op == &mnas_op_se) return make_se(p, step, node, i);
+    if (node->op == &mnas_op_gap)
+        step->run = mnas_native_run_gap;
+    else if (node->op == &mnas_op_avgpool)
+        step->run = mnas_native_run_avgpool;
+    else if (node->op == &mnas_op_maxpool)
+        step->run = mnas_native_run_maxpool;
+    else if (node->op == &mnas_op_add)
+        step->run = mnas_native_run_add;
+    else if (node->op == &mnas_op_act)
+        step->run = mnas_native_run_act;
+    else
+        return mnas_error_set(MNAS_ERR_INVALID, "layer %s: operator %s is none of an inference graph",
+                              node->name, node->op->plugin.name);
+    return 0;
+}
+
+static int add_step(const plan *p, int i) {
+    const mnas_node *node = node_at(p, i);
+    mnas_native *net = p->net;
+    mnas_native_step *step = &net->steps[net->n_steps];
+    *step = (mnas_native_step){.node = i,
+                               .in = in_shape(p, node),
+                               .out = node->out,
+                               .kernel = node->kernel,
+                               .stride = node->stride,
+                               .top = node->pad_top,
+                               .left = node->pad_left,
+                               .from_image = reads_image(p, node),
+                               .src = reads_image(p, node) ? p->net->image : p->buffer[node->in[0]]};
+    step->src2 = node->n_in > 1 ? p->buffer[node->in[1]] : MNAS_NATIVE_NONE;
+    step->dst = step->sums = step->factors = step->ring = MNAS_NATIVE_NONE;
+    const int rc = make_step(p, step, node, i);
+    if (rc < 0) return rc;
+    const bool gate = is_gate(p, i);
+    p->buffer[step->node] = gate ? step->factors : add_buffer(p, map_floats(p, node->out));
+    if (!gate) step->dst = p->buffer[step->node];
+    const int used[] = {step->src, step->src2, step->sums, step->factors};
+    for (int k = 0; k < 4; k++) touch(p, used[k]);
+    net->n_steps++;
+    return 0;
+}
+
+/* Weights stay, as do the image and the logits: a network is run again and again. */
+static void keep_lasting(const mnas_native *net) {
+    keep_always(net, net->image);
+    keep_always(net, net->logits);
+    for (int i = 0; i < net->n_steps; i++) {
+        const mnas_native_product *products[] = {&net->steps[i].product, &net->steps[i].second};
+        for (int k = 0; k < 2; k++) {
+            if (products[k]->n_outputs == 0) continue;
+            keep_always(net, products[k]->weight);
+            keep_always(net, products[k]->bias);
+        }
+    }
+}
+
+/* A map of node i between [row, column, channel] and blocks; returns the buffer of the copy. */
+static int add_copy(const plan *p, int i, int src, bool to_blocks) {
+    mnas_native *net = p->net;
+    const mnas_shape shape = node_at(p, i)->out;
+    const int dst = add_buffer(p, to_blocks ? map_floats(p, shape) : mnas_shape_size(shape));
+    net->steps[net->n_steps] = (mnas_native_step){
+        .run = to_blocks ? mnas_native_run_to_blocks : mnas_native_run_from_blocks,
+        .node = i,
+        .in = shape,
+        .out = shape,
+        .src = src,
+        .dst = dst,
+    };
+    touch(p, src);
+    net->n_steps++;
+    return dst;
+}
+
+static bool image_needs_blocks(const plan *p) {
+    for (int i = 1; i < p->graph->n_nodes; i++)
+        for (int k = 0; k < node_at(p, i)->n_in; k++)
+            if (node_at(p, i)->in[k] == 0 && !reads_image(p, node_at(p, i))) return true;
+    return false;
+}
+
+static int make_plan(plan *p) {
+    mnas_native *net = p->net;
+    const int n = p->graph->n_nodes;
+    const mnas_shape out = node_at(p, n - 1)->out;
+    for (int i = 0; i < n; i++) p->buffer[i] = MNAS_NATIVE_NONE;
+    net->image = add_buffer(p, mnas_shape_size(node_at(p, 0)->out));
+    if (image_needs_blocks(p)) p->buffer[0] = add_copy(p, 0, net->image, true);
+    for (int i = 1; i < n; i++) {
+        const int rc = p->done[i] || is_expansion(p, i) ? 0 : add_step(p, i);
+        if (rc < 0) return rc;
+    }
+    net->logits = p->buffer[n - 1];
+    if (out.h * out.w > 1) net->logits = add_copy(p, n - 1, net->logits, false);
+    keep_lasting(net);
+    return mnas_placement_assign(net->buffers, net->n_buffers, &net->slab_bytes);
+}
+
+int mnas_native_plan(mnas_native *net, const mnas_infer_job *job) {
+    const size_t n = (size_t)job->graph->n_nodes + 2; /* and the two copies */
+    plan p = {.net = net, .graph = job->graph, .weights = job->weights, .by_layer = job->by_layer};
+    p.buffer = mnas_arena_alloc(net->arena, n * sizeof *p.buffer);
+    p.done = mnas_arena_alloc(net->arena, n * sizeof *p.done);
+    net->steps = mnas_arena_alloc(net->arena, n * sizeof *net->steps);
+    net->buffers = mnas_arena_alloc(net->arena, n * BUFFERS_A_STEP * sizeof *net->buffers);
+    if (!p.buffer || !p.done || !net->steps || !net->buffers) return MNAS_ERR_MEMORY;
+    return make_plan(&p);
+}

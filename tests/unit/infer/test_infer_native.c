@@ -1,0 +1,377 @@
+/* test_infer_native.c - the built-in engine computes what the reference loops compute: operator by operator with odd sides,
+ * channels around vector widths and every activation, then whole networks, fused and layer by layer, with every
+ * instruction set that this CPU has.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "blocks/fold.h"
+#include "blocks/net.h"
+#include "infer/engine.h"
+#include "kernels/isa.h"
+#include "ops/op.h"
+
+static const double tolerance = 1e-4; /* times max(1, the largest value) */
+static const char *engine = "native";
+
+static float draw(mnas_rng *rng) {
+    return (float)(sqrt(12) * (mnas_rng_uniform(rng) - 0.5));
+}
+
+/* ---------------------------------------------------------------------------------- reference */
+
+/* One node by its reference loops; returns its output, to be freed. */
+static float *reference_node(const mnas_graph *g, const mnas_weights *w, int i, float *const *values) {
+    const mnas_node *node = &g->nodes[i];
+    mnas_call call = {.node = node, .batch = 1};
+    mnas_graph_in_shapes(g, node, call.in);
+    for (int k = 0; k < node->n_in; k++) call.src[k] = values[node->in[k]];
+    for (int k = 0; k < node->n_params; k++) call.param[k] = mnas_weights_of(w, &g->params[node->params[k]]);
+    const size_t saved = node->op->saved_bytes ? node->op->saved_bytes(node, call.in, 1) : 0;
+    call.saved = malloc(saved + 1);
+    call.dst = malloc(mnas_shape_size(node->out) * sizeof *call.dst);
+    assert_true(call.saved && call.dst);
+    node->op->forward(&call);
+    free(call.saved);
+    return call.dst;
+}
+
+static float *reference_run(const mnas_graph *g, const mnas_weights *w, float *image) {
+    float **values = calloc((size_t)g->n_nodes, sizeof *values);
+    assert_non_null(values);
+    values[0] = image;
+    for (int i = 1; i < g->n_nodes; i++) values[i] = reference_node(g, w, i, values);
+    float *result = values[g->n_nodes - 1];
+    for (int i = 1; i < g->n_nodes - 1; i++) free(values[i]);
+    free(values);
+    return result;
+}
+
+static double distance(const float *a, const float *b, size_t n) {
+    double most = 1, worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(a[i]) || !isfinite(b[i])) return INFINITY;
+        most = fmax(most, fabs((double)a[i]));
+        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    }
+    return worst / most;
+}
+
+/* ---------------------------------------------------------------------------------- comparing */
+
+/* Of the engine's answers to the image: the first, and the one after other images went through. */
+static double engine_distance(const mnas_infer_job *job, float *image, const float *expected) {
+    mnas_infer *net;
+    const size_t n_in = mnas_shape_size(job->graph->nodes[0].out),
+                 n = mnas_shape_size(job->graph->nodes[job->graph->n_nodes - 1].out);
+    float *logits = malloc(n * sizeof *logits), *other = calloc(n_in, sizeof *other);
+    assert_true(logits && other);
+    if (mnas_infer_create(&net, engine, job) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(mnas_infer_run(net, image, logits), 0);
+    double worst = distance(expected, logits, n);
+    assert_int_equal(mnas_infer_run(net, other, logits), 0);
+    assert_int_equal(mnas_infer_run(net, image, logits), 0);
+    worst = fmax(worst, distance(expected, logits, n));
+    mnas_infer_destroy(net);
+    free(other);
+    free(logits);
+    return worst;
+}
+
+/* The largest distance over all instruction sets, whole and by layer. */
+static double worst_distance(const mnas_graph *g, const mnas_weights *w, mnas_rng *rng) {
+    const mnas_isa *sets[MNAS_ISA_MAX_SETS];
+    const size_t n_sets = mnas_isa_list(sets), n_in = mnas_shape_size(g->nodes[0].out);
+    float *image = malloc(n_in * sizeof *image);
+    double worst = 0;
+    assert_non_null(image);
+    for (size_t i = 0; i < n_in; i++) image[i] = draw(rng);
+    float *expected = reference_run(g, w, image);
+    for (size_t i = 0; i < n_sets; i++)
+        for (int by_layer = 0; by_layer < 2; by_layer++) {
+            mnas_isa_force(sets[i]);
+            const mnas_infer_job job = {g, w, 1, by_layer};
+            worst = fmax(worst, engine_distance(&job, image, expected));
+        }
+    mnas_isa_force(NULL);
+    free(expected);
+    free(image);
+    return worst;
+}
+
+static void fill_weights(mnas_weights *w, const mnas_graph *g, mnas_rng *rng) {
+    for (int i = 0; i < g->n_params; i++) {
+        const mnas_param *p = &g->params[i];
+        float *x = mnas_weights_of(w, p);
+        const size_t taps = p->n_dims < 2 ? 1 : p->size / (size_t)p->dims[0];
+        const float scale = p->n_dims < 2 ? 0.3F : sqrtf(2.0F / (float)taps);
+        for (size_t k = 0; k < p->size; k++) {
+            x[k] = scale * draw(rng);
+            if (p->role == MNAS_PARAM_VAR) x[k] = 0.5F + fabsf(x[k]);
+            if (p->role == MNAS_PARAM_GAMMA) x[k] += 1;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------- single operators */
+
+typedef struct op_case {
+    const char *op;
+    int h, w, c, kernel, stride, filters;
+    bool bias;
+    mnas_act act;
+    mnas_pad padding;
+} op_case;
+
+static mnas_node node_of(const op_case *t) {
+    mnas_node node = {.op = mnas_op_find(t->op),
+                      .kernel = t->kernel,
+                      .stride = t->stride,
+                      .filters = t->filters,
+                      .bias = t->bias,
+                      .act = t->act};
+    assert_non_null(node.op);
+    snprintf(node.name, sizeof node.name, "%s", t->op);
+    node.n_in = node.op->n_in;
+    if (t->kernel) {
+        mnas_op_pad(t->padding, t->h, t->kernel, t->stride, &node.pad_top, &node.pad_bottom);
+        mnas_op_pad(t->padding, t->w, t->kernel, t->stride, &node.pad_left, &node.pad_right);
+    }
+    return node;
+}
+
+/* On the image itself, and with `inner` behind a pool of one pixel, which changes nothing but who reads the image. */
+static void check_op_from(const op_case *t, bool inner, mnas_rng *rng) {
+    mnas_model model;
+    mnas_graph *g;
+    mnas_weights *w;
+    mnas_model_defaults(&model);
+    assert_int_equal(mnas_graph_create(&g, &model), 0);
+    const mnas_node input = {.op = mnas_op_find("input"), .name = "input", .out = {t->h, t->w, t->c}},
+                    same = {
+                        .op = mnas_op_find("avgpool"), .name = "same", .n_in = 1, .kernel = 1, .stride = 1};
+    assert_int_equal(mnas_op_append(g, &input), 0);
+    if (inner) assert_int_equal(mnas_op_append(g, &same), 1);
+    mnas_node node = node_of(t);
+    node.in[0] = node.in[1] = inner;
+    if (mnas_op_append(g, &node) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(mnas_weights_create(&w, g), 0);
+    fill_weights(w, g, rng);
+    const double d = worst_distance(g, w, rng);
+    if (!(d <= 1e-5))
+        fail_msg("%s %dx%dx%d k%d s%d filters %d act %d pad %d inner %d: distance %g", t->op, t->h, t->w,
+                 t->c, t->kernel, t->stride, t->filters, (int)t->act, (int)t->padding, inner, d);
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(g);
+}
+
+static void check_op(const op_case *t, mnas_rng *rng) {
+    check_op_from(t, false, rng);
+    check_op_from(t, true, rng);
+}
+
+/* Sides: around the tiles of 7, 4, 2, 1 pixels, smaller than the kernel. */
+static const int sides[][2] = {{8, 8}, {3, 15}, {9, 6}, {2, 2}, {1, 1}};
+
+static void check_windows(const char *op, const int *kernels, int n_kernels, const int (*channels)[2],
+                          int n_channels) {
+    mnas_rng rng = mnas_rng_stream(11, 0, op);
+    const bool conv = strcmp(op, "conv") == 0, pool = strstr(op, "pool") != NULL;
+    int i = 0;
+    for (size_t s = 0; s < sizeof sides / sizeof *sides; s++)
+        for (int k = 0; k < n_kernels; k++)
+            for (int c = 0; c < n_channels; c++)
+                for (int stride = 1; stride <= 2; stride++, i++) {
+                    const op_case t = {.op = op,
+                                       .h = sides[s][0],
+                                       .w = sides[s][1],
+                                       .c = channels[c][0],
+                                       .kernel = kernels[k],
+                                       .stride = stride,
+                                       .filters = conv ? channels[c][1] : 0,
+                                       .bias = !pool && i % 3 != 0,
+                                       .act = pool ? MNAS_ACT_NONE : (mnas_act)(i % (MNAS_ACT_SIGMOID + 1)),
+                                       .padding = i / 2 % 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME};
+                    check_op(&t, &rng);
+                }
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    static const int kernels[] = {1, 3, 5, 7}, channels[][2] = {{1, 8}, {3, 17}, {16, 40}, {21, 65}};
+    check_windows("conv", kernels, 4, channels, 4);
+}
+
+static void test_dwconv(void **state) {
+    (void)state;
+    static const int kernels[] = {1, 2, 3, 5, 7}, channels[][2] = {{1, 0}, {3, 0}, {16, 0}, {81, 0}};
+    check_windows("dwconv", kernels, 5, channels, 4);
+}
+
+static void test_pools(void **state) {
+    (void)state;
+    static const int kernels[] = {1, 2, 3, 5}, channels[][2] = {{1, 0}, {16, 0}, {21, 0}};
+    check_windows("avgpool", kernels, 4, channels, 3);
+    check_windows("maxpool", kernels, 4, channels, 3);
+}
+
+static void test_elementwise(void **state) {
+    (void)state;
+    static const int channels[] = {1, 4, 19, 32};
+    mnas_rng rng = mnas_rng_stream(11, 0, "elementwise");
+    for (size_t s = 0; s < sizeof sides / sizeof *sides; s++)
+        for (int i = 0; i < 4; i++) {
+            op_case t = {.h = sides[s][0], .w = sides[s][1], .c = channels[i]};
+            for (mnas_act act = MNAS_ACT_NONE; act <= MNAS_ACT_SIGMOID; act++) {
+                t.op = "act";
+                t.act = act;
+                check_op(&t, &rng);
+            }
+            t.act = MNAS_ACT_NONE;
+            t.op = "add";
+            check_op(&t, &rng);
+            t.op = "gap";
+            check_op(&t, &rng);
+            t.op = "se";
+            t.filters = channels[i] / 4 > 0 ? channels[i] / 4 : 1;
+            check_op(&t, &rng);
+        }
+}
+
+static void test_dense(void **state) {
+    (void)state;
+    mnas_rng rng = mnas_rng_stream(11, 0, "dense");
+    static const int sizes[][2] = {{1, 1}, {3, 10}, {64, 100}, {130, 7}};
+    for (int i = 0; i < 4; i++)
+        check_op(
+            &(op_case){.op = "dense", .h = 1, .w = 1, .c = sizes[i][0], .filters = sizes[i][1], .bias = true},
+            &rng);
+}
+
+static void test_what_it_refuses(void **state) {
+    (void)state;
+    mnas_model model;
+    mnas_graph *g, *folded;
+    mnas_weights *w;
+    mnas_infer *net;
+    mnas_model_defaults(&model);
+    assert_int_equal(mnas_model_set_arch(&model, "r1_k3_s11_e1_i8_o8"), 0);
+    model.stem_filters = 8;
+    model.input_size = 8;
+    if (mnas_net_build(&g, &model) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(mnas_fold(&folded, &w, g, NULL), 0);
+    assert_int_equal(mnas_infer_create(&net, engine, &(mnas_infer_job){folded, w, 2, false}),
+                     MNAS_ERR_INVALID);
+    assert_non_null(strstr(mnas_error_message(), "2 threads"));
+    mnas_weights_destroy(w);
+    assert_int_equal(mnas_weights_create(&w, g), 0);
+    assert_int_equal(mnas_infer_create(&net, engine, &(mnas_infer_job){g, w, 1, false}), MNAS_ERR_INVALID);
+    assert_non_null(strstr(mnas_error_message(), "bn1"));
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(folded);
+    mnas_graph_destroy(g);
+}
+
+/* ---------------------------------------------------------------------------------- whole networks */
+
+static double model_distance(const mnas_model *model, mnas_rng *rng) {
+    mnas_graph *g, *folded;
+    mnas_weights *w, *folded_w;
+    if (mnas_net_build(&g, model) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(mnas_weights_create(&w, g), 0);
+    fill_weights(w, g, rng);
+    if (mnas_fold(&folded, &folded_w, g, w) < 0) fail_msg("%s", mnas_error_message());
+    const double d = worst_distance(folded, folded_w, rng);
+    mnas_weights_destroy(folded_w);
+    mnas_graph_destroy(folded);
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(g);
+    return d;
+}
+
+static void test_every_kind_of_block(void **state) {
+    (void)state;
+    static const char *const archs[] = {
+        "r2_k3_s11_e1_i8_o8_opsep r2_k3_s22_e3_i8_o12",
+        "r2_k5_s22_e6_i8_o16_se0.25 r1_k3_s11_e1_i16_o16",
+        "r1_k3_s22_e1_i8_o16_opconv r2_k5_s11_e1_i16_o16_se0.25_opconv",
+        "r2_k3_s22_e3_i8_o24_skippool r2_k3_s11_e3_i24_o24_skippool "
+        "r2_k3_s11_e1_i24_o24_se0.25_opconv_skippool",
+        "r2_k7_s22_e3_i8_o10_noskip r2_k3_s11_e1_i10_o14_opsep_skippool",
+        "r3_k5_s22_e3_i8_o8_se0.5_noskip r2_k3_s22_e4_i8_o20 r2_k5_s22_e2_i20_o20_skippool",
+        "r2_k3_s22_e6_i8_o16_se0.25_opsep r2_k3_s11_e1_i16_o16_se0.5_opsep",
+    };
+    mnas_rng rng = mnas_rng_stream(11, 0, "blocks");
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
+        for (int variant = 0; variant < 4; variant++) {
+            mnas_model model;
+            mnas_model_defaults(&model);
+            assert_int_equal(mnas_model_set_arch(&model, archs[i]), 0);
+            model.stem_filters = 8;
+            model.head_filters = variant & 1 ? 32 : 0;
+            model.act = (mnas_act)(MNAS_ACT_RELU + variant);
+            model.padding = variant & 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
+            model.input_size = variant & 1 ? 29 : 32; /* odd and even sides */
+            model.input_channels = variant & 2 ? 1 : 3;
+            model.classes = 10;
+            const double d = model_distance(&model, &rng);
+            if (!(d <= tolerance)) fail_msg("%s variant %d: distance %g", archs[i], variant, d);
+        }
+}
+
+/* Weights that are not the engine's to scale or to shrink: run again and again, a layer gives the same. */
+static void test_layers_can_be_repeated(void **state) {
+    (void)state;
+    mnas_model model;
+    mnas_graph *g, *folded;
+    mnas_weights *w;
+    mnas_infer *net;
+    mnas_model_defaults(&model);
+    assert_int_equal(mnas_model_set_arch(&model, "r2_k5_s22_e6_i8_o16_se0.25"), 0);
+    model.input_size = 16;
+    assert_int_equal(mnas_net_build(&g, &model), 0);
+    assert_int_equal(mnas_fold(&folded, &w, g, NULL), 0);
+    assert_int_equal(mnas_infer_create(&net, engine, &(mnas_infer_job){folded, w, 1, true}), 0);
+    float *image = calloc(mnas_shape_size(folded->nodes[0].out), sizeof *image), once[1000], again[1000];
+    assert_non_null(image);
+    for (size_t i = 0; i < mnas_shape_size(folded->nodes[0].out); i++) image[i] = (float)(i % 7) - 3;
+    const size_t n = mnas_shape_size(folded->nodes[folded->n_nodes - 1].out);
+    assert_true(n <= 1000 && mnas_infer_has_layers(net));
+    assert_int_equal(mnas_infer_run(net, image, once), 0);
+    assert_int_equal(mnas_infer_n_layers(net), folded->n_nodes - 1);
+    for (int i = 0; i < mnas_infer_n_layers(net); i++) {
+        assert_int_equal(mnas_infer_layer_node(net, i), i + 1);
+        for (int k = 0; k < 3; k++) assert_int_equal(mnas_infer_invoke_layer(net, i), 0);
+    }
+    assert_int_equal(mnas_infer_run(net, image, again), 0);
+    assert_memory_equal(once, again, n * sizeof *once);
+    free(image);
+    mnas_infer_destroy(net);
+    mnas_weights_destroy(w);
+    mnas_graph_destroy(folded);
+    mnas_graph_destroy(g);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_dwconv),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_what_it_refuses),
+        cmocka_unit_test(test_every_kind_of_block),
+        cmocka_unit_test(test_layers_can_be_repeated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
