@@ -515,6 +515,32 @@ def table():
     yield "own-text", dump(key=own, cpu="\u00e9" * 40)
 
 
+def pool():
+    dump = lambda o: json.dumps(o, separators=(",", ":")).encode()
+    member = {"device": "adb:serial=A", "sentinel_ms": 5.25, "half_frac": 0.01, "calibrated_s": 1.79e9, "load": None, "freq_mhz": 2000,
+              "temp_c": 31.5, "governor": "performance", "engine": "xnnpack", "away_s": None, "retry_s": None, "pause_s": None, "why": ""}
+    away = {**member, "device": "adb:serial=B", "away_s": 1.79e9, "retry_s": 1.79e9 + 5, "pause_s": 5, "why": "device 'B' not found"}
+    state = {"version": 1, "sentinel": KEY, "reference": "adb:serial=A", "reference_ms": 5.25, "reference_half_frac": 0.01}
+    whole = lambda *members, **change: dump({**state, **change, "members": list(members)})
+    yield "one", whole(member)
+    yield "two", whole(member, away)
+    yield "none", whole()
+    yield "cut", whole(member, away)[:-40]
+    yield "twice", whole(member, member)
+    yield "newer", whole(version=2)
+    yield "no-version", dump({"members": []})
+    yield "no-members", dump(state)
+    yield "no-reference", whole(member, reference_ms=None)
+    yield "no-name", whole(reference="")
+    yield "reference-text", whole(reference_ms="x")
+    for i, change in enumerate([{"device": ""}, {"device": None}, {"device": "x" * 1100}, {"device": "x" * 1022 + "\u00e9\u00e9"},
+                                {"sentinel_ms": -1}, {"sentinel_ms": None}, {"calibrated_s": 1e300}, {"away_s": 3}, {"why": 3}, {"why": "\u00e9" * 300}]):
+        yield f"bad{i}", whole({**member, **change})
+    for i, raw in enumerate([b"", b"[]", b"{", b"\0", b'{"version":1,"version":1,"members":[]}', b'{"version":1,"members":[3]}']):
+        yield f"raw{i}", raw
+    yield "many", whole(*[{"device": str(i)} for i in range(257)])
+
+
 def spec():
     for kind, texts in enumerate([
             ["idx:path=/tmp/x,val=10,val-seed=3", 'idx:path="a,b",classes=10', "cifar10:path=x,size=16", "fashion-mnist", "fashon-mnist", "imagefolder:path=x",
@@ -639,7 +665,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, index, wire, trial_wire, table, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, index, wire, trial_wire, table, pool, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
