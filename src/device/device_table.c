@@ -167,11 +167,11 @@ static int missing(const table *t, const mnas_model *model, const char *key, mna
     const int rc = mnas_model_arch(model, &arch);
     if (rc < 0) return rc;
     mnas_error_set(
-        MNAS_ERR_DEVICE,
+        MNAS_ERR_MISSING,
         "%s has no latency of network %s (input %d): %s; record it with `mnas measure MODEL --record %s`",
         t->opts->file, key, model->input_size, arch, t->opts->file);
     free(arch);
-    return MNAS_ERR_DEVICE;
+    return MNAS_ERR_MISSING;
 }
 
 static int compare_key(const void *key, const void *e) {

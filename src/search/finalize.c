@@ -11,11 +11,13 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "search/devices.h"
+#include "search/loop.h"
 #include "search/machine.h"
 #include "search/study.h"
 #include "train/evaluate.h"
 
-enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_PASSES = 99, MAX_JOBS = 64, MAX_THREADS = 1024 };
+enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_JOBS = 64, MAX_THREADS = 1024 };
 
 /* ---- options ---- */
 
@@ -29,10 +31,11 @@ static int check_options(const mnas_finalize_options *o) {
     if (rc == 0) rc = check_range("random", o->n_random, -1, 1e6);
     if (rc == 0) rc = check_range("learning-rates", o->n_lr, 1, MAX_RATES);
     if (rc == 0) rc = check_range("repeats", o->n_repeats, 0, MAX_REPEATS);
-    if (rc == 0) rc = check_range("passes", o->n_passes, 1, MAX_PASSES);
+    if (rc == 0) rc = check_range("passes", o->n_passes, 1, MNAS_MAX_PASSES);
     if (rc == 0) rc = check_range("jobs", o->jobs, 0, MAX_JOBS);
     if (rc == 0) rc = check_range("threads", o->threads, 0, MAX_THREADS);
     if (rc == 0 && !isnan(o->epochs)) rc = check_range("epochs", o->epochs, 1e-6, 1e5);
+    if (rc == 0) rc = check_range("device-minutes", o->device_minutes, 0, 1e7);
     if (rc == 0 && !isnan(o->max_minutes)) rc = check_range("max-minutes", o->max_minutes, 1e-6, 1e7);
     return rc;
 }
@@ -79,11 +82,24 @@ static int compare_options(const mnas_stage *s) {
 
 /* ---- what the study says ---- */
 
-static bool stored_reward(mnas_stage *s, const char *target, const char *alpha, const char *beta) {
-    const double target_ms = mnas_stage_real(s, target, NAN), a = mnas_stage_real(s, alpha, NAN),
-                 b = mnas_stage_real(s, beta, NAN);
-    if (isnan(target_ms) || isnan(a) || isnan(b)) return false;
-    s->reward.target_ms = target_ms;
+static double stored_number(const mnas_stage *s, const char *before, const char *name) {
+    char setting[64];
+    snprintf(setting, sizeof setting, "%s%s", before, name);
+    return mnas_stage_real(s, setting, NAN);
+}
+
+/* As stage two has stored it, or as the search did, whose settings have nothing before their names. */
+static bool stored_reward(mnas_stage *s, const char *before) {
+    char name[24];
+    const double a = stored_number(s, before, "alpha"), b = stored_number(s, before, "beta");
+    bool known = !isnan(a) && !isnan(b);
+    double targets_ms[MNAS_MAX_DEVICES];
+    for (int d = 0; d < s->n_devices; d++) {
+        targets_ms[d] = stored_number(s, before, mnas_loop_target_name(d, name));
+        known = known && targets_ms[d] > 0;
+    }
+    if (!known) return false;
+    memcpy(s->reward.target_ms, targets_ms, sizeof(double) * (size_t)s->n_devices);
     s->reward.alpha = a;
     s->reward.beta = b;
     s->reward.w_auto = false;
@@ -96,12 +112,14 @@ static int calibrate(mnas_stage *s) {
     size_t n, n_complete = 0;
     int rc = mnas_store_trials(s->store, &trials, &n);
     if (rc < 0) return rc;
-    double *points = calloc(2 * n + 1, sizeof *points);
+    const size_t n_devices = (size_t)s->n_devices;
+    double *points = calloc((1 + n_devices) * n + 1, sizeof *points);
     if (!points) rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu trials", n);
     for (size_t i = 0; i < n && points; i++) {
         if (trials[i].state != MNAS_TRIAL_COMPLETE) continue;
         points[n_complete] = trials[i].accuracy_frac;
-        points[n + n_complete++] = trials[i].latency.median_ms;
+        mnas_reward_latencies(points + n + n_complete++ * n_devices, s->n_devices, &trials[i].latency,
+                              trials[i].others, trials[i].n_others);
     }
     if (rc == 0) rc = mnas_reward_calibrate(&s->reward, points, points + n, n_complete);
     free(points);
@@ -109,12 +127,28 @@ static int calibrate(mnas_stage *s) {
     return rc;
 }
 
+/* What was asked of the device: a number, or "auto". */
+static double asked_target(const mnas_stage *s, int device) {
+    const char *others = mnas_stage_setting(s, "other_targets");
+    double ms = NAN;
+    char *end;
+    if (device == 0) return mnas_stage_real(s, "target_option", NAN);
+    for (int d = 1; d < device && others; d++) others = strchr(others, ',') ? strchr(others, ',') + 1 : NULL;
+    if (others) ms = strtod(others, &end);
+    return others && end != others && ms > 0 ? ms : (double)NAN;
+}
+
 static int load_reward(mnas_stage *s) {
-    const double asked_ms = mnas_stage_real(s, "target_option", NAN); /* or "auto" */
-    const int rc = mnas_reward_open(&s->reward, mnas_stage_setting(s, "reward"), asked_ms);
-    if (rc < 0 || stored_reward(s, "final_target_ms", "final_alpha", "final_beta") ||
-        stored_reward(s, "target_ms", "alpha", "beta"))
-        return rc;
+    double asked_ms[MNAS_MAX_DEVICES];
+    mnas_device_specs specs;
+    const char *devices = mnas_stage_setting(s, "device");
+    int rc = mnas_device_specs_split(&specs, devices ? devices : "local");
+    if (rc < 0) return rc;
+    s->n_devices = specs.n;
+    mnas_device_specs_free(&specs);
+    for (int d = 0; d < s->n_devices; d++) asked_ms[d] = asked_target(s, d);
+    rc = mnas_reward_open(&s->reward, mnas_stage_setting(s, "reward"), asked_ms, s->n_devices);
+    if (rc < 0 || stored_reward(s, "final_") || stored_reward(s, "")) return rc;
     return calibrate(s);
 }
 

@@ -31,6 +31,8 @@ typedef struct mnas_finalize_hooks {
 
 int mnas_finalize_with(const mnas_finalize_options *options, const mnas_finalize_hooks *hooks);
 
+enum { MNAS_MAX_PASSES = 99 };
+
 typedef struct mnas_stage {
     mnas_finalize_options options; /* defaults filled in */
     mnas_finalize_hooks hooks;     /* the same */
@@ -39,6 +41,7 @@ typedef struct mnas_stage {
     size_t n_settings;
     int n_complete; /* trials of the study */
     mnas_fixed_list fixed;
+    int n_devices;
     mnas_reward reward;     /* of the study, calibrated */
     mnas_recipe recipe;     /* as given, of all families */
     mnas_dataset_info data; /* the study's */
@@ -99,6 +102,9 @@ void mnas_stage_show(mnas_stage *s, const mnas_final *final, const char *phase, 
 int mnas_stage_spec(char *out, size_t n, const char *spec, const char *key, const char *value);
 /* Which of n networks is the i-th that a pass measures. */
 size_t mnas_stage_turn(size_t i, int pass, size_t n, int n_passes);
+/* By the study's reward. */
+double mnas_stage_reward(const mnas_reward *reward, double accuracy_frac, const mnas_latency *first,
+                         const mnas_latency *others, int n_others);
 bool mnas_stage_is_ready(const mnas_final *final); /* complete, and no repeat */
 
 /* ---- trainings side by side: finalize_run.c ---- */

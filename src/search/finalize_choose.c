@@ -25,7 +25,8 @@ static mnas_final *best_of(const mnas_stage *s, mnas_final_role role) {
     for (size_t i = 0; i < s->n_finals; i++) {
         mnas_final *f = &s->finals[i];
         if (f->role != role || !can_be_chosen(f)) continue;
-        const double reward = mnas_reward_value(&s->reward, f->val_accuracy_frac, f->latency.median_ms);
+        const double reward =
+            mnas_stage_reward(&s->reward, f->val_accuracy_frac, &f->latency, f->others, f->n_others);
         if (!(reward > best_reward)) continue;
         best = f;
         best_reward = reward;

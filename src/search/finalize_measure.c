@@ -6,18 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/stats.h"
-#include "device/device.h"
+#include "search/devices.h"
 #include "search/finalize.h"
+#include "search/measuring.h"
 
-static const double level = 0.95;
+enum { POLL_MS = 100 };
+static const double level = 0.95, pause_s = 5;
 
-/* Sums of what is counted, conditions of the last pass, and the statistics over passes. */
-static void fold(mnas_final *final, const mnas_latency *now) {
-    const mnas_latency before = final->latency;
-    mnas_latency *l = &final->latency;
-    const size_t n = (size_t) final->n_passes;
+/* What the passes over one network share: devices, and the failures of all. */
+typedef struct passes {
+    mnas_stage *s;
+    mnas_devices devices;
+    mnas_measure_context context;
+} passes;
+
+/* ---- folding ---- */
+
+/* Sums of what is counted, conditions of the last pass, and the statistics over passes[n]. */
+static void fold(mnas_latency *l, const mnas_latency *now, const double *pass_ms, size_t n) {
+    const mnas_latency before = *l;
     *l = *now;
     if (n == 1) return; /* its own interval over rounds says more than one pass can */
     l->rounds += before.rounds;
@@ -25,29 +35,56 @@ static void fold(mnas_final *final, const mnas_latency *now) {
     l->n_disturbed += before.n_disturbed;
     l->n_cpu_timed += before.n_cpu_timed;
     l->elapsed_s += before.elapsed_s;
-    l->median_ms = mnas_stats_median(final->pass_ms, n);
-    mnas_stats_median_ci(final->pass_ms, n, level, &l->ci_low_ms, &l->ci_high_ms, &l->ci_level);
-    l->spread_frac = mnas_stats_mad(final->pass_ms, n) / l->median_ms;
+    l->median_ms = mnas_stats_median(pass_ms, n);
+    mnas_stats_median_ci(pass_ms, n, level, &l->ci_low_ms, &l->ci_high_ms, &l->ci_level);
+    l->spread_frac = mnas_stats_mad(pass_ms, n) / l->median_ms;
 }
 
-static int add_pass(mnas_final *final, const mnas_latency *now) {
-    double *grown = realloc(final->pass_ms, ((size_t) final->n_passes + 1) * sizeof *grown);
-    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d passes", final->n_passes + 1);
-    final->pass_ms = grown;
-    grown[final->n_passes++] = now->median_ms;
-    fold(final, now);
+static int grow(double **list, size_t n) {
+    double *grown = realloc(*list, n * sizeof *grown);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu passes", n);
+    *list = grown;
     return 0;
 }
 
-static int fail(mnas_final *final, const char *error) {
+static int make_room(mnas_final *final, int n_others) {
+    const size_t n = (size_t) final->n_passes + 1;
+    int rc = grow(&final->pass_ms, n);
+    if (rc < 0 || n_others == 0) return rc;
+    if (!final->others && !(final->others = calloc((size_t)n_others, sizeof *final->others)))
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: latencies of %s", final->name);
+    final->n_others = n_others;
+    return grow(&final->others_pass_ms, n * (size_t)n_others);
+}
+
+static int add_pass(mnas_final *final, const mnas_latency *now, int n_devices) {
+    double of_one[MNAS_MAX_PASSES + 1];
+    const int n_others = n_devices - 1;
+    const int rc = make_room(final, n_others);
+    if (rc < 0) return rc;
+    const int n = ++final->n_passes;
+    final->pass_ms[n - 1] = now[0].median_ms;
+    fold(&final->latency, &now[0], final->pass_ms, (size_t)n);
+    for (int d = 0; d < n_others; d++) {
+        final->others_pass_ms[(n - 1) * n_others + d] = now[d + 1].median_ms;
+        for (int i = 0; i < n; i++) of_one[i] = final->others_pass_ms[i * n_others + d];
+        fold(&final->others[d], &now[d + 1], of_one, (size_t)n);
+    }
+    final->n_others_pass_ms = n * n_others;
+    return 0;
+}
+
+static int fail(mnas_final *final, const char *reason, const char *error) {
     final->state = MNAS_TRIAL_FAILED;
-    snprintf(final->reason, sizeof final->reason, "device");
+    snprintf(final->reason, sizeof final->reason, "%s", reason);
     free(final->error);
     final->error = strdup(error);
     return final->error ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %s", final->name);
 }
 
-/* Another network that the device has measured, in a pass here or in the search; NULL: none. */
+/* ---- one network ---- */
+
+/* Another network that the devices have measured, in a pass here or in the search; NULL: none. */
 static const mnas_final *known_to_work(const mnas_stage *s, const mnas_final *but) {
     const mnas_final *known = NULL;
     for (size_t i = 0; i < s->n_finals; i++) {
@@ -59,37 +96,52 @@ static const mnas_final *known_to_work(const mnas_stage *s, const mnas_final *bu
     return known;
 }
 
-/* A failure is the network's where the device still measures another one. Where it does not, hours of training are not to
- * be lost with it: nothing is stored, and stage two ends. */
-static int take_failure(const mnas_stage *s, mnas_device *device, mnas_final *final, int status) {
-    char why[1024];
-    mnas_model model;
-    mnas_latency unused;
-    snprintf(why, sizeof why, "%s", mnas_error_message());
-    if (status == MNAS_ERR_INVALID) return fail(final, why);
-    const mnas_final *other = known_to_work(s, final);
-    int rc = other ? mnas_stage_model(s, other, &model) : MNAS_ERR_DEVICE;
-    if (rc == 0) rc = mnas_device_measure(device, &model, &unused);
-    if (rc == 0) return fail(final, why);
-    if (rc == MNAS_ERR_CANCELLED) return rc;
-    return mnas_error_set(MNAS_ERR_DEVICE, "%s: %s; once the device works the same command goes on",
-                          final->name, why);
+static int choose_probe(passes *p, const mnas_final *final) {
+    const mnas_final *known = known_to_work(p->s, final);
+    p->context.has_worked = known != NULL;
+    return known ? mnas_stage_model(p->s, known, &p->context.probe) : 0;
 }
 
-static int take_pass(mnas_stage *s, mnas_device *device, mnas_final *final) {
+/* Until it is measured, has failed, or the device is given up: hours of training are not to be lost with it. */
+static int measure(passes *p, const mnas_final *final, const mnas_model *model, mnas_measuring *m) {
+    const mnas_job_runner *runner = p->context.runner;
+    int rc = 0;
+    while (rc == 0 && (m->state == MNAS_MEASURING_DUE || m->state == MNAS_MEASURING_RUNS)) {
+        if ((rc = mnas_stage_check_time(p->s)) < 0) break;
+        if (m->state == MNAS_MEASURING_RUNS) {
+            rc = runner->wait(runner->user, &m->job, 1, POLL_MS);
+            if (rc == 0) rc = mnas_measuring_poll(m, &p->context, model, final->name);
+        } else if (mnas_measuring_is_due(m)) {
+            rc = mnas_measuring_ask(m, &p->context, model, final->name);
+        } else {
+            mnas_clock_sleep_ms(POLL_MS);
+            mnas_stage_show(p->s, NULL, "awaiting the device for", final->name, NAN, NAN);
+        }
+    }
+    mnas_measuring_end(m, &p->context);
+    return rc;
+}
+
+/* Nothing is stored of a network whose device is given up. */
+static int take_pass(passes *p, mnas_final *final) {
+    mnas_measuring m;
     mnas_model model;
-    mnas_latency now;
-    int rc = mnas_stage_model(s, final, &model);
+    int rc = mnas_stage_model(p->s, final, &model);
+    if (rc == 0) rc = choose_probe(p, final);
     if (rc < 0) return rc;
-    rc = mnas_device_measure_retry(device, &model, final->name, &now);
-    if (rc == MNAS_ERR_CANCELLED) return rc;
-    rc = rc < 0 ? take_failure(s, device, final, rc) : add_pass(final, &now);
-    if (rc == 0) rc = mnas_stage_put(s, final);
+    mnas_measuring_begin(&m);
+    if ((rc = measure(p, final, &model, &m)) < 0) return rc;
+    if (m.state == MNAS_MEASURING_GIVEN_UP) return mnas_measuring_say(&m, &p->context, final->name);
+    rc = m.state == MNAS_MEASURING_FAILED ? fail(final, m.reason, m.why)
+                                          : add_pass(final, m.latency, p->devices.n);
+    if (rc == 0) rc = mnas_stage_put(p->s, final);
     if (rc < 0) return rc;
-    const bool over = final->state == MNAS_TRIAL_FAILED || final->n_passes == s->options.n_passes;
-    if (over) mnas_stage_show(s, final, "measuring", final->name, NAN, NAN);
+    const bool over = final->state == MNAS_TRIAL_FAILED || final->n_passes == p->s->options.n_passes;
+    if (over) mnas_stage_show(p->s, final, "measuring", final->name, NAN, NAN);
     return 0;
 }
+
+/* ---- all of them ---- */
 
 /* The order of a pass begins elsewhere than the last one's; over all passes the beginnings spread over the list. */
 size_t mnas_stage_turn(size_t i, int pass, size_t n, int n_passes) {
@@ -97,7 +149,8 @@ size_t mnas_stage_turn(size_t i, int pass, size_t n, int n_passes) {
     return (i + (size_t)pass * step) % n;
 }
 
-static int run_pass(mnas_stage *s, mnas_device *device, int number) {
+static int run_pass(passes *p, int number) {
+    mnas_stage *s = p->s;
     const size_t n = s->n_finals;
     for (size_t i = 0; i < n; i++) {
         mnas_final *final = &s->finals[mnas_stage_turn(i, number, n, s->options.n_passes)];
@@ -106,7 +159,7 @@ static int run_pass(mnas_stage *s, mnas_device *device, int number) {
         if (rc < 0) return rc;
         const double frac = (number + (double)i / (double)n) / s->options.n_passes;
         mnas_stage_show(s, NULL, "measuring", final->name, frac, NAN);
-        if ((rc = take_pass(s, device, final)) < 0) return rc;
+        if ((rc = take_pass(p, final)) < 0) return rc;
     }
     return 0;
 }
@@ -118,13 +171,18 @@ static bool is_needed(const mnas_stage *s) {
 }
 
 int mnas_stage_measure(mnas_stage *s) {
-    mnas_device *device;
+    passes p = {.s = s};
     if (!is_needed(s)) return 0;
-    int rc = mnas_device_open(&device, mnas_stage_setting(s, "device"));
+    int rc = mnas_devices_open(&p.devices, mnas_stage_setting(s, "device"));
     if (rc < 0) return rc;
-    mnas_device_limit(device, s->begun_s + 60 * s->options.max_minutes, s->options.cancel); /* NaN: none */
-    for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = run_pass(s, device, i);
-    mnas_device_close(device);
+    p.context = (mnas_measure_context){.devices = &p.devices,
+                                       .runner = s->hooks.runner,
+                                       .wait_s = 60 * s->options.device_minutes,
+                                       .pause_s = pause_s};
+    mnas_devices_limit(&p.devices, s->begun_s + 60 * s->options.max_minutes,
+                       s->options.cancel); /* NaN: none */
+    for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = run_pass(&p, i);
+    mnas_devices_close(&p.devices);
     if (rc != MNAS_ERR_CANCELLED) return rc;
     const int over = mnas_stage_check_time(s); /* cut short by that limit */
     return over < 0 ? over : rc;

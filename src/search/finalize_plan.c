@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "search/loop.h"
 #include "search/pareto.h"
 
 /* ---- the best of a study ---- */
@@ -32,8 +33,9 @@ static size_t collect(candidate *out, const mnas_study *study, const mnas_reward
     for (int i = 0; i < mnas_study_n_trials(study); i++) {
         const mnas_trial *t = mnas_study_trial(study, i);
         if (t->state != MNAS_TRIAL_COMPLETE) continue;
-        out[n++] = (candidate){t, mnas_reward_value(reward, t->accuracy_frac, t->latency.median_ms),
-                               mnas_pareto_contains(front, n_front, t->number)};
+        out[n++] =
+            (candidate){t, mnas_stage_reward(reward, t->accuracy_frac, &t->latency, t->others, t->n_others),
+                        mnas_pareto_contains(front, n_front, t->number)};
     }
     return n;
 }
@@ -87,9 +89,19 @@ static int plan_found(mnas_stage *s, const mnas_study *study) {
     return rc < 0 ? rc : mnas_stage_set(s, "final_random_trials", "%d", n_random);
 }
 
+static int plan_targets(mnas_stage *s) {
+    char name[24], setting[32];
+    int rc = 0;
+    for (int d = 0; d < s->n_devices && rc == 0; d++) {
+        snprintf(setting, sizeof setting, "final_%s", mnas_loop_target_name(d, name));
+        rc = mnas_stage_set(s, setting, "%.17g", s->reward.target_ms[d]);
+    }
+    return rc;
+}
+
 static int plan_all(mnas_stage *s, const mnas_study *study) {
     int rc = mnas_fixed_store(&s->fixed, s->store);
-    if (rc == 0) rc = mnas_stage_set(s, "final_target_ms", "%.17g", s->reward.target_ms);
+    if (rc == 0) rc = plan_targets(s);
     if (rc == 0) rc = mnas_stage_set(s, "final_alpha", "%.17g", s->reward.alpha);
     if (rc == 0) rc = mnas_stage_set(s, "final_beta", "%.17g", s->reward.beta);
     if (rc == 0) rc = plan_found(s, study);

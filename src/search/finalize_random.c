@@ -47,27 +47,29 @@ static void on_progress(void *user, const mnas_search_progress *p) {
 }
 
 static int search(mnas_stage *s, const char *path, int n) {
-    const mnas_search_options options = {.space = mnas_stage_setting(s, "space"),
-                                         .data = mnas_stage_setting(s, "data"),
-                                         .device = mnas_stage_setting(s, "device"),
-                                         .study = path,
-                                         .reward = mnas_stage_setting(s, "reward"),
-                                         .strategy = "random",
-                                         .recipe = mnas_stage_setting(s, "recipe"),
-                                         .target_ms = s->reward.target_ms,
-                                         .trials = n,
-                                         .max_images = (int64_t)mnas_stage_real(s, "max_images", 0),
-                                         .epochs = mnas_stage_real(s, "epochs", NAN),
-                                         .seed = mnas_stage_seed(s) + 1,
-                                         .max_minutes = mnas_stage_left_minutes(s),
-                                         .jobs = s->options.jobs,
-                                         .threads = s->options.threads,
-                                         .trial_timeout_s = NAN,
-                                         .command_line = s->options.command_line,
-                                         .progress = on_progress,
-                                         .user = s,
-                                         .cancel = s->options.cancel};
+    mnas_search_options options = {.space = mnas_stage_setting(s, "space"),
+                                   .data = mnas_stage_setting(s, "data"),
+                                   .device = mnas_stage_setting(s, "device"),
+                                   .study = path,
+                                   .reward = mnas_stage_setting(s, "reward"),
+                                   .strategy = "random",
+                                   .recipe = mnas_stage_setting(s, "recipe"),
+                                   .target_ms = s->reward.target_ms[0],
+                                   .trials = n,
+                                   .max_images = (int64_t)mnas_stage_real(s, "max_images", 0),
+                                   .epochs = mnas_stage_real(s, "epochs", NAN),
+                                   .seed = mnas_stage_seed(s) + 1,
+                                   .max_minutes = mnas_stage_left_minutes(s),
+                                   .jobs = s->options.jobs,
+                                   .threads = s->options.threads,
+                                   .trial_timeout_s = NAN,
+                                   .device_minutes = s->options.device_minutes,
+                                   .command_line = s->options.command_line,
+                                   .progress = on_progress,
+                                   .user = s,
+                                   .cancel = s->options.cancel};
     const mnas_search_hooks hooks = {.runner = s->hooks.runner, .delay = ANY_JOBS};
+    for (int d = 1; d < s->n_devices; d++) options.other_targets_ms[d - 1] = s->reward.target_ms[d];
     int rc = mnas_stage_check_time(s);
     if (rc == 0) rc = check_space(s, options.space);
     if (rc == 0) rc = mnas_search_run_with(&options, &hooks);

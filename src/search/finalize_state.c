@@ -122,6 +122,13 @@ int mnas_stage_model(const mnas_stage *s, const mnas_final *final, mnas_model *o
     return rc;
 }
 
+double mnas_stage_reward(const mnas_reward *reward, double accuracy_frac, const mnas_latency *first,
+                         const mnas_latency *others, int n_others) {
+    double ms[MNAS_MAX_DEVICES];
+    mnas_reward_latencies(ms, reward->n_devices, first, others, n_others);
+    return mnas_reward_value(reward, accuracy_frac, ms);
+}
+
 bool mnas_stage_is_ready(const mnas_final *final) {
     return final->state == MNAS_TRIAL_COMPLETE && final->repeat == 0;
 }

@@ -104,8 +104,10 @@ static double spread_of(const mnas_timed *timed, size_t n) {
 static void time_measuring(work *w) {
     mnas_latency latency;
     const double begun_s = mnas_clock_now_s();
-    if (mnas_device_measure(w->setup->device, &w->networks[w->n_networks / 2].model, &latency) < 0)
-        mnas_log_debug("forecast: %s", mnas_error_message());
+    const mnas_devices *devices = w->setup->devices;
+    for (int d = 0; d < devices->n; d++)
+        if (mnas_device_measure(devices->list[d], &w->networks[w->n_networks / 2].model, &latency) < 0)
+            mnas_log_debug("forecast: %s", mnas_error_message());
     w->measure_mean_s = mnas_clock_now_s() - begun_s;
 }
 
@@ -175,7 +177,7 @@ static mnas_played_search search_of(const work *w, int n_trials) {
                                 .n_trials = n_trials,
                                 .jobs = s->options->jobs,
                                 .delay = s->delay,
-                                .quiet = mnas_device_needs_quiet(s->device)};
+                                .quiet = mnas_devices_need_quiet(s->devices)};
 }
 
 static void play(work *w) {

@@ -12,7 +12,7 @@
 
 #include "base/rng.h"
 #include "data/dataset.h"
-#include "device/device.h"
+#include "search/devices.h"
 #include "search/memory_need.h"
 #include "train/timing.h"
 
@@ -88,7 +88,7 @@ mnas_range mnas_forecast_range(const double *values,
 typedef struct mnas_forecast_setup {
     const mnas_search_options *options;
     mnas_sample_setup sample;
-    mnas_device *device;
+    const mnas_devices *devices;
     int threads, delay;
     const mnas_trial *rows; /* of a study to be resumed */
     size_t n_rows;

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "search/reward.h"
 
 static int grow(void **items, size_t n, size_t *room, size_t bytes) {
     if (n < *room) return 0;
@@ -73,7 +74,8 @@ int mnas_history_twin(const mnas_history *h, const char *key) {
     if (!key[0]) return -1; /* of a network that cannot be built */
     for (int i = h->n_trials - 1; i >= 0; i--) {
         const mnas_known *k = &h->known[i];
-        if ((!k->seen || k->row.state == MNAS_TRIAL_COMPLETE) && strcmp(k->row.key, key) == 0) return i;
+        const bool lasting = k->row.state == MNAS_TRIAL_COMPLETE || k->row.state == MNAS_TRIAL_PRUNED;
+        if ((!k->seen || lasting) && strcmp(k->row.key, key) == 0) return i;
     }
     return -1;
 }
@@ -161,6 +163,8 @@ void mnas_history_see(mnas_history *h, int delay) {
         k->seen = true;
         h->n_complete += k->row.state == MNAS_TRIAL_COMPLETE;
         h->n_failed += k->row.state == MNAS_TRIAL_FAILED;
+        h->n_screened += k->row.state == MNAS_TRIAL_PRUNED;
+        h->screened_in_row = k->row.state == MNAS_TRIAL_PRUNED ? h->screened_in_row + 1 : 0;
     }
 }
 
@@ -185,14 +189,15 @@ void mnas_history_unseen(const mnas_history *h, int *n_complete, int *n_unknown)
     }
 }
 
-size_t mnas_history_first_complete(const mnas_history *h, size_t n, double *accuracy_frac,
+size_t mnas_history_first_complete(const mnas_history *h, size_t n, int n_devices, double *accuracy_frac,
                                    double *latency_ms) {
     size_t found = 0;
     for (int i = 0; i < h->n_trials && found < n; i++) {
         const mnas_trial *row = &h->known[i].row;
         if (row->state != MNAS_TRIAL_COMPLETE) continue;
         accuracy_frac[found] = row->accuracy_frac;
-        latency_ms[found++] = row->latency.median_ms;
+        mnas_reward_latencies(latency_ms + found++ * (size_t)n_devices, n_devices, &row->latency, row->others,
+                              row->n_others);
     }
     return found;
 }
@@ -213,10 +218,11 @@ static json_t *print_open(const mnas_history *h) {
 
 int mnas_history_print(const mnas_history *h, char **text) {
     json_t *object =
-        json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals", (json_int_t)h->n_proposals,
-                  "n_seen", (json_int_t)h->n_seen, "n_fed", (json_int_t)h->n_fed, "n_trials", h->n_trials,
-                  "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats", h->n_repeats,
-                  "repeats_in_row", h->repeats_in_row, "open", print_open(h));
+        json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
+                  (json_int_t)h->n_proposals, "n_seen", (json_int_t)h->n_seen, "n_fed", (json_int_t)h->n_fed,
+                  "n_trials", h->n_trials, "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats",
+                  h->n_repeats, "repeats_in_row", h->repeats_in_row, "n_screened", h->n_screened,
+                  "screened_in_row", h->screened_in_row, "open", print_open(h));
     *text = object ? mnas_json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: state of the search");
@@ -256,10 +262,11 @@ static int restore(mnas_history *h, json_t *object) {
     json_int_t n_proposals, n_seen, n_fed;
     json_t *open;
     json_error_t error;
-    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
-                       &n_proposals, "n_seen", &n_seen, "n_fed", &n_fed, "n_trials", &h->n_trials,
-                       "n_complete", &h->n_complete, "n_failed", &h->n_failed, "n_repeats", &h->n_repeats,
-                       "repeats_in_row", &h->repeats_in_row, "open", &open) < 0)
+    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s?i, s?i, s:o}",
+                       "n_proposals", &n_proposals, "n_seen", &n_seen, "n_fed", &n_fed, "n_trials",
+                       &h->n_trials, "n_complete", &h->n_complete, "n_failed", &h->n_failed, "n_repeats",
+                       &h->n_repeats, "repeats_in_row", &h->repeats_in_row, "n_screened", &h->n_screened,
+                       "screened_in_row", &h->screened_in_row, "open", &open) < 0)
         return damaged(error.text);
     h->n_proposals = n_proposals, h->n_seen = n_seen, h->n_fed = n_fed;
     if (n_fed < 0 || n_fed > n_seen || n_seen > n_proposals ||

@@ -36,15 +36,16 @@ typedef struct mnas_history {
     mnas_proposal *open; /* [n_open]: proposals n_fed .. n_proposals - 1 */
     size_t n_open, room_open;
     int64_t n_proposals, n_seen, n_fed;
-    int n_complete, n_failed, n_repeats;
-    int repeats_in_row; /* of proposals, the last ones */
+    int n_complete, n_failed, n_repeats, n_screened;
+    int repeats_in_row;  /* of proposals, the last ones */
+    int screened_in_row; /* of trials, those before the next complete or failed one */
 } mnas_history;
 
 /* All rows of the study, none proposed yet. */
 int mnas_history_load(mnas_history *out, mnas_store *store, int n_decisions);
 void mnas_history_free(mnas_history *history);
 
-/* The trial which `key` would repeat: complete and seen, or not seen yet (whatever becomes of it). -1: none. */
+/* The trial which `key` would repeat: complete or screened, or not seen yet (whatever becomes of it). -1: none. */
 int mnas_history_twin(const mnas_history *history, const char *key);
 /* The next proposal, leading to trial `twin` again, or with twin = -1 to a new one: then arch, key, entropy
  * and seed fill a new trial, or are compared with the row that the study has of it (MNAS_ERR_MISMATCH). */
@@ -64,9 +65,9 @@ void mnas_history_fed(mnas_history *history); /* drops it */
 
 /* Of proposals not seen: trials that are complete, and trials whose outcome is not known. */
 void mnas_history_unseen(const mnas_history *history, int *n_complete, int *n_unknown);
-/* Accuracies and latencies of the first complete trials, at most n; returns how many. */
-size_t mnas_history_first_complete(const mnas_history *history, size_t n, double *accuracy_frac,
-                                   double *latency_ms);
+/* Accuracies and latencies, latency_ms[n][n_devices], of the first complete trials, at most n; returns how many. */
+size_t mnas_history_first_complete(const mnas_history *history, size_t n, int n_devices,
+                                   double *accuracy_frac, double *latency_ms);
 
 /* The counts and open proposals as JSON, and back (rows must have been loaded). */
 int mnas_history_print(const mnas_history *history, char **text);

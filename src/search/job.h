@@ -1,8 +1,7 @@
-/* job.h - the training of one trial, somewhere else: started, watched, paused, stopped.
+/* job.h - what a trial has done somewhere else, its training or its measuring: started, watched, paused, stopped.
  *
- * The search knows trainings only through this record of functions. mnas_job_runner_process trains in a child
- * process
- * (`mnas worker trial`); tests put others in its place.
+ * The search knows both only through this record of functions. mnas_job_runner_process has them done in child processes
+ * (`mnas worker trial`, `mnas worker measure`); tests put others in its place.
  */
 #ifndef MNAS_SEARCH_JOB_H
 #define MNAS_SEARCH_JOB_H
@@ -25,12 +24,21 @@ typedef struct mnas_job_request {
     const char *output;   /* file for the weights, or NULL */
 } mnas_job_request;
 
+/* What is to be measured, on these devices one after the other. */
+typedef struct mnas_measure_request {
+    const mnas_model *model;
+    const char *const *devices; /* [n_devices] specs */
+    int n_devices;
+} mnas_measure_request;
+
 /* What is known so far. `done` is the last news. */
 typedef struct mnas_job_news {
     double frac; /* of the training, 0..1 or NaN */
     bool done;
-    int status;                  /* when done: 0 or what failed; MNAS_ERR_CHILD: it crashed */
-    mnas_train_result result;    /* when done with 0 */
+    int status;               /* when done: 0 or what failed; MNAS_ERR_CHILD: it crashed */
+    mnas_train_result result; /* of a training, when done with 0 */
+    mnas_latency *latencies;  /* of a measuring: [n_latencies] of the first devices; belongs to the job */
+    int n_latencies;
     double *epoch_accuracy_frac; /* [n_epochs], belongs to the job */
     int n_epochs;
     const char *error; /* when failed: message and tail of stderr; belongs to the job */
@@ -47,6 +55,8 @@ typedef struct mnas_job_runner {
     void (*resume)(mnas_job *job);
     void (*close)(mnas_job *job); /* stops it when needed; NULL is allowed */
     void *user;
+    /* As start, for a measuring; after a failure of device i, n_latencies is i. NULL: devices are asked in this process. */
+    int (*measure)(void *user, mnas_job **out, const mnas_measure_request *request);
 } mnas_job_runner;
 
 extern const mnas_job_runner mnas_job_runner_process;

@@ -1,4 +1,4 @@
-/* job_process.c - a training in a child process of our own binary. What it writes to stderr is kept for the
+/* job_process.c - a training or a measuring in a child process of our own binary. What it writes to stderr is kept for the
  * case that it fails; how it ends becomes one status, here and nowhere else. It decides no time limit and
  * retries nothing. */
 #include <math.h>
@@ -16,7 +16,9 @@ enum { STDERR_KEPT = 4000, MAX_JOBS = 256 };
 struct mnas_job {
     mnas_proc *proc;
     mnas_job_news news;
-    size_t room; /* for epochs */
+    const char *what; /* "training", "measuring" */
+    int n_wanted;     /* latencies */
+    size_t room;      /* for epochs */
     bool has_result, has_error;
     char *error;
 };
@@ -25,25 +27,45 @@ static void close_job(mnas_job *job) {
     if (!job) return;
     mnas_proc_free(job->proc);
     free(job->news.epoch_accuracy_frac);
+    free(job->news.latencies);
     free(job->error);
     free(job);
 }
 
-static int start(void *user, mnas_job **out, const mnas_job_request *request) {
-    (void)user;
-    const char *const argv[] = {mnas_proc_self(), "worker", "trial", NULL};
-    char *text = NULL;
+/* `text` is given to `mnas worker KIND`. */
+static int start_process(mnas_job **out, const char *kind, const char *what, const char *text,
+                         int64_t memory_bytes) {
+    const char *const argv[] = {mnas_proc_self(), "worker", kind, NULL};
     mnas_job *job = calloc(1, sizeof *job);
-    *out = NULL;
-    if (!job) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a training");
+    if (!job) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a %s", what);
     job->news.frac = NAN;
-    int rc = mnas_trial_wire_print_request(&text, request);
-    if (rc == 0) rc = mnas_proc_start(&job->proc, argv, text, request->memory_bytes);
-    free(text);
+    job->what = what;
+    const int rc = mnas_proc_start(&job->proc, argv, text, memory_bytes);
     if (rc < 0)
         close_job(job);
     else
         *out = job;
+    return rc;
+}
+
+static int start(void *user, mnas_job **out, const mnas_job_request *request) {
+    (void)user;
+    char *text = NULL;
+    *out = NULL;
+    int rc = mnas_trial_wire_print_request(&text, request);
+    if (rc == 0) rc = start_process(out, "trial", "training", text, request->memory_bytes);
+    free(text);
+    return rc;
+}
+
+static int start_measuring(void *user, mnas_job **out, const mnas_measure_request *request) {
+    (void)user;
+    char *text = NULL;
+    *out = NULL;
+    int rc = mnas_trial_wire_print_measure(&text, request);
+    if (rc == 0) rc = start_process(out, "measure", "measuring", text, 0);
+    free(text);
+    if (rc == 0) (*out)->n_wanted = request->n_devices;
     return rc;
 }
 
@@ -59,6 +81,17 @@ static int add_epoch(mnas_job *job, double accuracy_frac) {
         job->room = room;
     }
     news->epoch_accuracy_frac[news->n_epochs++] = accuracy_frac;
+    return 0;
+}
+
+static int add_latency(mnas_job *job, const mnas_latency *latency) {
+    mnas_job_news *news = &job->news;
+    if (news->n_latencies == job->n_wanted) return 0; /* more than was asked: not to be trusted, nor needed */
+    mnas_latency *grown = realloc(news->latencies, (size_t)(news->n_latencies + 1) * sizeof *grown);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a latency");
+    news->latencies = grown;
+    grown[news->n_latencies++] = *latency;
+    job->has_result = news->n_latencies == job->n_wanted;
     return 0;
 }
 
@@ -92,6 +125,8 @@ static int take_line(mnas_job *job, const char *text) {
         job->news.result = line.result;
         job->has_result = true;
         break;
+    case MNAS_TRIAL_WIRE_LATENCY:
+        return add_latency(job, &line.latency);
     case MNAS_TRIAL_WIRE_ERROR:
         job->has_error = true;
         set_error(job, line.status, line.message);
@@ -114,16 +149,17 @@ static void end(mnas_job *job) {
     if (job->has_error) {
         char *said = job->error;
         job->error = NULL;
-        set_error(job, job->news.status, said ? said : "training failed"); /* again, now with stderr */
+        set_error(job, job->news.status, said ? said : "it failed"); /* again, now with stderr */
         free(said);
         return;
     }
     if (job->has_result && r->exit_code == 0) return;
     if (r->signal)
-        snprintf(message, sizeof message, "the training process was ended by signal %d (%s)%s", r->signal,
-                 strsignal(r->signal), r->signal == SIGKILL ? ", most likely for want of memory" : "");
+        snprintf(message, sizeof message, "the %s process was ended by signal %d (%s)%s", job->what,
+                 r->signal, strsignal(r->signal),
+                 r->signal == SIGKILL ? ", most likely for want of memory" : "");
     else
-        snprintf(message, sizeof message, "the training process ended with exit code %d and no result",
+        snprintf(message, sizeof message, "the %s process ended with exit code %d and no result", job->what,
                  r->exit_code);
     set_error(job, ran_out_of_memory(r) ? MNAS_ERR_MEMORY : MNAS_ERR_CHILD, message);
 }
@@ -162,4 +198,4 @@ static void resume_job(mnas_job *job) {
 }
 
 const mnas_job_runner mnas_job_runner_process = {start,      wait_for,  news_of, pause_job,
-                                                 resume_job, close_job, NULL};
+                                                 resume_job, close_job, NULL,    start_measuring};

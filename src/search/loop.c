@@ -31,6 +31,7 @@ typedef struct loop {
     mnas_history history;
     mnas_reward reward;
     mnas_trial_context trial;
+    mnas_measure_context measure;
     mnas_trial_run *runs; /* [jobs]; a slot is free where it has ENDED */
     mnas_job **jobs;      /* [jobs] for waiting */
     int n_jobs;
@@ -75,36 +76,58 @@ static int set_number(mnas_store *store, const char *name, double value) {
     return mnas_store_set(store, name, text);
 }
 
+const char *mnas_loop_target_name(int device, char buf[24]) {
+    snprintf(buf, 24, device == 0 ? "target_ms" : "target_ms_%d", device + 1);
+    return buf;
+}
+
 int mnas_loop_store_reward(mnas_store *store, const mnas_reward *reward) {
-    int rc = set_number(store, "target_ms", reward->target_ms);
+    char name[24];
+    int rc = 0;
+    for (int d = 0; d < reward->n_devices && rc == 0; d++)
+        rc = set_number(store, mnas_loop_target_name(d, name), reward->target_ms[d]);
     if (rc == 0) rc = set_number(store, "alpha", reward->alpha);
     if (rc == 0) rc = set_number(store, "beta", reward->beta);
     return rc < 0 ? rc : set_number(store, "w", mnas_reward_exponent(reward));
 }
 
+static double reward_of(const loop *l, const mnas_trial *row) {
+    double ms[MNAS_MAX_DEVICES];
+    mnas_reward_latencies(ms, l->reward.n_devices, &row->latency, row->others, row->n_others);
+    return mnas_reward_value(&l->reward, row->accuracy_frac, ms);
+}
+
+static void print_calibration(const loop *l, char *text, size_t n) {
+    const mnas_reward *r = &l->reward;
+    int used = snprintf(text, n, "target ");
+    for (int d = 0; d < r->n_devices; d++)
+        used += snprintf(text + used, n - (size_t)used, "%s%.6g ms", d ? ", " : "", r->target_ms[d]);
+    snprintf(text + used, n - (size_t)used, ", alpha %.6g, beta %.6g from the first %d trials", r->alpha,
+             r->beta, l->setup->n_calibrate);
+}
+
 /* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for them. */
 static int store_calibration(loop *l) {
-    const mnas_reward *r = &l->reward;
-    char text[160];
-    int rc = mnas_loop_store_reward(l->setup->store, r);
+    char text[400];
+    int rc = mnas_loop_store_reward(l->setup->store, &l->reward);
     for (size_t i = 0; i < l->history.n_known && rc == 0; i++) {
         mnas_trial *row = &l->history.known[i].row;
         if (row->state != MNAS_TRIAL_COMPLETE || !isnan(row->reward)) continue;
-        row->reward = mnas_reward_value(r, row->accuracy_frac, row->latency.median_ms);
+        row->reward = reward_of(l, row);
         rc = mnas_store_set_reward(l->setup->store, row->number, row->reward);
     }
     if (rc < 0) return rc;
-    snprintf(text, sizeof text, "target %.6g ms, alpha %.6g, beta %.6g from the first %d trials",
-             r->target_ms, r->alpha, r->beta, l->setup->n_calibrate);
+    print_calibration(l, text, sizeof text);
     mnas_log_info("reward calibrated: %s", text);
     return mnas_store_event(l->setup->store, "calibrated", text);
 }
 
 static int calibrate(loop *l) {
     const size_t n = (size_t)l->setup->n_calibrate;
-    double *points = calloc(2 * n, sizeof *points);
+    const int n_devices = l->reward.n_devices;
+    double *points = calloc((1 + (size_t)n_devices) * n, sizeof *points);
     if (!points) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: calibration on %zu trials", n);
-    const size_t found = mnas_history_first_complete(&l->history, n, points, points + n);
+    const size_t found = mnas_history_first_complete(&l->history, n, n_devices, points, points + n);
     assert(found == n);
     int rc = mnas_reward_calibrate(&l->reward, points, points + n, found);
     free(points);
@@ -265,10 +288,9 @@ static int claim(loop *l, mnas_trial_run *run, mnas_known *known) {
     return 0;
 }
 
-/* Hear what the trainings have to say. */
+/* Hear what trainings and measurings have to say. */
 static int listen_to_runs(loop *l, int timeout_ms) {
-    for (int i = 0; i < l->n_jobs; i++)
-        l->jobs[i] = l->runs[i].phase == MNAS_RUN_TRAINING ? l->runs[i].job : NULL;
+    for (int i = 0; i < l->n_jobs; i++) l->jobs[i] = mnas_trial_job(&l->runs[i]);
     return l->trial.runner->wait(l->trial.runner->user, l->jobs, (size_t)l->n_jobs, timeout_ms);
 }
 
@@ -278,7 +300,7 @@ static void for_all_runs(loop *l, void (*act)(mnas_trial_run *, const mnas_trial
 
 /* No training runs while a latency is taken, where the device is this machine. */
 static int measure_run(loop *l, mnas_trial_run *run) {
-    if (!mnas_device_needs_quiet(l->trial.device)) return mnas_trial_measure(run, &l->trial);
+    if (!mnas_measuring_needs_quiet(&run->measuring, &l->measure)) return mnas_trial_measure(run, &l->trial);
     int rc = listen_to_runs(l, 0); /* whether they have begun, or ended */
     if (rc < 0) return rc;
     for_all_runs(l, mnas_trial_pause);
@@ -293,17 +315,23 @@ static int64_t held_bytes(const loop *l) {
     return bytes;
 }
 
-/* Up to the start of its training, or its early end. */
-static int start_run(loop *l, mnas_trial_run *run) {
-    l->trial.held_bytes = held_bytes(l);
-    int rc = mnas_trial_prepare(run, &l->trial);
-    if (rc == 0 && run->phase == MNAS_RUN_READY) {
+/* What is due of its measuring; and its training, once it is measured. */
+static int go_on_with(loop *l, mnas_trial_run *run) {
+    int rc = 0;
+    if (run->phase == MNAS_RUN_READY && mnas_measuring_is_due(&run->measuring)) {
         show(l, NULL, run, "measuring");
         rc = measure_run(l, run);
     }
     if (rc == 0 && run->phase == MNAS_RUN_MEASURED && !is_cancelled(l) && !time_is_over(l))
         rc = mnas_trial_train(run, &l->trial);
     return rc;
+}
+
+/* Up to the start of its measuring elsewhere, of its training, or its early end. */
+static int start_run(loop *l, mnas_trial_run *run) {
+    l->trial.held_bytes = held_bytes(l);
+    const int rc = mnas_trial_prepare(run, &l->trial);
+    return rc < 0 ? rc : go_on_with(l, run);
 }
 
 /* Proposed trials without an outcome that nobody works on: a new one, or rows found running at a resume. */
@@ -336,8 +364,7 @@ static int finish_run(loop *l, mnas_trial_run *run) {
     mnas_trial *row = &run->row;
     mnas_known *known = &l->history.known[row->number];
     bool counted;
-    if (row->state == MNAS_TRIAL_COMPLETE && is_calibrated(l))
-        row->reward = mnas_reward_value(&l->reward, row->accuracy_frac, row->latency.median_ms);
+    if (row->state == MNAS_TRIAL_COMPLETE && is_calibrated(l)) row->reward = reward_of(l, row);
     row->finished_unix_ms = mnas_clock_unix_ms();
     row->overhead_s = mnas_trial_overhead_s(run);
     int rc = mnas_store_begin(l->setup->store);
@@ -362,15 +389,21 @@ static int finish_run(loop *l, mnas_trial_run *run) {
     return rc;
 }
 
-/* What the trainings have to say since last time, waiting a moment for it. */
+static int poll_run(loop *l, mnas_trial_run *run) {
+    int rc = mnas_trial_job(run) ? mnas_trial_poll(run, &l->trial) : 0;
+    if (rc == 0) rc = go_on_with(l, run);
+    if (rc < 0) return rc;
+    if (run->phase == MNAS_RUN_TRAINING) show(l, NULL, run, "training");
+    if (run->phase == MNAS_RUN_MEASURING) show(l, NULL, run, "measuring");
+    if (run->phase == MNAS_RUN_READY) show(l, NULL, run, "awaiting");
+    return 0;
+}
+
+/* What trainings and measurings have to say since last time, waiting a moment for it. */
 static int poll_runs(loop *l) {
     int rc = listen_to_runs(l, POLL_MS);
-    for (int i = 0; i < l->n_jobs && rc == 0; i++) {
-        mnas_trial_run *run = &l->runs[i];
-        if (run->phase != MNAS_RUN_TRAINING) continue;
-        rc = mnas_trial_poll(run, &l->trial);
-        if (rc == 0 && run->phase == MNAS_RUN_TRAINING) show(l, NULL, run, "training");
-    }
+    for (int i = 0; i < l->n_jobs && rc == 0; i++)
+        if (is_active(&l->runs[i]) && l->runs[i].phase != MNAS_RUN_ENDED) rc = poll_run(l, &l->runs[i]);
     return rc;
 }
 
@@ -432,10 +465,24 @@ static int say_why_stopped(const loop *l) {
                           h->n_failed, l->setup->options->trials, h->n_complete);
 }
 
+static mnas_trial_run *given_up(const loop *l) {
+    for (int i = 0; i < l->n_jobs; i++)
+        if (mnas_trial_is_given_up(&l->runs[i])) return &l->runs[i];
+    return NULL;
+}
+
+/* Where a device is given up, those that wait for it are, too. */
+static int count_busy(const loop *l) {
+    int n = 0;
+    for (int i = 0; i < l->n_jobs; i++)
+        n += is_active(&l->runs[i]) && !(l->runs[i].phase == MNAS_RUN_READY && given_up(l));
+    return n;
+}
+
 /* What is running is let run to its end. */
 static int drain(loop *l) {
     int rc = 0;
-    while (rc >= 0 && count_active(l) > 0 && !is_cancelled(l) && !time_is_over(l)) {
+    while (rc >= 0 && count_busy(l) > 0 && !is_cancelled(l) && !time_is_over(l)) {
         rc = poll_runs(l);
         if (rc == 0) rc = finish_ended(l);
     }
@@ -464,6 +511,13 @@ static int say_trials_are_spent(const loop *l) {
                           l->setup->options->max_trials, count_complete(l), l->setup->options->trials);
 }
 
+static int say_given_up(const loop *l) {
+    const mnas_trial_run *run = given_up(l);
+    char name[32];
+    snprintf(name, sizeof name, "trial %d", run->row.number);
+    return mnas_measuring_say(&run->measuring, &l->measure, name);
+}
+
 /* The trials to calibrate on may be complete and not seen. Where a search was asked for fewer than those, its
  * rewards are left to the one that goes on: a calibrated reward never changes. */
 static int finish_search(loop *l) {
@@ -486,6 +540,7 @@ static int finish_search(loop *l) {
 static int stop(loop *l, int (*say)(const loop *)) {
     const int rc = drain(l);
     if (rc < 0) return rc;
+    if (given_up(l) && !is_cancelled(l)) return say_given_up(l);
     if (count_active(l) > 0) return is_cancelled(l) ? say_cancelled() : say_time_is_over(l);
     return decide(l) == STEP_FINISHED ? finish_search(l) : say(l);
 }
@@ -499,6 +554,7 @@ static int go_on(loop *l) {
         if (next == STEP_FINISHED) return finish_search(l);
         if (next == STEP_STOP) return stop(l, say_why_stopped);
         if (next == STEP_BUDGET) return stop(l, say_trials_are_spent);
+        if (given_up(l)) return stop(l, say_given_up);
         if (time_is_over(l)) return say_time_is_over(l);
         if (next == STEP_PROPOSE && (rc = propose(l)) < 0) return rc;
         if ((rc = start_waiting(l)) == MNAS_ERR_CANCELLED && time_is_over(l)) return say_time_is_over(l);
@@ -512,6 +568,16 @@ static int go_on(loop *l) {
 
 /* ---- setting up ---- */
 
+/* Of every device. */
+static bool read_targets(mnas_reward *r, const mnas_setting *settings, size_t n) {
+    char name[24];
+    for (int d = 0; d < r->n_devices; d++) {
+        const char *target = mnas_settings_get(settings, n, mnas_loop_target_name(d, name));
+        if (!target || !mnas_str_to_f64(target, &r->target_ms[d])) return false;
+    }
+    return true;
+}
+
 /* A study that was calibrated has its values in its settings; they are found again with the replay, unless it
  * begins after that: then they are needed at once. */
 static int restore_reward(loop *l) {
@@ -519,12 +585,11 @@ static int restore_reward(loop *l) {
     size_t n;
     int rc = mnas_store_settings(l->setup->store, &settings, &n);
     if (rc < 0) return rc;
-    const char *target = mnas_settings_get(settings, n, "target_ms"),
-               *alpha = mnas_settings_get(settings, n, "alpha"),
+    const char *alpha = mnas_settings_get(settings, n, "alpha"),
                *beta = mnas_settings_get(settings, n, "beta");
     mnas_reward *r = &l->reward;
-    if (!target || !alpha || !beta || !mnas_str_to_f64(target, &r->target_ms) ||
-        !mnas_str_to_f64(alpha, &r->alpha) || !mnas_str_to_f64(beta, &r->beta))
+    if (!alpha || !beta || !read_targets(r, settings, n) || !mnas_str_to_f64(alpha, &r->alpha) ||
+        !mnas_str_to_f64(beta, &r->beta))
         rc = mnas_error_set(MNAS_ERR_FORMAT,
                             "the study has a controller's state but no calibrated reward: it is damaged");
     r->w_auto = false;
@@ -544,6 +609,22 @@ static int restore_snapshot(loop *l) {
     return rc;
 }
 
+/* A complete trial has a latency on each device; the last one shows that they have worked. */
+static int check_rows(loop *l) {
+    const mnas_trial *last = NULL;
+    for (size_t i = 0; i < l->history.n_known; i++) {
+        const mnas_trial *row = &l->history.known[i].row;
+        if (row->state != MNAS_TRIAL_COMPLETE) continue;
+        last = row;
+        if (row->n_others + 1 != l->reward.n_devices)
+            return mnas_error_set(MNAS_ERR_FORMAT,
+                                  "trial %d has latencies on %d devices, the study has %d: it is damaged",
+                                  row->number, row->n_others + 1, l->reward.n_devices);
+    }
+    l->measure.has_worked = last != NULL;
+    return last ? mnas_loop_decode(l->setup->space, l->setup->data, last->tokens, &l->measure.probe) : 0;
+}
+
 static int set_up(loop *l) {
     const mnas_loop_setup *setup = l->setup;
     l->n_jobs = setup->options->jobs > 1 ? setup->options->jobs : 1;
@@ -552,6 +633,7 @@ static int set_up(loop *l) {
     if (!l->runs || !l->jobs) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d jobs", l->n_jobs);
     for (int i = 0; i < l->n_jobs; i++) l->runs[i] = (mnas_trial_run){.phase = MNAS_RUN_ENDED};
     int rc = mnas_history_load(&l->history, setup->store, mnas_space_n_decisions(setup->space));
+    if (rc == 0) rc = check_rows(l);
     if (rc == 0) rc = restore_snapshot(l);
     if (rc < 0) return rc;
     update_timeout(l);
@@ -560,7 +642,8 @@ static int set_up(loop *l) {
 }
 
 int mnas_loop_run(const mnas_loop_setup *setup) {
-    loop l = {.setup = setup, .reward = setup->reward, .trial = setup->trial};
+    loop l = {.setup = setup, .reward = setup->reward, .trial = setup->trial, .measure = setup->measure};
+    l.trial.measure = &l.measure;
     int rc = set_up(&l);
     if (rc == 0) rc = go_on(&l);
     for (int i = 0; i < l.n_jobs && l.runs; i++) mnas_trial_release(&l.runs[i], &l.trial);

@@ -1,5 +1,5 @@
-/* pareto.c - see pareto.h. One sort by (latency, -accuracy, index) and one sweep: a point is on the front
- * exactly when it is more accurate than everything faster. */
+/* pareto.c - see pareto.h. One sort by (latencies, -accuracy, index) and one sweep: in that order a point can be beaten
+ * by earlier ones alone, and is exactly when one of the front so far beats it. */
 #include "search/pareto.h"
 
 #include <math.h>
@@ -8,40 +8,62 @@
 #include "base/error.h"
 
 typedef struct point {
-    double accuracy, latency;
-    size_t index;
+    double accuracy;
+    const double *latency; /* [n] */
+    size_t n, index;
 } point;
 
 static int compare(const void *a, const void *b) {
     const point *x = a, *y = b;
-    if (x->latency != y->latency) return x->latency < y->latency ? -1 : 1;
+    for (size_t d = 0; d < x->n; d++)
+        if (x->latency[d] != y->latency[d]) return x->latency[d] < y->latency[d] ? -1 : 1;
     if (x->accuracy != y->accuracy) return x->accuracy > y->accuracy ? -1 : 1;
     return x->index < y->index ? -1 : 1;
 }
 
-static size_t sweep(point *points, size_t n, size_t *front) {
+static bool beats(const point *x, const point *y) {
+    if (x->accuracy < y->accuracy) return false;
+    for (size_t d = 0; d < x->n; d++)
+        if (x->latency[d] > y->latency[d]) return false;
+    return true;
+}
+
+static bool is_finite(const point *p) {
+    bool finite = isfinite(p->accuracy);
+    for (size_t d = 0; d < p->n; d++) finite = finite && isfinite(p->latency[d]);
+    return finite;
+}
+
+/* Moves the front to the beginning of points; returns how many. The last of the front is the likeliest to beat. */
+static size_t sweep(point *points, size_t n) {
     size_t n_front = 0;
-    double best = -INFINITY;
     qsort(points, n, sizeof *points, compare);
     for (size_t i = 0; i < n; i++) {
-        if (points[i].accuracy <= best) continue;
-        best = points[i].accuracy;
-        front[n_front++] = points[i].index;
+        size_t k = n_front;
+        while (k > 0 && !beats(&points[k - 1], &points[i])) k--;
+        if (k == 0) points[n_front++] = points[i];
     }
     return n_front;
 }
 
-int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, size_t n, size_t *front,
-                      size_t *n_front) {
+int mnas_pareto_front_of(const double *accuracy_frac, const double *latency_ms, size_t n_devices, size_t n,
+                         size_t *front, size_t *n_front) {
     point *points = calloc(n ? n : 1, sizeof *points);
     size_t n_points = 0;
     if (!points) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: front of %zu networks", n);
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(accuracy_frac[i]) && isfinite(latency_ms[i]))
-            points[n_points++] = (point){accuracy_frac[i], latency_ms[i], i};
-    *n_front = sweep(points, n_points, front);
+    for (size_t i = 0; i < n; i++) {
+        points[n_points] = (point){accuracy_frac[i], latency_ms + i * n_devices, n_devices, i};
+        n_points += is_finite(&points[n_points]);
+    }
+    *n_front = sweep(points, n_points);
+    for (size_t i = 0; i < *n_front; i++) front[i] = points[i].index;
     free(points);
     return 0;
+}
+
+int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, size_t n, size_t *front,
+                      size_t *n_front) {
+    return mnas_pareto_front_of(accuracy_frac, latency_ms, 1, n, front, n_front);
 }
 
 bool mnas_pareto_contains(const int *front, int n_front, int number) {

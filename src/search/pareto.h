@@ -1,4 +1,4 @@
-/* pareto.h - which networks no other one beats: accuracy up, latency down. */
+/* pareto.h - which networks no other one beats: accuracy up, latency down, on one device or on each of several. */
 #ifndef MNAS_SEARCH_PARETO_H
 #define MNAS_SEARCH_PARETO_H
 
@@ -9,6 +9,10 @@
  * front; of equal points the first counts. */
 int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, size_t n, size_t *front,
                       size_t *n_front);
+/* The same of latency_ms[n][n_devices]: no other point is as accurate and on every device as fast. Fastest on the first
+ * device first. */
+int mnas_pareto_front_of(const double *accuracy_frac, const double *latency_ms, size_t n_devices, size_t n,
+                         size_t *front, size_t *n_front);
 /* Whether a trial of this number is on a front, as mnas_study_front gives it. */
 bool mnas_pareto_contains(const int *front, int n_front, int number);
 

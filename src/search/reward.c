@@ -21,10 +21,14 @@ static const double steepest_w = -0.5, flattest_w = -0.005;
 
 /* ---- MnasNet's ---- */
 
-/* ACC(m) * [LAT(m) / T]^w, w = alpha if LAT(m) <= T, beta otherwise (paper equations 2 and 3) */
-static double product(const mnas_reward *r, double accuracy_frac, double latency_ms) {
-    const double w = latency_ms <= r->target_ms ? r->alpha : r->beta;
-    return accuracy_frac * pow(latency_ms / r->target_ms, w);
+/* ACC(m) * [LAT(m) / T]^w, w = alpha if LAT(m) <= T, beta otherwise (paper equations 2 and 3); a factor for each device */
+static double product(const mnas_reward *r, double accuracy_frac, const double *latency_ms) {
+    double value = accuracy_frac;
+    for (int d = 0; d < r->n_devices; d++) {
+        const double w = latency_ms[d] <= r->target_ms[d] ? r->alpha : r->beta;
+        value *= pow(latency_ms[d] / r->target_ms[d], w);
+    }
+    return value;
 }
 
 typedef struct soft_opts {
@@ -78,9 +82,11 @@ static int configure_mnas(mnas_reward *reward, const void *opts) {
 
 /* ---- the absolute reward ---- */
 
-/* ACC + b * |LAT / T - 1|: being too fast costs as much as being too slow */
-static double absolute(const mnas_reward *r, double accuracy_frac, double latency_ms) {
-    return accuracy_frac + r->beta * fabs(latency_ms / r->target_ms - 1);
+/* ACC + b * |LAT / T - 1|, mean over devices: being too fast costs as much as being too slow */
+static double absolute(const mnas_reward *r, double accuracy_frac, const double *latency_ms) {
+    double sum = 0;
+    for (int d = 0; d < r->n_devices; d++) sum += fabs(latency_ms[d] / r->target_ms[d] - 1);
+    return accuracy_frac + r->beta * (sum / r->n_devices);
 }
 
 typedef struct abs_opts {
@@ -124,12 +130,17 @@ const mnas_plugin *const *mnas_reward_plugins(size_t *n) {
     return plugins;
 }
 
-int mnas_reward_open(mnas_reward *out, const char *spec, double target_ms) {
+int mnas_reward_open(mnas_reward *out, const char *spec, const double *target_ms, int n_devices) {
     const mnas_plugin *found;
     void *opts;
-    *out = (mnas_reward){.target_ms = target_ms, .n_target = N_TARGET};
-    if (!isnan(target_ms) && !(target_ms > 0 && target_ms <= 1e9))
-        return mnas_error_set(MNAS_ERR_ARG, "target is %g ms; allowed: more than 0, at most 1e9", target_ms);
+    assert(n_devices >= 1 && n_devices <= MNAS_MAX_DEVICES);
+    *out = (mnas_reward){.n_devices = n_devices, .n_target = N_TARGET};
+    for (int d = 0; d < n_devices; d++) {
+        out->target_ms[d] = target_ms[d];
+        if (!isnan(target_ms[d]) && !(target_ms[d] > 0 && target_ms[d] <= 1e9))
+            return mnas_error_set(MNAS_ERR_ARG, "target is %g ms; allowed: more than 0, at most 1e9",
+                                  target_ms[d]);
+    }
     int rc = mnas_registry_open(plugins, sizeof plugins / sizeof *plugins, "reward", spec, &found, &opts);
     if (rc < 0) return rc;
     out->class = (const mnas_reward_class *)found; /* plugin is the first member */
@@ -142,17 +153,29 @@ double mnas_reward_exponent(const mnas_reward *reward) {
     return reward->class->value == product && reward->alpha == reward->beta ? reward->alpha : (double)NAN;
 }
 
-double mnas_reward_value(const mnas_reward *reward, double accuracy_frac, double latency_ms) {
+void mnas_reward_latencies(double *ms, int n_devices, const mnas_latency *first, const mnas_latency *others,
+                           int n_others) {
+    ms[0] = first->median_ms;
+    for (int d = 1; d < n_devices; d++) ms[d] = d <= n_others ? others[d - 1].median_ms : (double)NAN;
+}
+
+double mnas_reward_value(const mnas_reward *reward, double accuracy_frac, const double *latency_ms) {
     assert(isfinite(accuracy_frac) && accuracy_frac >= 0 && accuracy_frac <= 1);
-    assert(isfinite(latency_ms) && latency_ms > 0);
+    for (int d = 0; d < reward->n_devices; d++) assert(isfinite(latency_ms[d]) && latency_ms[d] > 0);
     assert(mnas_reward_n_needed(reward) == 0);
     return reward->class->value(reward, accuracy_frac, latency_ms);
 }
 
 /* ---- calibration ---- */
 
+static bool lacks_target(const mnas_reward *reward) {
+    bool lacks = false;
+    for (int d = 0; d < reward->n_devices; d++) lacks = lacks || isnan(reward->target_ms[d]);
+    return lacks;
+}
+
 int mnas_reward_n_needed(const mnas_reward *reward) {
-    const int for_target = isnan(reward->target_ms) ? reward->n_target : 0;
+    const int for_target = lacks_target(reward) ? reward->n_target : 0;
     const int for_w = reward->w_auto ? reward->n_calibrate : 0;
     return for_target > for_w ? for_target : for_w;
 }
@@ -198,17 +221,33 @@ out:
     return rc;
 }
 
+/* A target that was not given: the median of the first latencies on device d. `room` holds n. */
+static void find_target(mnas_reward *r, int d, const double *latency_ms, size_t n, double *room) {
+    const size_t n_target = n < (size_t)r->n_target ? n : (size_t)r->n_target;
+    if (!isnan(r->target_ms[d])) return;
+    for (size_t i = 0; i < n_target; i++) room[i] = latency_ms[i * (size_t)r->n_devices + (size_t)d];
+    r->target_ms[d] = mnas_stats_median(room, n_target);
+}
+
+/* prod_d LAT_d, which stands for one latency: targets would only shift its logarithm, and a slope does not see that. */
+static void combine(const mnas_reward *r, const double *latency_ms, size_t n, double *combined) {
+    for (size_t i = 0; i < n; i++) {
+        combined[i] = latency_ms[i * (size_t)r->n_devices];
+        for (int d = 1; d < r->n_devices; d++)
+            combined[i] *= latency_ms[i * (size_t)r->n_devices + (size_t)d];
+    }
+}
+
 int mnas_reward_calibrate(mnas_reward *reward, const double *accuracy_frac, const double *latency_ms,
                           size_t n) {
     assert(n >= 1);
-    if (isnan(reward->target_ms)) {
-        const size_t n_target = n < (size_t)reward->n_target ? n : (size_t)reward->n_target;
-        reward->target_ms = mnas_stats_median(latency_ms, n_target);
-    }
-    if (!reward->w_auto) return 0;
-    double w = 0;
-    const int rc = find_w(&w, accuracy_frac, latency_ms, n);
-    if (rc < 0) return rc;
+    double *room = calloc(n, sizeof *room), w = 0;
+    if (!room) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: calibration on %zu trials", n);
+    for (int d = 0; d < reward->n_devices; d++) find_target(reward, d, latency_ms, n, room);
+    combine(reward, latency_ms, n, room);
+    const int rc = reward->w_auto ? find_w(&w, accuracy_frac, room, n) : 0;
+    free(room);
+    if (rc < 0 || !reward->w_auto) return rc;
     reward->alpha = reward->beta = w;
     reward->w_auto = false;
     return 0;

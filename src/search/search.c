@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "data/loader.h"
 #include "model/space.h"
+#include "search/devices.h"
 #include "search/fixed.h"
 #include "search/forecast.h"
 #include "search/layers.h"
@@ -27,6 +28,7 @@
 #include "train/recipe.h"
 
 enum { MAX_JOBS = 64 };
+static const double pause_s = 5;
 
 typedef struct search {
     mnas_search_options options; /* defaults filled in */
@@ -37,7 +39,8 @@ typedef struct search {
     mnas_store *store;
     mnas_space *space;
     mnas_dataset_info data;
-    mnas_device *device;
+    mnas_devices devices;
+    int n_devices; /* named by the options */
     mnas_recipe recipe;
     mnas_reward reward;
     mnas_decision *decisions;
@@ -68,6 +71,8 @@ static int check_numbers(const mnas_search_options *o) {
         return mnas_error_set(MNAS_ERR_ARG, "max-minutes is %g; allowed: more than 0", o->max_minutes);
     if (o->max_trials < 0)
         return mnas_error_set(MNAS_ERR_ARG, "max-trials is %d; allowed: 0 (no limit) or more", o->max_trials);
+    if (!(o->device_minutes >= 0))
+        return mnas_error_set(MNAS_ERR_ARG, "device-minutes is %g; allowed: 0 or more", o->device_minutes);
     if (!isnan(o->trial_timeout_s) && !(o->trial_timeout_s > 0))
         return mnas_error_set(MNAS_ERR_ARG, "trial-timeout is %g s; allowed: more than 0",
                               o->trial_timeout_s);
@@ -88,14 +93,47 @@ static int take_options(search *s, const mnas_search_options *options) {
     return rc < 0 ? rc : check_numbers(o);
 }
 
+/* 0 stands for a target that is not given; further ones than there are devices are none. */
+static int take_targets(search *s, double targets_ms[MNAS_MAX_DEVICES]) {
+    mnas_device_specs specs;
+    const double *others = s->options.other_targets_ms;
+    const int rc = mnas_device_specs_split(&specs, s->options.device);
+    if (rc < 0) return rc;
+    s->n_devices = specs.n;
+    mnas_device_specs_free(&specs);
+    targets_ms[0] = s->options.target_ms;
+    for (int d = 1; d < MNAS_MAX_DEVICES; d++) {
+        targets_ms[d] = others[d - 1] == 0 ? (double)NAN : others[d - 1];
+        if (d >= s->n_devices && others[d - 1] != 0)
+            return mnas_error_set(MNAS_ERR_ARG,
+                                  "a target of %g ms for device %d, and there are %d; allowed: one each",
+                                  others[d - 1], d + 1, s->n_devices);
+    }
+    return 0;
+}
+
 static int open_cheap(search *s) {
-    int rc = mnas_reward_open(&s->reward, s->options.reward, s->options.target_ms);
+    double targets_ms[MNAS_MAX_DEVICES];
+    int rc = take_targets(s, targets_ms);
+    if (rc == 0) rc = mnas_reward_open(&s->reward, s->options.reward, targets_ms, s->n_devices);
     if (rc == 0) rc = mnas_recipe_open(&s->recipe, s->options.recipe);
     if (rc == 0) rc = mnas_space_open(&s->space, s->options.space);
     return rc;
 }
 
 /* ---- what a study is made of ---- */
+
+/* Of the devices after the first: "0.5,auto". */
+static int fix_other_targets(search *s) {
+    char text[MNAS_MAX_DEVICES * 34] = "", number[32];
+    for (int d = 1; d < s->n_devices; d++) {
+        const double target_ms = s->options.other_targets_ms[d - 1];
+        mnas_str_from_f64(target_ms, number);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", d > 1 ? "," : "",
+                 target_ms == 0 ? "auto" : number);
+    }
+    return s->n_devices == 1 ? 0 : mnas_fixed_add(&s->fixed, "other_targets", "target-ms", "%s", text);
+}
 
 static int fix_settings(search *s) {
     const mnas_search_options *o = &s->options;
@@ -110,6 +148,7 @@ static int fix_settings(search *s) {
     if (rc == 0) rc = mnas_fixed_add(f, "recipe", "recipe", "%s", o->recipe);
     if (rc == 0) rc = mnas_fixed_add(f, "seed", "seed", "%" PRIu64, o->seed);
     if (rc == 0) rc = mnas_fixed_add_number(f, "target_option", "target-ms", o->target_ms, "auto");
+    if (rc == 0) rc = fix_other_targets(s);
     if (rc == 0) rc = mnas_fixed_add(f, "max_images", "max-images", "%" PRId64, o->max_images);
     if (rc == 0) rc = mnas_fixed_add_number(f, "epochs", "epochs", o->epochs, "recipe");
     return rc;
@@ -235,7 +274,7 @@ static int open_strategy(search *s) {
 
 static int open_all(search *s) {
     int rc = read_data(s);
-    if (rc == 0) rc = mnas_device_open(&s->device, s->options.device);
+    if (rc == 0) rc = mnas_devices_open(&s->devices, s->options.device);
     return rc < 0 ? rc : open_strategy(s);
 }
 
@@ -325,43 +364,60 @@ static void choose_threads(search *s) {
     }
 }
 
+static const mnas_job_runner *runner_of(const search *s) {
+    return s->hooks && s->hooks->runner ? s->hooks->runner : &mnas_job_runner_process;
+}
+
 static void choose_new(search *s) {
     if (s->n_stored > 0) return;
     s->delay = s->hooks && s->hooks->delay > 0 ? s->hooks->delay : s->options.jobs;
     s->n_trials = s->options.trials;
 }
 
+/* The reference network stands for one that is known to work until there is one. */
+static int measure_context(const search *s, mnas_measure_context *out) {
+    const bool given = s->hooks && s->hooks->pause_s > 0;
+    *out = (mnas_measure_context){.devices = &s->devices,
+                                  .runner = runner_of(s),
+                                  .wait_s = 60 * s->options.device_minutes,
+                                  .pause_s = given ? s->hooks->pause_s : pause_s};
+    const int rc = mnas_space_reference(s->space, &out->probe);
+    return rc < 0 ? rc : mnas_model_fit_dataset(&out->probe, &s->data);
+}
+
 static int run(search *s) {
+    mnas_measure_context measure;
+    const int rc = measure_context(s, &measure);
+    if (rc < 0) return rc;
     const int n_needed = mnas_reward_n_needed(&s->reward);
-    const mnas_loop_setup setup = {
-        .options = &s->options,
-        .store = s->store,
-        .space = s->space,
-        .data = &s->data,
-        .strategy = s->strategy,
-        .reward = s->reward,
-        .delay = s->delay,
-        /* a study of few trials has no more to calibrate on */
-        .n_calibrate = n_needed < s->n_trials ? n_needed : s->n_trials,
-        .begun_s = s->begun_s,
-        .trial = {.data = s->options.data,
-                  .recipe = s->options.recipe,
-                  .epochs = s->options.epochs,
-                  .max_images = s->options.max_images,
-                  .threads = s->threads,
-                  .batch = mnas_recipe_group(&s->recipe),
-                  .jobs = s->options.jobs,
-                  .training = &s->recipe,
-                  .images = &s->data,
-                  .free_bytes = s->hooks ? s->hooks->free_bytes : NULL,
-                  .device = s->device,
-                  .runner = s->hooks && s->hooks->runner ? s->hooks->runner : &mnas_job_runner_process}};
+    const mnas_loop_setup setup = {.options = &s->options,
+                                   .store = s->store,
+                                   .space = s->space,
+                                   .data = &s->data,
+                                   .strategy = s->strategy,
+                                   .reward = s->reward,
+                                   .delay = s->delay,
+                                   /* a study of few trials has no more to calibrate on */
+                                   .n_calibrate = n_needed < s->n_trials ? n_needed : s->n_trials,
+                                   .begun_s = s->begun_s,
+                                   .measure = measure,
+                                   .trial = {.data = s->options.data,
+                                             .recipe = s->options.recipe,
+                                             .epochs = s->options.epochs,
+                                             .max_images = s->options.max_images,
+                                             .threads = s->threads,
+                                             .batch = mnas_recipe_group(&s->recipe),
+                                             .jobs = s->options.jobs,
+                                             .training = &s->recipe,
+                                             .images = &s->data,
+                                             .free_bytes = s->hooks ? s->hooks->free_bytes : NULL,
+                                             .runner = runner_of(s)}};
     return mnas_loop_run(&setup);
 }
 
 static void close_all(search *s) {
     mnas_strategy_close(s->strategy);
-    mnas_device_close(s->device);
+    mnas_devices_close(&s->devices);
     mnas_space_close(s->space);
     mnas_settings_free(s->stored, s->n_stored);
     mnas_store_close(s->store);
@@ -403,12 +459,12 @@ int mnas_search_run_with(const mnas_search_options *options, const mnas_search_h
     if (s.n_stored == 0 && (rc = check_memory(&s)) < 0) goto out;
     if (s.n_stored == 0 && (rc = create_study(&s)) < 0) goto out;
     if ((rc = note_start(&s)) < 0) goto out;
-    mnas_device_limit(s.device, s.begun_s + 60 * budget_minutes(&s), options->cancel);
+    mnas_devices_limit(&s.devices, s.begun_s + 60 * budget_minutes(&s), options->cancel);
     rc = run(&s);
     mnas_store_note_end(s.store, rc, "finished", "stopped");
     if (rc == 0)
-        mnas_search_time_layers(s.store, options->study, s.device, s.begun_s + 60 * budget_minutes(&s),
-                                options->cancel);
+        mnas_search_time_layers(s.store, options->study, s.devices.list[0],
+                                s.begun_s + 60 * budget_minutes(&s), options->cancel);
 out:
     close_all(&s);
     return rc;
@@ -456,7 +512,7 @@ int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options)
     if (s.options.max_minutes < 1) processes.timeout_s *= s.options.max_minutes; /* false for NaN */
     mnas_forecast_setup setup = {.options = &s.options,
                                  .sample = sample_setup(&s),
-                                 .device = s.device,
+                                 .devices = &s.devices,
                                  .threads = s.threads,
                                  .delay = s.delay,
                                  .rows = rows,

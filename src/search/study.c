@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "model/model.h"
+#include "search/devices.h"
 #include "search/pareto.h"
+#include "search/reward.h"
 
 struct mnas_study {
     mnas_store *store;
@@ -17,6 +19,7 @@ struct mnas_study {
     mnas_snapshot *updates;
     mnas_final *finals;
     size_t n_trials, n_settings, n_updates, n_finals;
+    mnas_device_specs devices;
     bool is_written; /* by another process */
 };
 
@@ -30,13 +33,24 @@ static bool possible_times(const mnas_trial *t) {
            t->finished_unix_ms <= latest;
 }
 
+/* On every device of the study, or on none. */
+static bool possible_others(const mnas_study *s, const mnas_latency *others, int n, bool known) {
+    bool good = n == s->devices.n - 1 || (n == 0 && !known);
+    for (int i = 0; i < n; i++) {
+        const double ms = others[i].median_ms;
+        good = good && possible(ms, 1e-9, 1e9) && !(known && isnan(ms));
+    }
+    return good;
+}
+
 /* A damaged file may say anything; who reads a study counts on numbers that can be. */
 static int check_numbers(const mnas_study *s) {
     for (size_t i = 0; i < s->n_trials; i++) {
         const mnas_trial *t = &s->trials[i];
         const double accuracy = t->accuracy_frac, latency = t->latency.median_ms;
         const bool known = t->state != MNAS_TRIAL_COMPLETE || !(isnan(accuracy) || isnan(latency));
-        if (!known || !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
+        if (!known || !possible_others(s, t->others, t->n_others, t->state == MNAS_TRIAL_COMPLETE) ||
+            !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
             !possible(t->reward, -1e100, 1e100) || !possible_times(t))
             return mnas_error_set(
                 MNAS_ERR_FORMAT,
@@ -47,12 +61,20 @@ static int check_numbers(const mnas_study *s) {
         const mnas_final *f = &s->finals[i];
         if (!possible(f->val_accuracy_frac, 0, 1) || !possible(f->test_accuracy_frac, 0, 1) ||
             !possible(f->val_balanced_frac, 0, 1) || !possible(f->test_balanced_frac, 0, 1) ||
-            !possible(f->latency.median_ms, 1e-9, 1e9))
+            !possible(f->latency.median_ms, 1e-9, 1e9) ||
+            !possible_others(s, f->others, f->n_others, f->n_passes > 0) ||
+            f->n_others_pass_ms != f->n_passes * f->n_others)
             return mnas_error_set(
                 MNAS_ERR_FORMAT, "final %d has accuracies %g and %g, latency %g ms: the study is damaged",
                 f->number, f->val_accuracy_frac, f->test_accuracy_frac, f->latency.median_ms);
     }
     return 0;
+}
+
+/* A study that was never begun has no setting, and counts as one of one device. */
+static int split_devices(mnas_study *s) {
+    const char *joined = mnas_study_setting(s, "device");
+    return mnas_device_specs_split(&s->devices, joined && joined[0] ? joined : "local");
 }
 
 int mnas_study_open(mnas_study **out, const char *path) {
@@ -66,6 +88,7 @@ int mnas_study_open(mnas_study **out, const char *path) {
     if (rc == 0) rc = mnas_store_trials(s->store, &s->trials, &s->n_trials);
     if (rc == 0) rc = mnas_store_updates(s->store, &s->updates, &s->n_updates);
     if (rc == 0) rc = mnas_store_finals(s->store, &s->finals, &s->n_finals);
+    if (rc == 0) rc = split_devices(s);
     if (rc == 0) rc = check_numbers(s);
     s->is_written = s->is_written || mnas_store_is_written(path);
     if (rc < 0)
@@ -82,6 +105,7 @@ void mnas_study_close(mnas_study *study) {
     mnas_trials_free(study->trials, study->n_trials);
     mnas_settings_free(study->settings, study->n_settings);
     mnas_store_close(study->store);
+    mnas_device_specs_free(&study->devices);
     free(study);
 }
 
@@ -101,24 +125,37 @@ const char *mnas_study_setting(const mnas_study *study, const char *name) {
     return mnas_settings_get(study->settings, study->n_settings, name);
 }
 
+int mnas_study_n_devices(const mnas_study *study) {
+    return study->devices.n;
+}
+
+const char *mnas_study_device(const mnas_study *study, int device) {
+    return device >= 0 && device < study->devices.n ? study->devices.list[device] : NULL;
+}
+
+const mnas_latency *mnas_trial_latency_on(const mnas_trial *trial, int device) {
+    if (device == 0) return &trial->latency;
+    return device > 0 && device <= trial->n_others ? &trial->others[device - 1] : NULL;
+}
+
 const mnas_snapshot *mnas_study_updates(const mnas_study *study, size_t *n) {
     *n = study->n_updates;
     return study->updates;
 }
 
-/* Accuracies and latencies of complete trials, NaN for all others. */
-static void take_points(const mnas_study *study, double *accuracy, double *latency) {
+/* Accuracies and latencies[n_devices] of complete trials, NaN for all others. */
+static void take_points(const mnas_study *study, int n_devices, double *accuracy, double *latency) {
     for (size_t i = 0; i < study->n_trials; i++) {
         const mnas_trial *t = &study->trials[i];
-        const bool complete = t->state == MNAS_TRIAL_COMPLETE;
-        accuracy[i] = complete ? t->accuracy_frac : NAN;
-        latency[i] = complete ? t->latency.median_ms : NAN;
+        accuracy[i] = t->state == MNAS_TRIAL_COMPLETE ? t->accuracy_frac : (double)NAN;
+        mnas_reward_latencies(latency + i * (size_t)n_devices, n_devices, &t->latency, t->others,
+                              t->n_others);
     }
 }
 
 int mnas_study_front(const mnas_study *study, int **front, int *n_front) {
-    const size_t n = study->n_trials;
-    double *points = calloc(2 * n + 1, sizeof *points);
+    const size_t n = study->n_trials, n_devices = (size_t)study->devices.n;
+    double *points = calloc((1 + n_devices) * n + 1, sizeof *points);
     size_t *index = calloc(n + 1, sizeof *index), found = 0;
     int *numbers = calloc(n + 1, sizeof *numbers), rc = 0;
     *front = NULL;
@@ -127,8 +164,8 @@ int mnas_study_front(const mnas_study *study, int **front, int *n_front) {
         rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: front of %zu trials", n);
         goto out;
     }
-    take_points(study, points, points + n);
-    if ((rc = mnas_pareto_front(points, points + n, n, index, &found)) < 0) goto out;
+    take_points(study, study->devices.n, points, points + n);
+    if ((rc = mnas_pareto_front_of(points, points + n, n_devices, n, index, &found)) < 0) goto out;
     for (size_t i = 0; i < found; i++) numbers[i] = study->trials[index[i]].number;
     *front = numbers;
     *n_front = (int)found;

@@ -27,11 +27,13 @@ void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *mo
                             .begun_s = begun_s,
                             .paused_since_s = NAN,
                             .frac = NAN};
+    mnas_measuring_begin(&run->measuring);
     *row = mnas_trial_empty();
 }
 
 void mnas_trial_release(mnas_trial_run *run, const mnas_trial_context *context) {
     context->runner->close(run->job);
+    if (context->measure) mnas_measuring_end(&run->measuring, context->measure);
     mnas_trial_clear(&run->row);
     *run = (mnas_trial_run){.phase = MNAS_RUN_ENDED};
 }
@@ -125,19 +127,65 @@ int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context) {
     return rc;
 }
 
+/* ---- measuring ---- */
+
+mnas_job *mnas_trial_job(const mnas_trial_run *run) {
+    return run->phase == MNAS_RUN_TRAINING    ? run->job
+           : run->phase == MNAS_RUN_MEASURING ? run->measuring.job
+                                              : NULL;
+}
+
+bool mnas_trial_is_given_up(const mnas_trial_run *run) {
+    return run->phase == MNAS_RUN_READY && run->measuring.state == MNAS_MEASURING_GIVEN_UP;
+}
+
+static int take_latencies(mnas_trial_run *run, int n) {
+    mnas_trial *row = &run->row;
+    row->latency = run->measuring.latency[0];
+    if (n > 1 && !(row->others = calloc((size_t)n - 1, sizeof *row->others)))
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: latencies of trial %d", row->number);
+    for (int d = 1; d < n; d++) row->others[d - 1] = run->measuring.latency[d];
+    row->n_others = n - 1;
+    run->phase = MNAS_RUN_MEASURED;
+    return 0;
+}
+
+static int take_measuring(mnas_trial_run *run, const mnas_trial_context *context) {
+    const mnas_measuring *m = &run->measuring;
+    run->row.measure_s = m->measure_s;
+    run->row.n_refused = m->n_refused;
+    switch (m->state) {
+    case MNAS_MEASURING_DUE:
+    case MNAS_MEASURING_GIVEN_UP:
+        run->phase = MNAS_RUN_READY;
+        return 0;
+    case MNAS_MEASURING_RUNS:
+        run->phase = MNAS_RUN_MEASURING;
+        return 0;
+    case MNAS_MEASURING_DONE:
+        return take_latencies(run, context->measure->devices->n);
+    case MNAS_MEASURING_FAILED:
+        break;
+    }
+    return fail(run, m->reason, m->why);
+}
+
+static const char *name_of(const mnas_trial_run *run, char buf[32]) {
+    snprintf(buf, 32, "trial %d", run->row.number);
+    return buf;
+}
+
 int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context) {
     assert(run->phase == MNAS_RUN_READY);
-    mnas_trial *row = &run->row;
-    const double begun_s = mnas_clock_now_s();
     char name[32];
-    snprintf(name, sizeof name, "trial %d", row->number);
-    int rc = mnas_device_measure_retry(context->device, &run->model, name, &row->latency);
-    row->measure_s = mnas_clock_now_s() - begun_s;
-    if (rc == MNAS_ERR_CANCELLED) return rc;
-    run->phase = MNAS_RUN_MEASURED;
-    if (rc == 0) return 0;
-    row->latency.median_ms = NAN;
-    return fail(run, rc == MNAS_ERR_INVALID ? "invalid" : "device", mnas_error_message());
+    const int rc = mnas_measuring_ask(&run->measuring, context->measure, &run->model, name_of(run, name));
+    return rc < 0 ? rc : take_measuring(run, context);
+}
+
+static int poll_measuring(mnas_trial_run *run, const mnas_trial_context *context) {
+    char name[32];
+    const int rc = mnas_measuring_poll(&run->measuring, context->measure, &run->model, name_of(run, name));
+    return rc < 0 ? rc : take_measuring(run, context);
 }
 
 /* ---- training ---- */
@@ -192,8 +240,7 @@ static int end_training(mnas_trial_run *run, const mnas_job_news *news) {
     return 0;
 }
 
-int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context) {
-    assert(run->phase == MNAS_RUN_TRAINING);
+static int poll_training(mnas_trial_run *run, const mnas_trial_context *context) {
     char text[128];
     const mnas_job_news *news = context->runner->news(run->job);
     run->frac = news->frac;
@@ -205,6 +252,11 @@ int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context) {
     snprintf(text, sizeof text, "training was ended after %.1f s; allowed: %.1f s", run->row.train_s,
              context->timeout_s);
     return fail(run, "timeout", text);
+}
+
+int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context) {
+    assert(run->phase == MNAS_RUN_TRAINING || run->phase == MNAS_RUN_MEASURING);
+    return run->phase == MNAS_RUN_TRAINING ? poll_training(run, context) : poll_measuring(run, context);
 }
 
 void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context) {
@@ -228,5 +280,5 @@ double mnas_trial_overhead_s(const mnas_trial_run *run) {
     const mnas_trial *row = &run->row;
     const double all_s = mnas_clock_now_s() - run->begun_s - run->away_s;
     return fmax(0, all_s - (isnan(row->train_s) ? 0 : row->train_s) -
-                       (isnan(row->measure_s) ? 0 : row->measure_s));
+                       (isnan(row->measure_s) ? 0 : row->measure_s) - run->measuring.waited_s);
 }

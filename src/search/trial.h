@@ -1,7 +1,9 @@
 /* trial.h - one trial from its claim to its outcome, as a small state machine:
  *
- *     NEW --prepare--> READY --measure--> MEASURED --train--> TRAINING --poll--> ENDED
+ *     NEW --prepare--> READY --measure--> MEASURING --poll--> MEASURED --train--> TRAINING --poll--> ENDED
  *
+ * Measuring leads back to READY where a device is awaited (measuring.h says until when), and past MEASURING where all
+ * devices are asked in this process.
  * Each step may go straight to ENDED with a failure of the trial (row.state FAILED, row.reason, row.error).
  * What a step returns below 0 is no failure of the trial but of the search: its environment is wrong, and
  * every other trial would meet the same.
@@ -9,8 +11,7 @@
 #ifndef MNAS_SEARCH_TRIAL_H
 #define MNAS_SEARCH_TRIAL_H
 
-#include "device/device.h"
-#include "search/job.h"
+#include "search/measuring.h"
 #include "store/store.h"
 #include "train/recipe.h"
 
@@ -27,13 +28,14 @@ typedef struct mnas_trial_context {
     int64_t (*free_bytes)(void);     /* of the machine, for all trials; NULL: mnas_machine_shared_bytes */
     int64_t held_bytes;              /* of it, by trainings that run and have taken their memory */
     double timeout_s;                /* of a training; INFINITY: none */
-    mnas_device *device;
+    mnas_measure_context *measure;   /* NULL where nothing is measured */
     const mnas_job_runner *runner;
 } mnas_trial_context;
 
 typedef enum {
     MNAS_RUN_NEW,
     MNAS_RUN_READY,
+    MNAS_RUN_MEASURING,
     MNAS_RUN_MEASURED,
     MNAS_RUN_TRAINING,
     MNAS_RUN_ENDED,
@@ -43,7 +45,8 @@ typedef struct mnas_trial_run {
     mnas_run_phase phase;
     mnas_trial row; /* as it will be stored; owns its texts */
     mnas_model model;
-    mnas_job *job;
+    mnas_measuring measuring;
+    mnas_job *job;                   /* its training */
     int64_t need_bytes, share_bytes; /* of memory: what it will hold; what it may */
     double begun_s, train_begun_s;   /* monotonic */
     double paused_s;                 /* of what the training process takes for training */
@@ -57,19 +60,23 @@ typedef struct mnas_trial_run {
 void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *model, double begun_s);
 /* Costs, and whether it fits into memory. */
 int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context);
-/* Synchronous. A device that fails is asked once more. */
+/* Asks what is due; the machine is quiet where that is needed. */
 int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context);
 /* Stage two leaves the measuring out: it goes from READY straight here. */
 int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context);
-/* Take in the job's news and look at the clock. */
+/* Take in the news of its training or measuring, and look at the clock. */
 int mnas_trial_poll(mnas_trial_run *run, const mnas_trial_context *context);
 void mnas_trial_pause(mnas_trial_run *run, const mnas_trial_context *context);
 void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context);
-/* Stops the training when it still runs. */
+/* What it waits for, or NULL. */
+mnas_job *mnas_trial_job(const mnas_trial_run *run);
+/* It waits for a device, and will not get it. */
+bool mnas_trial_is_given_up(const mnas_trial_run *run);
+/* Stops what still runs. */
 void mnas_trial_release(mnas_trial_run *run, const mnas_trial_context *context);
 /* What its training holds of memory: a training that has told of a step has touched all it needs. */
 int64_t mnas_trial_held_bytes(const mnas_trial_run *run);
-/* Everything but training and measuring, up to now. */
+/* Everything but training, measuring, and waiting for a device, up to now. */
 double mnas_trial_overhead_s(const mnas_trial_run *run);
 
 #endif

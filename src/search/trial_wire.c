@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "device/latency_json.h"
 #include "model/model.h"
 
 static const size_t exact = JSON_COMPACT | JSON_REAL_PRECISION(17);
@@ -76,6 +77,59 @@ void mnas_trial_wire_free_request(mnas_trial_wire_request *trial) {
     trial->hold = NULL;
 }
 
+/* ---- the request to measure ---- */
+
+int mnas_trial_wire_print_measure(char **text, const mnas_measure_request *r) {
+    char *yaml;
+    *text = NULL;
+    int rc = mnas_model_print(r->model, &yaml);
+    if (rc < 0) return rc;
+    json_t *devices = json_array();
+    for (int i = 0; i < r->n_devices; i++) json_array_append_new(devices, json_string(r->devices[i]));
+    json_t *object = json_pack("{s:s, s:o}", "model", yaml, "devices", devices);
+    if (object && (int)json_array_size(devices) == r->n_devices) *text = mnas_json_dumps(object, exact);
+    json_decref(object);
+    free(yaml);
+    return *text ? 0
+                 : mnas_error_set(MNAS_ERR_MEMORY,
+                                  "cannot write a request to measure: out of memory, or no UTF-8");
+}
+
+static int fill_measure(mnas_trial_wire_measure *out, json_t *object) {
+    const char *yaml = json_string_value(json_object_get(object, "model"));
+    const json_t *devices = json_object_get(object, "devices");
+    const size_t n = json_array_size(devices);
+    if (!yaml || n < 1 || n > MNAS_MAX_DEVICES)
+        return mnas_error_set(MNAS_ERR_FORMAT,
+                              "a request to measure needs a model and 1 to %d devices; it has %zu",
+                              MNAS_MAX_DEVICES, n);
+    for (size_t i = 0; i < n; i++) {
+        out->devices[i] = json_string_value(json_array_get(devices, i));
+        if (!out->devices[i])
+            return mnas_error_set(MNAS_ERR_FORMAT, "a request to measure: device %zu is no text", i + 1);
+    }
+    out->n_devices = (int)n;
+    return mnas_model_parse(&out->model, yaml, strlen(yaml), "a request to measure");
+}
+
+int mnas_trial_wire_parse_measure(mnas_trial_wire_measure *out, const char *text) {
+    json_error_t error;
+    out->hold = NULL;
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (!object) return mnas_error_set(MNAS_ERR_FORMAT, "a request to measure: %s", error.text);
+    const int rc = fill_measure(out, object);
+    if (rc < 0)
+        json_decref(object);
+    else
+        out->hold = object;
+    return rc;
+}
+
+void mnas_trial_wire_free_measure(mnas_trial_wire_measure *measure) {
+    json_decref(measure->hold);
+    measure->hold = NULL;
+}
+
 /* ---- lines back ---- */
 
 typedef struct field {
@@ -129,6 +183,16 @@ int mnas_trial_wire_print_result(FILE *out, const mnas_train_result *result) {
     return print_line(out, json_pack("{s:o}", "result", object));
 }
 
+int mnas_trial_wire_print_latency(FILE *out, const mnas_latency *latency) {
+    json_t *object = json_object();
+    const int rc = mnas_latency_to_json(object, latency);
+    if (rc < 0) {
+        json_decref(object);
+        return rc;
+    }
+    return print_line(out, json_pack("{s:o}", "latency", object));
+}
+
 int mnas_trial_wire_print_error(FILE *out, int status, const char *message) {
     /* a message may quote bytes that are no UTF-8 */
     char plain[1024];
@@ -165,11 +229,15 @@ static int parse_result(mnas_train_result *out, const json_t *object) {
 }
 
 static int parse_object(mnas_trial_wire_line *out, const json_t *object) {
-    const json_t *result = json_object_get(object, "result");
+    const json_t *result = json_object_get(object, "result"), *latency = json_object_get(object, "latency");
     const char *error = json_string_value(json_object_get(object, "error"));
     if (result) {
         out->kind = MNAS_TRIAL_WIRE_RESULT;
         return parse_result(&out->result, result);
+    }
+    if (latency) {
+        out->kind = MNAS_TRIAL_WIRE_LATENCY;
+        return mnas_latency_from_json(&out->latency, latency);
     }
     if (error) {
         const char *message = json_string_value(json_object_get(object, "message"));

@@ -1,5 +1,5 @@
 /* worker.c - the child processes: `mnas worker trial` trains one network, `mnas worker steps` a few steps of its training;
- * the other kinds measure (device/worker.h).
+ * `mnas worker measure` has one network measured elsewhere; the other kinds measure here (device/worker.h).
  *
  * The answers go out through a private copy of stdout; stdout itself is then stderr, so that a library's
  * print cannot garble them. Exit codes: 0 answered, 1 failed and said so in the answer, 2 wrong usage.
@@ -11,6 +11,7 @@
 #include "base/proc.h"
 #include "device/worker.h"
 #include "search/forecast.h"
+#include "search/measuring.h"
 #include "search/trial_wire.h"
 
 static void tell(void *user, const mnas_epoch *epoch) {
@@ -42,13 +43,14 @@ static int train(FILE *in, FILE *out) {
 static mnas_device_worker *worker_of(const char *kind) {
     if (strcmp(kind, "trial") == 0) return train;
     if (strcmp(kind, "steps") == 0) return mnas_forecast_worker;
+    if (strcmp(kind, "measure") == 0) return mnas_measuring_worker;
     return mnas_device_worker_find(kind);
 }
 
 int mnas_worker_main(const char *kind) {
     mnas_device_worker *work = worker_of(kind);
     if (!work) {
-        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, steps, %s", kind,
+        mnas_error_set(MNAS_ERR_ARG, "unknown worker \"%s\"; known: trial, measure, steps, %s", kind,
                        mnas_device_worker_kinds());
         return 2;
     }

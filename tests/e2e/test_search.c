@@ -147,7 +147,7 @@ static void test_nothing_trains_while_measuring(void **state) {
     mnas_job_runner runner = mnas_job_runner_process;
     runner.pause = count_pause;
     runner.resume = count_resume;
-    const mnas_search_hooks hooks = {&runner, 0, NULL};
+    const mnas_search_hooks hooks = {.runner = &runner};
     mnas_search_options o = fix_options(fix_study, 4);
     o.device = "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2";
     o.jobs = 2;
@@ -162,7 +162,7 @@ static void test_jobs_give_the_same_table(void **state) {
     (void)state;
     char other[600];
     snprintf(other, sizeof other, "%s/other.db", fix_dir);
-    const mnas_search_hooks hooks = {NULL, 2, NULL};
+    const mnas_search_hooks hooks = {.delay = 2};
     mnas_search_options o = fix_options(fix_study, 6);
     fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
     o.study = other, o.jobs = 2;

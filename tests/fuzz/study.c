@@ -71,7 +71,7 @@ static void go_on(mnas_history *h) {
     mnas_history_see(h, 1);
     if (mnas_history_next_to_feed(h)) mnas_history_fed(h);
     mnas_history_unseen(h, &n_complete, &n_unknown);
-    FUZZ_CHECK(mnas_history_first_complete(h, 4, accuracy, latency) <= 4);
+    FUZZ_CHECK(mnas_history_first_complete(h, 4, 1, accuracy, latency) <= 4);
 }
 
 /* What a search that goes on makes of it. */

@@ -62,8 +62,12 @@ static void play_none(mnas_job *job) {
 static void play_close(mnas_job *job) {
     free(job);
 }
-static const mnas_job_runner player = {play_start, play_wait,  play_news, play_none,
-                                       play_none,  play_close, NULL};
+static const mnas_job_runner player = {.start = play_start,
+                                       .wait = play_wait,
+                                       .news = play_news,
+                                       .pause = play_none,
+                                       .resume = play_none,
+                                       .close = play_close};
 
 static int play_evaluate(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
                          const char *weights, const char *data, const char *split, int threads) {

@@ -12,15 +12,15 @@
 
 static double exponent(const char *spec) {
     mnas_reward r;
-    assert_int_equal(mnas_reward_open(&r, spec, 1), 0);
+    assert_int_equal(mnas_reward_open(&r, spec, (double[]){1}, 1), 0);
     return mnas_reward_exponent(&r);
 }
 
 static double value(const char *spec, double accuracy, double latency_ms, double target_ms) {
     mnas_reward r;
-    assert_int_equal(mnas_reward_open(&r, spec, target_ms), 0);
+    assert_int_equal(mnas_reward_open(&r, spec, &target_ms, 1), 0);
     assert_int_equal(mnas_reward_n_needed(&r), 0);
-    return mnas_reward_value(&r, accuracy, latency_ms);
+    return mnas_reward_value(&r, accuracy, &latency_ms);
 }
 
 #define NEAR(a, b, tolerance)                                                                                \
@@ -63,7 +63,7 @@ static void test_sides_of_the_target(void **state) {
 
 static void refuse(const char *spec, double target_ms, const char *words) {
     mnas_reward r;
-    assert_int_equal(mnas_reward_open(&r, spec, target_ms), MNAS_ERR_ARG);
+    assert_int_equal(mnas_reward_open(&r, spec, &target_ms, 1), MNAS_ERR_ARG);
     if (!strstr(mnas_error_message(), words)) fail_msg("no \"%s\" in: %s", words, mnas_error_message());
 }
 
@@ -85,12 +85,12 @@ static void test_target_from_first_latencies(void **state) {
     double accuracy[12], latency[12];
     for (int i = 0; i < 12; i++) accuracy[i] = 0.5, latency[i] = i < 10 ? 10 - i : 1000;
     mnas_reward r;
-    assert_int_equal(mnas_reward_open(&r, "soft", NAN), 0);
+    assert_int_equal(mnas_reward_open(&r, "soft", (double[]){NAN}, 1), 0);
     assert_int_equal(mnas_reward_n_needed(&r), 10);
     assert_int_equal(mnas_reward_calibrate(&r, accuracy, latency, 12), 0);
-    NEAR(r.target_ms, 5.5, 1e-12);
+    NEAR(r.target_ms[0], 5.5, 1e-12);
     assert_int_equal(mnas_reward_n_needed(&r), 0);
-    NEAR(mnas_reward_value(&r, 0.5, 5.5), 0.5, 1e-12);
+    NEAR(mnas_reward_value(&r, 0.5, (double[]){5.5}), 0.5, 1e-12);
 }
 
 static void test_w_from_the_front(void **state) {
@@ -102,19 +102,102 @@ static void test_w_from_the_front(void **state) {
         accuracy[i] = 0.5 * pow(latency[i], 0.03) - (i % 3 == 2 ? 0.3 : 0);
     }
     mnas_reward r;
-    assert_int_equal(mnas_reward_open(&r, "soft:w=auto", 1), 0);
+    assert_int_equal(mnas_reward_open(&r, "soft:w=auto", (double[]){1}, 1), 0);
     assert_int_equal(mnas_reward_n_needed(&r), 15);
     assert_int_equal(mnas_reward_calibrate(&r, accuracy, latency, 15), 0);
     NEAR(r.alpha, -0.03, 1e-9);
     NEAR(r.beta, -0.03, 1e-9);
     /* along that front all are alike */
-    NEAR(mnas_reward_value(&r, accuracy[0], latency[0]), mnas_reward_value(&r, accuracy[13], latency[13]),
+    NEAR(mnas_reward_value(&r, accuracy[0], &latency[0]), mnas_reward_value(&r, accuracy[13], &latency[13]),
          1e-9);
+}
+
+/* ---- several devices ---- */
+
+static double value_on_two(const char *spec, double accuracy, double a_ms, double b_ms) {
+    mnas_reward r;
+    assert_int_equal(mnas_reward_open(&r, spec, (double[]){0.5, 12}, 2), 0);
+    return mnas_reward_value(&r, accuracy, (double[]){a_ms, b_ms});
+}
+
+static void test_product_over_devices(void **state) {
+    (void)state;
+    NEAR(value_on_two("soft", 0.8, 1, 6), 0.8 * pow(2, -0.07) * pow(0.5, -0.07), 1e-12);
+    NEAR(value_on_two("hard", 0.8, 1, 6), 0.4, 1e-12);                    /* too slow on one */
+    NEAR(value_on_two("hard", 0.8, 1, 24), 0.2, 1e-12);                   /* on both */
+    NEAR(value_on_two("mnas:alpha=-0.5,beta=-1", 0.8, 1, 3), 0.8, 1e-12); /* half and double */
+    NEAR(value_on_two("abs:b=-0.2", 0.8, 1, 12), 0.8 - 0.2 * 0.5, 1e-12); /* the mean */
+    NEAR(value_on_two("abs:b=-0.2", 0.8, 0.25, 18), 0.8 - 0.2 * 0.5, 1e-12);
+}
+
+/* A given target stays, the other is found; w from the front over the product of latencies. */
+static void test_calibration_on_devices(void **state) {
+    (void)state;
+    double accuracy[15], latency[30];
+    for (int i = 0; i < 15; i++) {
+        latency[2 * i] = 0.1 * (1 + i);
+        latency[2 * i + 1] = 3 * latency[2 * i];
+        accuracy[i] = 0.5 * pow(latency[2 * i] * latency[2 * i + 1], 0.03) - (i % 3 == 2 ? 0.3 : 0);
+    }
+    mnas_reward r;
+    assert_int_equal(mnas_reward_open(&r, "soft:w=auto", (double[]){0.5, NAN}, 2), 0);
+    assert_int_equal(mnas_reward_n_needed(&r), 15);
+    assert_int_equal(mnas_reward_calibrate(&r, accuracy, latency, 15), 0);
+    assert_true(r.target_ms[0] == 0.5);
+    NEAR(r.target_ms[1], 3 * 0.55, 1e-12); /* of the first ten */
+    NEAR(r.alpha, -0.03, 1e-9);
+}
+
+static void check_front_of_two(const double *accuracy, const double *latency, size_t n,
+                               const size_t *expected, size_t n_expected) {
+    size_t front[16], n_front;
+    assert_int_equal(mnas_pareto_front_of(accuracy, latency, 2, n, front, &n_front), 0);
+    assert_int_equal(n_front, n_expected);
+    for (size_t i = 0; i < n_expected; i++) assert_int_equal(front[i], expected[i]);
+}
+
+static void test_fronts_of_two_devices(void **state) {
+    (void)state;
+    /* 1 is slower and worse on the first device, but faster on the second; 2 is beaten by 0 on both */
+    check_front_of_two((double[]){0.9, 0.8, 0.8}, (double[]){1, 5, 2, 4, 2, 5}, 3, (size_t[]){0, 1}, 2);
+    /* equal points: the first; equal on one device: the other decides */
+    check_front_of_two((double[]){0.5, 0.5, 0.5}, (double[]){1, 2, 1, 2, 1, 1}, 3, (size_t[]){2}, 1);
+    check_front_of_two((double[]){0.9, 0.9}, (double[]){1, NAN, 2, 2}, 2, (size_t[]){1}, 1);
+    /* fastest on the first device first */
+    check_front_of_two((double[]){0.7, 0.7, 0.7}, (double[]){3, 1, 1, 3, 2, 2}, 3, (size_t[]){1, 2, 0}, 3);
+}
+
+/* Against the definition: no other point is as good in all. */
+static void test_fronts_by_definition(void **state) {
+    (void)state;
+    enum { N = 60 };
+    double accuracy[N], latency[3 * N];
+    size_t front[N], n_front;
+    unsigned seed = 7;
+    for (int i = 0; i < N; i++) {
+        accuracy[i] = (double)((seed = seed * 1103515245u + 12345u) >> 16 & 7) / 8;
+        for (int d = 0; d < 3; d++)
+            latency[3 * i + d] = 1 + (double)((seed = seed * 1103515245u + 12345u) >> 16 & 7);
+    }
+    assert_int_equal(mnas_pareto_front_of(accuracy, latency, 3, N, front, &n_front), 0);
+    for (size_t i = 0; i < N; i++) {
+        bool beaten = false, on_front = false;
+        for (size_t k = 0; k < N; k++) {
+            bool as_good = accuracy[k] >= accuracy[i], better = accuracy[k] > accuracy[i];
+            for (size_t d = 0; d < 3; d++) {
+                as_good = as_good && latency[3 * k + d] <= latency[3 * i + d];
+                better = better || latency[3 * k + d] < latency[3 * i + d];
+            }
+            beaten = beaten || (as_good && (better || k < i));
+        }
+        for (size_t k = 0; k < n_front; k++) on_front = on_front || front[k] == i;
+        assert_int_equal(on_front, !beaten);
+    }
 }
 
 static double auto_w(const double *accuracy, const double *latency, size_t n) {
     mnas_reward r;
-    assert_int_equal(mnas_reward_open(&r, "soft:w=auto", 1), 0);
+    assert_int_equal(mnas_reward_open(&r, "soft:w=auto", (double[]){1}, 1), 0);
     assert_int_equal(mnas_reward_calibrate(&r, accuracy, latency, n), 0);
     return r.alpha;
 }
@@ -166,6 +249,10 @@ int main(void) {
         cmocka_unit_test(test_w_from_the_front),
         cmocka_unit_test(test_w_stays_sane),
         cmocka_unit_test(test_fronts),
+        cmocka_unit_test(test_product_over_devices),
+        cmocka_unit_test(test_calibration_on_devices),
+        cmocka_unit_test(test_fronts_of_two_devices),
+        cmocka_unit_test(test_fronts_by_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,11 +84,15 @@ static void play_close(mnas_job *job) {
     free(job);
 }
 
-static const mnas_job_runner player = {play_start,  play_wait,  play_news, play_pause,
-                                       play_resume, play_close, NULL};
+static const mnas_job_runner player = {.start = play_start,
+                                       .wait = play_wait,
+                                       .news = play_news,
+                                       .pause = play_pause,
+                                       .resume = play_resume,
+                                       .close = play_close};
 
 static int run(const mnas_search_options *options, int delay) {
-    const mnas_search_hooks hooks = {&player, delay, play.free_bytes};
+    const mnas_search_hooks hooks = {.runner = &player, .delay = delay, .free_bytes = play.free_bytes};
     const int rc = mnas_search_run_with(options, &hooks);
     assert_int_equal(play.n_running, 0); /* nothing is left behind */
     return rc;
