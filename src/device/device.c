@@ -71,22 +71,44 @@ int mnas_device_measure_retry(mnas_device *device, const mnas_model *model, cons
     return mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", out->median_ms);
 }
 
-/* The value of the class's identity option, or NULL where it has none or it is not given. */
-static const char *identity_of(const mnas_device_class *class, const void *opts) {
-    for (const mnas_opt *o = class->plugin.opts; class->identity && o && o->name; o++)
-        if (strcmp(o->name, class->identity) == 0) return (const char *)opts + o->offset;
-    return NULL;
+/* Is `name` one of the names in "name,name"? */
+static bool is_among(const char *name, const char *names) {
+    const size_t n = strlen(name);
+    for (const char *p = names; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
+        if (strncmp(p, name, n) == 0 && (p[n] == ',' || !p[n])) return true;
+    return false;
+}
+
+static void append_identity(mnas_str *out, const mnas_device_class *class, const void *opts) {
+    mnas_str_appendf(out, "%s:", class->plugin.name);
+    for (const mnas_opt *o = class->plugin.opts; o && o->name; o++) {
+        const void *at = (const char *)opts + o->offset;
+        if (!is_among(o->name, class->identity)) continue;
+        mnas_str_appendf(out, "%s=", o->name);
+        if (o->type == MNAS_OPT_STRING)
+            mnas_str_append(out, at);
+        else
+            mnas_str_appendf(out, "%lld", (long long)*(const int64_t *)at);
+        mnas_str_append(out, ",");
+    }
 }
 
 int mnas_device_identity(char *buf, size_t n, const char *spec) {
     const mnas_plugin *plugin;
     size_t n_plugins;
     void *opts;
+    mnas_str text = {0};
     const mnas_plugin *const *list = mnas_device_plugins(&n_plugins);
     int rc = mnas_registry_open(list, n_plugins, "device", spec, &plugin, &opts);
     if (rc < 0) return rc;
-    const char *value = identity_of((const mnas_device_class *)plugin, opts);
-    rc = value ? mnas_str_format(buf, n, "%s:%s", plugin->name, value) : mnas_str_format(buf, n, "%s", spec);
+    const mnas_device_class *class = (const mnas_device_class *)plugin;
+    if (class->identity)
+        append_identity(&text, class, opts);
+    else
+        mnas_str_append(&text, spec);
+    rc = mnas_str_ok(&text) ? mnas_str_format(buf, n, "%s", text.data) : MNAS_ERR_MEMORY;
+    if (rc == MNAS_ERR_MEMORY) mnas_error_set(rc, "out of memory: identity of %s", spec);
+    mnas_str_free(&text);
     free(opts);
     return rc;
 }

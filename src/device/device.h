@@ -14,7 +14,7 @@
 
 typedef struct mnas_device_class {
     mnas_plugin plugin; /* first: registry.h */
-    /* The option that says which machine it is ("serial"), for two specs of one phone; NULL: another spec, another one. */
+    /* The options that say which machine it is ("host,port"), for two specs of one phone; NULL: another spec, another one. */
     const char *identity;
     /* Times are taken on this machine: nothing heavy (no training) may run meanwhile. */
     bool needs_quiet;
@@ -55,7 +55,7 @@ bool mnas_device_needs_quiet(const mnas_device *device);
 void mnas_device_examine(mnas_device *device, mnas_findings *findings); /* as examine above */
 mnas_meter *mnas_device_meter(mnas_device *device);                     /* NULL where it has none */
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
-/* Equal for two specs of one phone: "adb:A" of "adb:serial=A,threads=2". */
+/* Equal for two specs of one phone: "adb:serial=A," of "adb:threads=2,serial=A". */
 int mnas_device_identity(char *buf, size_t n, const char *spec);
 const mnas_plugin *const *mnas_device_plugins(size_t *n);
 /* For tests: these classes instead of those of devices.def. */

@@ -27,6 +27,7 @@ static int adb_open(void **state, const void *opts) {
 
 const mnas_device_class mnas_device_class_adb = {
     .plugin = {"adb", "an Android phone's CPU, reached over adb, batch 1", options, sizeof(adb_opts)},
+    .identity = "serial",
     .open = adb_open,
     MNAS_DEVICE_SHELL_CLASS,
 };

@@ -59,7 +59,7 @@ static int split_members(mnas_farm *farm, const char *p) {
 
 /* A device that is not there now may come; words that are wrong stay wrong. */
 static int open_member(mnas_farm_member *m) {
-    char identity[MNAS_OPT_STR];
+    char identity[2 * MNAS_OPT_STR];
     if (strcspn(m->spec, ":") == 4 && strncmp(m->spec, "pool", 4) == 0)
         return mnas_error_set(MNAS_ERR_ARG, "%s: a pool within a pool; name its devices instead", m->spec);
     int rc = mnas_device_identity(identity, sizeof identity, m->spec);

@@ -33,6 +33,7 @@ static int ssh_open(void **state, const void *opts) {
 
 const mnas_device_class mnas_device_class_ssh = {
     .plugin = {"ssh", "the CPU of a machine that ssh reaches, batch 1", options, sizeof(ssh_opts)},
+    .identity = "host,port",
     .open = ssh_open,
     MNAS_DEVICE_SHELL_CLASS,
 };

@@ -209,7 +209,7 @@ static void test_identity(void **state) {
     char a[200], b[200];
     assert_int_equal(mnas_device_identity(a, sizeof a, "phone:dir=/x"), 0);
     assert_int_equal(mnas_device_identity(b, sizeof b, "phone:threads=3,dir=/x"), 0);
-    assert_string_equal(a, "phone:/x");
+    assert_string_equal(a, "phone:dir=/x,");
     assert_string_equal(a, b);
     assert_int_equal(mnas_device_identity(a, sizeof a, "plain:dir=/x"), 0);
     assert_string_equal(a, "plain:dir=/x");
@@ -268,7 +268,7 @@ static void test_examine_tells_who_has_it(void **state) {
     mnas_findings f = {0};
     mnas_device *farm = open_farm("ab", "");
     assert_measured_by(farm, "a", NETWORK_MS);
-    snprintf(identity, sizeof identity, "phone:%s", phone_path("b", ""));
+    snprintf(identity, sizeof identity, "phone:dir=%s,", phone_path("b", ""));
     assert_int_equal(mnas_lease_open(&lease, identity), 0);
     assert_int_equal(mnas_lease_ask(&lease, &taken), 0);
     assert_true(taken);

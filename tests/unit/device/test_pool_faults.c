@@ -187,7 +187,7 @@ static mnas_lease held[2];
 static void hold(const char *name, mnas_lease *lease) {
     char identity[1300];
     bool taken;
-    snprintf(identity, sizeof identity, "phone:%s", phone_path(name, ""));
+    snprintf(identity, sizeof identity, "phone:dir=%s,", phone_path(name, ""));
     assert_int_equal(mnas_lease_open(lease, identity), 0);
     assert_int_equal(mnas_lease_ask(lease, &taken), 0);
     assert_true(taken);
