@@ -34,6 +34,8 @@ static void fold(mnas_latency *l, const mnas_latency *now, const double *pass_ms
     l->runs += before.runs;
     l->n_disturbed += before.n_disturbed;
     l->n_cpu_timed += before.n_cpu_timed;
+    l->n_refused += before.n_refused;
+    l->wide = l->wide || before.wide;
     l->elapsed_s += before.elapsed_s;
     l->median_ms = mnas_stats_median(pass_ms, n);
     mnas_stats_median_ci(pass_ms, n, level, &l->ci_low_ms, &l->ci_high_ms, &l->ci_level);

@@ -46,9 +46,21 @@ const char *mnas_final_role_name(mnas_final_role role) {
     COLUMN(type, "latency_time_utc", CHARS, latency.time_utc), \
     COLUMN(type, "latency_elapsed_s", REAL, latency.elapsed_s)
 
-/* Of a column of a later schema. */
+
+/* Of schema 4. */
 #define LATER(type, name_, kind_, field) \
     {.name = name_, .kind = MNAS_COL_##kind_, PLACE(type, field), .since = 4}
+#define LATER_LATENCY(type) \
+    LATER(type, "latency_raw_ms", REAL, latency.raw_ms), \
+    LATER(type, "latency_sentinel_ms", REAL, latency.sentinel_ms), \
+    LATER(type, "latency_drift_frac", REAL, latency.drift_frac), \
+    LATER(type, "latency_n_refused", INT, latency.n_refused), \
+    LATER(type, "latency_wide", BOOL, latency.wide), \
+    LATER(type, "latency_emulated", BOOL, latency.emulated), \
+    LATER(type, "latency_load_after", REAL, latency.load_after), \
+    LATER(type, "latency_freq_before_mhz", REAL, latency.freq_before_mhz), \
+    LATER(type, "latency_temp_before_c", REAL, latency.temp_before_c), \
+    LATER(type, "latency_arch", CHARS, latency.arch)
 
 static const mnas_column trial_columns[] = {
     COLUMN(mnas_trial, "number", INT, number),
@@ -76,6 +88,7 @@ static const mnas_column trial_columns[] = {
     LATER(mnas_trial, "predicted_ms", REAL, predicted_ms),
     LATER(mnas_trial, "predicted_error_frac", REAL, predicted_error_frac),
     LATER(mnas_trial, "n_refused", INT, n_refused),
+    LATER_LATENCY(mnas_trial),
 };
 
 static const mnas_column final_columns[] = {
@@ -110,12 +123,14 @@ static const mnas_column final_columns[] = {
     LATER(mnas_final, "n_others_pass_ms", INT, n_others_pass_ms),
     {.name = "others_pass_ms", .kind = MNAS_COL_BLOB, PLACE(mnas_final, others_pass_ms), .since = 4,
      .count_offset = offsetof(mnas_final, n_others_pass_ms), .item_bytes = sizeof(double)},
+    LATER_LATENCY(mnas_final),
 };
 
 static const mnas_column latency_columns[] = {
     COLUMN(mnas_row_latency, "number", INT, number),
     COLUMN(mnas_row_latency, "device", INT, device),
     LATENCY(mnas_row_latency),
+    LATER_LATENCY(mnas_row_latency),
 };
 /* clang-format on */
 
