@@ -53,15 +53,19 @@ static int adb_words(const adb *a, const char *argv[]) {
     return n;
 }
 
-/* `adb ONE TWO` with our phone. */
-static int run_adb(const adb *a, mnas_shell_done *done, const char *one, const mnas_shell_limit *limit) {
-    const char *argv[8];
-    int n = adb_words(a, argv);
-    argv[n++] = one;
-    argv[n] = NULL;
+static int run_words(mnas_shell_done *done, const char *const argv[], const mnas_shell_limit *limit) {
     const int rc = mnas_shell_run(done, argv, NULL, limit);
     if (rc != MNAS_ERR_MISSING) return rc;
     return mnas_error_set(rc, "%s; adb is in Debian's package adb", mnas_error_message());
+}
+
+/* `adb WHAT` with our phone. */
+static int run_adb(const adb *a, mnas_shell_done *done, const char *what, const mnas_shell_limit *limit) {
+    const char *argv[8];
+    int n = adb_words(a, argv);
+    argv[n++] = what;
+    argv[n] = NULL;
+    return run_words(done, argv, limit);
 }
 
 static int explain_text(const char *text) {
@@ -84,10 +88,25 @@ static int check_state(const adb *a, const mnas_shell_limit *limit) {
     return rc;
 }
 
+/* A phone on the network, HOST:PORT, is one that adb can be told to connect to, also again. */
+static int connect_network(const adb *a, const mnas_shell_limit *limit) {
+    static const char *const steps[] = {"disconnect", "connect"}; /* one that is offline would stay so */
+    int rc = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == 0; i++) {
+        const char *const argv[] = {"adb", steps[i], a->o->serial, NULL};
+        mnas_shell_done done;
+        rc = run_words(&done, argv, limit); /* what came of it, the state tells */
+        free(done.out);
+    }
+    return rc;
+}
+
 static int connect_phone(void *state, const mnas_shell_limit *limit) {
     const adb *a = state;
     mnas_shell_done done;
     int rc = check_state(a, limit);
+    if (rc == MNAS_ERR_DEVICE && strchr(a->o->serial, ':') && (rc = connect_network(a, limit)) == 0)
+        rc = check_state(a, limit);
     if (rc < 0) return rc;
     if ((rc = run_adb(a, &done, "features", limit)) == 0 && !strstr(done.out, "shell_v2"))
         rc = mnas_error_set(MNAS_ERR_DEVICE,
