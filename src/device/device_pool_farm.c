@@ -145,7 +145,7 @@ mnas_farm_standing mnas_farm_judge(const mnas_farm *farm, const mnas_farm_member
 
 void mnas_farm_begin(mnas_farm *farm) {
     farm->all_away_s = NAN;
-    farm->refusal[0] = '\0';
+    farm->unfit_status = 0;
     for (int i = 0; i < farm->n; i++) {
         farm->members[i].n_failed = 0;
         farm->members[i].unfit = false;
@@ -250,9 +250,9 @@ static int check_hope(mnas_farm *farm, bool layers) {
     }
     if (n_well > 0) farm->all_away_s = NAN;
     if (n_well > 0) return 0;
-    if (farm->refusal[0])
-        return mnas_error_set(MNAS_ERR_REFUSED, "no device of the pool that answers could measure it: %s",
-                              farm->refusal);
+    if (farm->unfit_status < 0)
+        return mnas_error_set(farm->unfit_status, "no device of the pool that answers can measure it: %s",
+                              farm->unfit);
     if (n_away > 0) return wait_for_the_lost(farm);
     list_lost(farm, lost, sizeof lost);
     return mnas_error_set(MNAS_ERR_DEVICE, "the pool has no device %s: %s",

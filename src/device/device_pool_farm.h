@@ -21,7 +21,7 @@ typedef struct mnas_farm_member {
     mnas_device *device; /* NULL: not open */
     mnas_lease lease;
     int n_failed; /* times it could not measure this network though it had answered before */
-    bool unfit;   /* not to be asked for this network again: refused it, or has no layers */
+    bool unfit;   /* not to be asked for this network again: refused it, does not know it, or has no layers */
 } mnas_farm_member;
 
 typedef struct mnas_farm {
@@ -35,7 +35,8 @@ typedef struct mnas_farm {
     double deadline_s; /* monotonic */
     const volatile bool *cancel;
     double all_away_s; /* monotonic; since when every member has been away; NaN: not so */
-    char refusal[512]; /* what the last refused measurement said */
+    int unfit_status;  /* what the last unfit member said of this network; 0: none was */
+    char unfit[512];
 } mnas_farm;
 
 /* What to do with a member now, best first. */
@@ -59,7 +60,7 @@ mnas_farm_standing mnas_farm_judge(const mnas_farm *farm, const mnas_farm_member
 /* A new network: what members did with the last one is forgotten. */
 void mnas_farm_begin(mnas_farm *farm);
 /* Waits for a member and leases it. MNAS_ERR_CANCELLED by deadline or cancel; MNAS_ERR_DEVICE where all have been away for
- * wait_minutes or none is left; MNAS_ERR_REFUSED where all others have refused it. */
+ * wait_minutes or none is left; where all others are unfit what the last of them said, such as MNAS_ERR_REFUSED. */
 int mnas_farm_lease(mnas_farm *farm, bool layers, mnas_farm_member **out);
 /* Open, able and calibrated: *ready; else another is to be asked. A negative status is none of the member's. */
 int mnas_farm_prepare(mnas_farm *farm, mnas_farm_member *member, bool layers, bool *ready);

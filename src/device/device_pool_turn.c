@@ -91,12 +91,23 @@ static int note_away(mnas_pool_state *state, const void *user) {
     return 0;
 }
 
-/* ---- away ---- */
+/* ---- unfit, or away ---- */
+
+/* It answers, but waiting does not mend it: refused as too unsteady, unknown there, an engine that is not installed. */
+static bool is_unfit(int rc) {
+    return rc == MNAS_ERR_REFUSED || rc == MNAS_ERR_MISSING || rc == MNAS_ERR_ARG;
+}
+
+/* The present message is the reason. */
+static void note_unfit(mnas_farm *farm, mnas_farm_member *m, int rc) {
+    m->unfit = true;
+    farm->unfit_status = rc;
+    snprintf(farm->unfit, sizeof farm->unfit, "%.150s: %.350s", m->spec, mnas_error_message());
+}
 
 /* The present message is the reason. What was open is opened anew next time: a phone that comes back may have been restarted. */
-static int send_away(mnas_farm *farm, mnas_farm_member *m, int why_rc) {
+static int send_away(mnas_farm *farm, mnas_farm_member *m) {
     char why[512];
-    if (why_rc == MNAS_ERR_ARG || why_rc == MNAS_ERR_MISSING) m->unfit = true; /* waiting does not mend it */
     snprintf(why, sizeof why, "%.511s", mnas_error_message());
     const note n = {.farm = farm, .device = m->spec, .why = why};
     mnas_device_close(m->device);
@@ -111,6 +122,12 @@ static int send_away(mnas_farm *farm, mnas_farm_member *m, int why_rc) {
     return 0;
 }
 
+/* A member that cannot even be calibrated is away, for other processes too. */
+static int give_up(mnas_farm *farm, mnas_farm_member *m, int rc) {
+    if (is_unfit(rc) && rc != MNAS_ERR_REFUSED) note_unfit(farm, m, rc);
+    return send_away(farm, m);
+}
+
 /* The network's, or the caller's; anything else is the member's. */
 static bool is_not_the_members(int rc) {
     return rc == MNAS_ERR_INVALID || rc == MNAS_ERR_CANCELLED || rc == MNAS_ERR_MEMORY;
@@ -118,9 +135,8 @@ static bool is_not_the_members(int rc) {
 
 int mnas_farm_failed(mnas_farm *farm, mnas_farm_member *member, int rc) {
     if (is_not_the_members(rc)) return mnas_error_context(rc, "%s", member->spec);
-    if (rc == MNAS_ERR_REFUSED) {
-        member->unfit = true;
-        snprintf(farm->refusal, sizeof farm->refusal, "%.150s: %.350s", member->spec, mnas_error_message());
+    if (is_unfit(rc)) {
+        note_unfit(farm, member, rc);
         return 0;
     }
     /* it was away since, and came back by measuring the sentinel network */
@@ -128,7 +144,7 @@ int mnas_farm_failed(mnas_farm *farm, mnas_farm_member *member, int rc) {
         return mnas_error_context(MNAS_ERR_DEVICE,
                                   "%s measures the sentinel network, but has failed twice on this one",
                                   member->spec);
-    return send_away(farm, member, rc);
+    return send_away(farm, member);
 }
 
 /* ---- calibrating ---- */
@@ -166,7 +182,7 @@ static int calibrate(mnas_farm *farm, mnas_farm_member *m) {
     if (rc == MNAS_ERR_CANCELLED || rc == MNAS_ERR_MEMORY) return rc;
     if (rc < 0) {
         mnas_error_context(rc, "calibrating");
-        return send_away(farm, m, rc);
+        return give_up(farm, m, rc);
     }
     const note n = {.farm = farm, .device = m->spec, .sentinel = &latency};
     rc = mnas_pool_state_change(&farm->state, farm->path, note_calibrated, &n);
@@ -179,7 +195,7 @@ int mnas_farm_prepare(mnas_farm *farm, mnas_farm_member *m, bool layers, bool *r
     if (!m->device) {
         const int rc = mnas_device_open(&m->device, m->spec);
         if (rc == MNAS_ERR_MEMORY) return rc;
-        if (rc < 0) return send_away(farm, m, rc);
+        if (rc < 0) return give_up(farm, m, rc);
         mnas_device_limit(m->device, farm->deadline_s, farm->cancel);
     }
     if (layers && !mnas_device_can_measure_layers(m->device)) {
