@@ -60,6 +60,7 @@ out:
 
 int mnas_infer_run(mnas_infer *net, const float *image, float *logits) {
     memcpy(net->class->input(net->net), image, net->n_input * sizeof *image);
+    if (net->class->load) net->class->load(net->net);
     const int rc = net->class->invoke(net->net);
     if (rc == 0) memcpy(logits, net->class->output(net->net), net->n_output * sizeof *logits);
     return rc;

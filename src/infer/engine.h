@@ -25,6 +25,8 @@ typedef struct mnas_infer_class {
     int (*create)(void **net, const void *opts, const mnas_infer_job *job);
     /* Where the image is to be put, [h, w, c] floats, and where the logits are found, [classes]; the network's own. */
     float *(*input)(void *net);
+    /* Once for each image put there, untimed: brings it into the order the library reads it in. NULL: nothing to do. */
+    void (*load)(void *net);
     const float *(*output)(void *net);
     /* Once: what is timed. It copies neither image nor logits, where the library allows it. */
     int (*invoke)(void *net);
