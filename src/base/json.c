@@ -34,19 +34,47 @@ json_t *mnas_json_text(const char *text) {
 }
 
 json_t *mnas_json_latency(const mnas_latency *l) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o}",
-                     "median_ms", mnas_json_number(l->median_ms), "ci_low_ms", mnas_json_number(l->ci_low_ms),
-                     "ci_high_ms", mnas_json_number(l->ci_high_ms), "ci_level", mnas_json_number(l->ci_level),
-                     "spread_frac", mnas_json_number(l->spread_frac), "rounds", mnas_json_integer(l->rounds),
-                     "runs", mnas_json_integer(l->runs), "warmup_runs", mnas_json_integer(l->warmup_runs),
-                     "threads", mnas_json_integer(l->threads), "core", mnas_json_integer(l->core),
-                     "n_disturbed", mnas_json_integer(l->n_disturbed), "n_cpu_timed",
-                     mnas_json_integer(l->n_cpu_timed), "load_before", mnas_json_number(l->load_before),
-                     "freq_mhz", mnas_json_number(l->freq_mhz), "temp_c", mnas_json_number(l->temp_c),
-                     "governor", mnas_json_text(l->governor), "engine", mnas_json_text(l->engine), "device",
-                     mnas_json_text(l->device), "cpu", mnas_json_text(l->cpu), "time_utc",
-                     mnas_json_text(l->time_utc), "elapsed_s", mnas_json_number(l->elapsed_s));
+    const struct {
+        const char *name;
+        json_t *value;
+    } fields[] = {{"median_ms", mnas_json_number(l->median_ms)},
+                  {"ci_low_ms", mnas_json_number(l->ci_low_ms)},
+                  {"ci_high_ms", mnas_json_number(l->ci_high_ms)},
+                  {"ci_level", mnas_json_number(l->ci_level)},
+                  {"spread_frac", mnas_json_number(l->spread_frac)},
+                  {"rounds", mnas_json_integer(l->rounds)},
+                  {"runs", mnas_json_integer(l->runs)},
+                  {"warmup_runs", mnas_json_integer(l->warmup_runs)},
+                  {"threads", mnas_json_integer(l->threads)},
+                  {"core", mnas_json_integer(l->core)},
+                  {"n_disturbed", mnas_json_integer(l->n_disturbed)},
+                  {"n_cpu_timed", mnas_json_integer(l->n_cpu_timed)},
+                  {"raw_ms", mnas_json_number(l->raw_ms)},
+                  {"sentinel_ms", mnas_json_number(l->sentinel_ms)},
+                  {"drift_frac", mnas_json_number(l->drift_frac)},
+                  {"n_refused", mnas_json_integer(l->n_refused)},
+                  {"wide", json_boolean(l->wide)},
+                  {"emulated", json_boolean(l->emulated)},
+                  {"load_before", mnas_json_number(l->load_before)},
+                  {"load_after", mnas_json_number(l->load_after)},
+                  {"freq_before_mhz", mnas_json_number(l->freq_before_mhz)},
+                  {"freq_mhz", mnas_json_number(l->freq_mhz)},
+                  {"temp_before_c", mnas_json_number(l->temp_before_c)},
+                  {"temp_c", mnas_json_number(l->temp_c)},
+                  {"governor", mnas_json_text(l->governor)},
+                  {"engine", mnas_json_text(l->engine)},
+                  {"device", mnas_json_text(l->device)},
+                  {"cpu", mnas_json_text(l->cpu)},
+                  {"arch", mnas_json_text(l->arch)},
+                  {"time_utc", mnas_json_text(l->time_utc)},
+                  {"elapsed_s", mnas_json_number(l->elapsed_s)}};
+    json_t *object = json_object();
+    bool ok = object != NULL;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        ok = json_object_set_new(object, fields[i].name, fields[i].value) == 0 && ok; /* takes it in any case */
+    if (ok) return object;
+    json_decref(object);
+    return NULL;
 }
 
 json_t *mnas_json_numbers(const double *values, int n) {

@@ -372,7 +372,7 @@ void mnas_opts_help(const mnas_opt *table, const char *prefix, mnas_str *out) {
     }
 }
 
-static void append_string(const char *text, mnas_str *out) {
+void mnas_opts_quote(const char *text, mnas_str *out) {
     if (text[0] != '"' && !strchr(text, ',')) {
         mnas_str_append(out, text);
         return;
@@ -399,7 +399,7 @@ static void append_value(const mnas_opt *opt, const field *value, mnas_str *out)
         mnas_str_append(out, opt->choices[value->i]);
         break;
     case MNAS_OPT_STRING:
-        append_string(value->s, out);
+        mnas_opts_quote(value->s, out);
         break;
     }
 }

@@ -64,5 +64,7 @@ void mnas_opts_help(const mnas_opt *table, const char *prefix, mnas_str *out);
 
 /* Append "key=value,..." of the options that differ from their defaults, in table order (canonical form). */
 void mnas_opts_print(const mnas_opt *table, const void *src, mnas_str *out);
+/* Append a value of such a pair, within double quotes where it must be. */
+void mnas_opts_quote(const char *text, mnas_str *out);
 
 #endif

@@ -62,6 +62,18 @@ int mnas_registry_open(const mnas_plugin *const *list, size_t n, const char *kin
     return unknown(list, n, kind, name);
 }
 
+int mnas_registry_add_option(char **out, const char *spec, const char *name, const char *value) {
+    const char *colon = strchr(spec, ':');
+    mnas_str s = {0};
+    mnas_str_appendf(&s, "%s%s%s=", spec, !colon ? ":" : colon[1] ? "," : "", name);
+    mnas_opts_quote(value, &s);
+    *out = s.data;
+    if (mnas_str_ok(&s)) return 0;
+    mnas_str_free(&s);
+    *out = NULL;
+    return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %s with %s", spec, name);
+}
+
 void mnas_registry_help(const mnas_plugin *const *list, size_t n, mnas_str *out) {
     for (size_t i = 0; i < n; i++) {
         mnas_str_appendf(out, "%-16s  %s\n", list[i]->name, list[i]->help);

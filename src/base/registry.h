@@ -21,6 +21,10 @@ typedef struct mnas_plugin {
 int mnas_registry_open(const mnas_plugin *const *list, size_t n, const char *kind, const char *spec,
                        const mnas_plugin **found, void **opts);
 
+/* `spec` with one more option, its value quoted where it must be: "local" and engine=E give "local:engine=E". *out is malloc'ed.
+ * Whether the plug-in has such an option is told by whoever opens it. */
+int mnas_registry_add_option(char **out, const char *spec, const char *name, const char *value);
+
 /* Append `name  help` and the options of each record, for --help and `mnas datasets`, `mnas devices`. */
 void mnas_registry_help(const mnas_plugin *const *list, size_t n, mnas_str *out);
 
