@@ -7,10 +7,10 @@
  *     t(l) = sum_f rate[kind][f] feature_f(l) * (1 + sum_k weight_k exp(-|x(l) - x_k|^2 / (2 scale^2)))
  *
  * where x are logarithms of map and widths, and k runs over the knots of l's kind: the layers that the fit has seen. Rates come
- * from non-negative ridge, weights from a Gaussian process on what is left; both are fitted to whole networks
- * alone, since layers timed one by one find other caches than in their network.
+ * from non-negative ridge, weights from Gaussian processes on what is left. Both learn from whole networks and, where they
+ * were timed, from single layers, which count less: alone they find other caches than in their network.
  *
- *     _layers  a network as layers, a layer as numbers          _fit    rates and weights from measured networks
+ *     _layers  a network as layers, a layer as numbers          _fit    rates from measured networks; _smooth weights
  *     _check   the error on networks not seen, and baselines'   _file   JSON and back
  *     _samples measured networks put together                   _record what was measured, on disk
  *     _plan    which networks to measure, and the measuring
@@ -71,13 +71,20 @@ double mnas_lm_net_ms(const mnas_latency_model *model, const mnas_lm_net *net);
 
 /* ---- fitting ---- */
 
+/* Layers begin .. end - 1 of a network took so long when an engine ran them alone; brought to the network's scale, on which the
+ * parts of a network add up to its latency. */
+typedef struct mnas_lm_part {
+    int begin, end;
+    double ms;
+} mnas_lm_part;
+
 /* A measured network, taken apart. */
 typedef struct mnas_lm_sample {
     mnas_lm_net net;
     double ms;
-    double noise;                  /* of its measurement, 1: as the typical one's */
-    const mnas_layer_time *layers; /* [n_layers] of the nodes with these names; the caller's */
-    int n_layers;
+    double noise;        /* of its measurement, 1: as the typical one's */
+    mnas_lm_part *parts; /* in the order of its layers; NULL where they were not timed */
+    int n_parts;
 } mnas_lm_sample;
 
 /* Rates, weights and ranges from samples[index[0..n)]; `about` stays empty. */

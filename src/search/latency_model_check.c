@@ -103,15 +103,15 @@ static int compare_entries(const void *a, const void *b) {
     return memcmp(&((const entry *)a)->layer, &((const entry *)b)->layer, sizeof(mnas_lm_layer));
 }
 
-/* Times have the names of nodes, and so have a network's layers, in the same order. */
+/* Of layers that ran as one the last has all their time, as in a table of what was timed. */
 static int add_times(entry *table, int n, const mnas_lm_sample *of) {
-    for (int l = 0, t = 0; l < of->net.n && t < of->n_layers; l++) {
-        if (strcmp(of->net.names[l], of->layers[t].name) != 0) continue;
-        table[n].layer = of->net.layers[l];
-        table[n].ms = of->layers[t++].ms;
-        table[n].n = 1;
-        mnas_lm_place(table[n].place, &table[n].layer);
-        n++;
+    for (int p = 0; p < of->n_parts; p++) {
+        for (int l = of->parts[p].begin; l < of->parts[p].end; l++, n++) {
+            table[n].layer = of->net.layers[l];
+            table[n].ms = l + 1 == of->parts[p].end ? of->parts[p].ms : 0;
+            table[n].n = 1;
+            mnas_lm_place(table[n].place, &table[n].layer);
+        }
     }
     return n;
 }
@@ -153,7 +153,7 @@ static double sum_table(const entry *table, int n, const mnas_lm_net *net) {
     return ms;
 }
 
-/* Layers one by one find other caches than in their network: the sum is put right by one factor, in its favour. */
+/* One factor puts the sums right, in its favour. */
 static double factor_of(const entry *table, int n, const split *s, double *ratio) {
     for (int i = 0; i < s->n_train; i++) {
         const mnas_lm_sample *of = &s->samples[s->train[i]];
@@ -164,7 +164,7 @@ static double factor_of(const entry *table, int n, const split *s, double *ratio
 
 static int guess_layers(double *guess, const split *s) {
     int room = 0, n = 0;
-    for (int i = 0; i < s->n_train; i++) room += s->samples[s->train[i]].n_layers;
+    for (int i = 0; i < s->n_train; i++) room += s->samples[s->train[i]].net.n;
     entry *table = calloc((size_t)room + 1, sizeof *table);
     double *ratio = malloc((size_t)s->n_train * sizeof *ratio);
     if (table && ratio) {

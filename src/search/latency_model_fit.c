@@ -1,47 +1,26 @@
-/* latency_model_fit.c - rates and corrections from measured networks; see latency_model.h for what they are.
+/* latency_model_fit.c - a latency model from measured networks: their different layers, and the rates of each kind; the
+ * corrections are latency_model_smooth.c's. See latency_model.h for what they are.
  *
- * All errors are relative: a row is divided by its network's latency, and by the noise of its measurement. What has to be
- * chosen (how smooth the correction is, how much of what is left is noise) is chosen by the leave-one-out error of the Gaussian
- * process, inside the networks given: whoever wants to know the error leaves networks out before (latency_model_check.c).
+ * All errors are relative: a row is divided by its network's latency, and by the noise of its measurement. Layers that were
+ * timed one by one are rows as well, which weigh less.
  */
-#include "search/latency_model.h"
+#include "search/latency_model_fit.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/error.h"
 #include "base/linalg.h"
 
 enum { F = MNAS_LM_FEATURES };
+typedef mnas_lm_work work;
 
-static const double ridge = 1e-3; /* of the mean square of a column */
-static const double scales[] = {1, 2, 4, 8};
-/* Noise over what the correction explains, root mean square of a network. */
-static const double noises[] = {0.1, 0.2, 0.4, 0.8, 1.6, 3.2};
-enum { N_SCALES = sizeof scales / sizeof *scales, N_NOISES = sizeof noises / sizeof *noises };
+static const double ridge = 1e-3;       /* of the mean square of a column */
+static const double layers_share = 0.3; /* what a network's layers one by one weigh beside the network */
 
-typedef struct fit {
-    mnas_arena *arena;
-    int n;                     /* networks */
-    const mnas_lm_sample **of; /* [n] */
-    int **knot;                /* [n][net.n]: which of `layer` each of its layers is */
-    int n_knots, n_kinds;
-    mnas_lm_layer *layer; /* [n_knots] different ones, in order of kind */
-    int *kind, *begin;    /* [n_knots]; [n_kinds + 1]: the knots of kind k are begin[k] .. begin[k+1]-1 */
-    double *rate;         /* [n_kinds, F] */
-    double *base_ms;      /* [n_knots] by the rates */
-    double *left;         /* [n] share of its latency that the rates leave over */
-    double *kernel;       /* [n_knots, n_knots], of one kind only; else 0 */
-    double *reach; /* [n, n_knots] sum over a network's layers of base_ms times kernel, over its latency */
-    double *covariance, *factor;        /* [n, n] */
-    double *alpha, *diagonal, *scratch; /* [n] */
-    double *weight;                     /* [n_knots] */
-} fit;
-
-static void *take(fit *f, size_t n, size_t bytes) {
-    return mnas_arena_alloc(f->arena, (n ? n : 1) * bytes);
+void *mnas_lm_take(mnas_lm_work *w, size_t n, size_t bytes) {
+    return mnas_arena_alloc(w->arena, (n ? n : 1) * bytes);
 }
 
 /* ---- the layers there are ---- */
@@ -50,43 +29,64 @@ static int compare_layers(const void *a, const void *b) {
     return memcmp(a, b, sizeof(mnas_lm_layer));
 }
 
-static int count_layers(const fit *f) {
+static int count_layers(const work *w) {
     int n = 0;
-    for (int i = 0; i < f->n; i++) n += f->of[i]->net.n;
+    for (int i = 0; i < w->n; i++) n += w->of[i]->net.n;
     return n;
 }
 
-static int collect_knots(fit *f) {
-    const int n_all = count_layers(f);
-    f->layer = take(f, (size_t)n_all, sizeof *f->layer);
-    f->kind = take(f, (size_t)n_all, sizeof *f->kind);
-    f->begin = take(f, (size_t)n_all + 1, sizeof *f->begin);
-    if (!f->layer || !f->kind || !f->begin) return MNAS_ERR_MEMORY;
-    mnas_lm_layer *to = f->layer;
-    for (int i = 0; i < f->n; to += f->of[i]->net.n, i++)
-        memcpy(to, f->of[i]->net.layers, (size_t)f->of[i]->net.n * sizeof *to);
-    qsort(f->layer, (size_t)n_all, sizeof *f->layer, compare_layers);
+/* From all layers in order: each once, and where a kind begins. */
+static void keep_different(work *w, int n_all) {
     for (int i = 0; i < n_all; i++) {
-        const mnas_lm_layer layer = f->layer[i];
-        if (f->n_knots > 0 && compare_layers(&f->layer[f->n_knots - 1], &layer) == 0) continue;
-        if (f->n_knots == 0 || strcmp(f->layer[f->n_knots - 1].kind, layer.kind) != 0)
-            f->begin[f->n_kinds++] = f->n_knots;
-        f->kind[f->n_knots] = f->n_kinds - 1;
-        f->layer[f->n_knots++] = layer;
+        const mnas_lm_layer layer = w->layer[i];
+        const mnas_lm_layer *last = w->n_knots > 0 ? &w->layer[w->n_knots - 1] : NULL;
+        if (last && compare_layers(last, &layer) == 0) continue;
+        if (!last || strcmp(last->kind, layer.kind) != 0) w->begin[w->n_kinds++] = w->n_knots;
+        w->kind[w->n_knots] = w->n_kinds - 1;
+        w->layer[w->n_knots++] = layer;
     }
-    f->begin[f->n_kinds] = f->n_knots;
+    w->begin[w->n_kinds] = w->n_knots;
+}
+
+static int collect_knots(work *w) {
+    const int n_all = count_layers(w);
+    w->layer = mnas_lm_take(w, (size_t)n_all, sizeof *w->layer);
+    w->kind = mnas_lm_take(w, (size_t)n_all, sizeof *w->kind);
+    w->begin = mnas_lm_take(w, (size_t)n_all + 1, sizeof *w->begin);
+    if (!w->layer || !w->kind || !w->begin) return MNAS_ERR_MEMORY;
+    mnas_lm_layer *to = w->layer;
+    for (int i = 0; i < w->n; to += w->of[i]->net.n, i++)
+        memcpy(to, w->of[i]->net.layers, (size_t)w->of[i]->net.n * sizeof *to);
+    qsort(w->layer, (size_t)n_all, sizeof *w->layer, compare_layers);
+    keep_different(w, n_all);
     return 0;
 }
 
-static int find_knots(fit *f) {
-    if (!(f->knot = take(f, (size_t)f->n, sizeof *f->knot))) return MNAS_ERR_MEMORY;
-    for (int i = 0; i < f->n; i++) {
-        const mnas_lm_net *net = &f->of[i]->net;
-        if (!(f->knot[i] = take(f, (size_t)net->n, sizeof **f->knot))) return MNAS_ERR_MEMORY;
+static int find_knots(work *w) {
+    if (!(w->knot = mnas_lm_take(w, (size_t)w->n, sizeof *w->knot))) return MNAS_ERR_MEMORY;
+    for (int i = 0; i < w->n; i++) {
+        const mnas_lm_net *net = &w->of[i]->net;
+        if (!(w->knot[i] = mnas_lm_take(w, (size_t)net->n, sizeof **w->knot))) return MNAS_ERR_MEMORY;
         for (int l = 0; l < net->n; l++) {
             const mnas_lm_layer *at =
-                bsearch(&net->layers[l], f->layer, (size_t)f->n_knots, sizeof *f->layer, compare_layers);
-            f->knot[i][l] = (int)(at - f->layer);
+                bsearch(&net->layers[l], w->layer, (size_t)w->n_knots, sizeof *w->layer, compare_layers);
+            w->knot[i][l] = (int)(at - w->layer);
+        }
+    }
+    return 0;
+}
+
+/* What an engine runs as one is no single layer. */
+static int find_times(work *w) {
+    int *count = mnas_lm_take(w, (size_t)w->n_knots, sizeof *count);
+    w->timed_ms = mnas_lm_take(w, (size_t)w->n_knots, sizeof *w->timed_ms);
+    if (!count || !w->timed_ms) return MNAS_ERR_MEMORY;
+    for (int i = 0; i < w->n; i++) {
+        for (int p = 0; p < w->of[i]->n_parts; p++) {
+            const mnas_lm_part *part = &w->of[i]->parts[p];
+            if (part->end - part->begin != 1) continue;
+            const int u = w->knot[i][part->begin];
+            w->timed_ms[u] += (part->ms - w->timed_ms[u]) / ++count[u];
         }
     }
     return 0;
@@ -94,217 +94,110 @@ static int find_knots(fit *f) {
 
 /* ---- rates ---- */
 
-/* Row i: the features of its layers, summed by kind, over its latency. */
-static void design_row(const fit *f, int i, double *row) {
-    const mnas_lm_sample *s = f->of[i];
-    memset(row, 0, (size_t)(f->n_kinds * F) * sizeof *row);
-    for (int l = 0; l < s->net.n; l++) {
+typedef struct normal_equations {
+    size_t n;
+    double *gram, *right; /* [n, n], [n] */
+    double *row;          /* [n] scratch */
+} normal_equations;
+
+/* The features of layers begin .. end - 1 of network i, summed by kind, over `ms`; added with this weight. */
+static void add_row(normal_equations *eq, const work *w, int i, int begin, int end, double ms, double share) {
+    memset(eq->row, 0, eq->n * sizeof *eq->row);
+    for (int l = begin; l < end; l++) {
         double feature[F];
-        mnas_lm_features(feature, &s->net.layers[l]);
-        double *of_kind = &row[f->kind[f->knot[i][l]] * F];
-        for (int c = 0; c < F; c++) of_kind[c] += feature[c] / s->ms;
+        mnas_lm_features(feature, &w->of[i]->net.layers[l]);
+        double *of_kind = &eq->row[w->kind[w->knot[i][l]] * F];
+        for (int c = 0; c < F; c++) of_kind[c] += feature[c] / ms;
+    }
+    for (size_t a = 0; a < eq->n; a++) {
+        if (!(eq->row[a] > 0)) continue;
+        eq->right[a] += share * eq->row[a];
+        for (size_t b = 0; b < eq->n; b++) eq->gram[a * eq->n + b] += share * eq->row[a] * eq->row[b];
     }
 }
 
-/* rate = arg min sum_i (1 - row_i . rate)^2 / noise_i^2 + ridge * n * sum_c mean_square_c rate_c^2,  rate >= 0 */
-static int fit_rates(fit *f) {
-    const size_t n = (size_t)(f->n_kinds * F);
-    double *gram = take(f, n * n, sizeof *gram), *right = take(f, n, sizeof *right);
-    double *row = take(f, n, sizeof *row);
-    if (!gram || !right || !row || !(f->rate = take(f, n, sizeof *f->rate))) return MNAS_ERR_MEMORY;
-    for (int i = 0; i < f->n; i++) {
-        const double share = 1 / (f->of[i]->noise * f->of[i]->noise);
-        design_row(f, i, row);
-        for (size_t a = 0; a < n; a++) {
-            right[a] += share * row[a];
-            for (size_t b = 0; row[a] > 0 && b < n; b++) gram[a * n + b] += share * row[a] * row[b];
-        }
+static void add_network(normal_equations *eq, const work *w, int i) {
+    const mnas_lm_sample *s = w->of[i];
+    add_row(eq, w, i, 0, s->net.n, s->ms, 1 / (s->noise * s->noise));
+    for (int p = 0; p < s->n_parts; p++) {
+        const mnas_lm_part *part = &s->parts[p];
+        if (part->ms > 0)
+            add_row(eq, w, i, part->begin, part->end, part->ms, layers_share * part->ms / s->ms);
     }
-    for (size_t a = 0; a < n; a++) {
-        gram[a * n + a] *= 1 + ridge;
-        if (gram[a * n + a] <= 0) gram[a * n + a] = 1; /* a feature that this kind has not */
+}
+
+/* rate = arg min sum_i (1 - row_i . rate)^2 weight_i + ridge sum_c gram_cc rate_c^2,  rate >= 0 */
+static int fit_rates(work *w) {
+    normal_equations eq = {.n = (size_t)(w->n_kinds * F)};
+    eq.gram = mnas_lm_take(w, eq.n * eq.n, sizeof *eq.gram);
+    eq.right = mnas_lm_take(w, eq.n, sizeof *eq.right);
+    eq.row = mnas_lm_take(w, eq.n, sizeof *eq.row);
+    w->rate = mnas_lm_take(w, eq.n, sizeof *w->rate);
+    if (!eq.gram || !eq.right || !eq.row || !w->rate) return MNAS_ERR_MEMORY;
+    for (int i = 0; i < w->n; i++) add_network(&eq, w, i);
+    for (size_t a = 0; a < eq.n; a++) {
+        double *diagonal = &eq.gram[a * eq.n + a];
+        *diagonal = *diagonal > 0 ? *diagonal * (1 + ridge) : 1; /* 1: a feature that this kind has not */
     }
-    mnas_nonnegative_solve(f->rate, gram, right, n);
+    mnas_nonnegative_solve(w->rate, eq.gram, eq.right, eq.n);
     return 0;
 }
 
-static int apply_rates(fit *f) {
-    f->base_ms = take(f, (size_t)f->n_knots, sizeof *f->base_ms);
-    f->left = take(f, (size_t)f->n, sizeof *f->left);
-    if (!f->base_ms || !f->left) return MNAS_ERR_MEMORY;
-    for (int u = 0; u < f->n_knots; u++) {
+static int apply_rates(work *w) {
+    if (!(w->base_ms = mnas_lm_take(w, (size_t)w->n_knots, sizeof *w->base_ms))) return MNAS_ERR_MEMORY;
+    for (int u = 0; u < w->n_knots; u++) {
         double feature[F];
-        mnas_lm_features(feature, &f->layer[u]);
-        f->base_ms[u] = mnas_dot(feature, &f->rate[f->kind[u] * F], F);
+        mnas_lm_features(feature, &w->layer[u]);
+        w->base_ms[u] = mnas_dot(feature, &w->rate[w->kind[u] * F], F);
     }
-    for (int i = 0; i < f->n; i++) {
-        double sum = 0;
-        for (int l = 0; l < f->of[i]->net.n; l++) sum += f->base_ms[f->knot[i][l]];
-        f->left[i] = 1 - sum / f->of[i]->ms;
-    }
-    return 0;
-}
-
-/* ---- the correction ---- */
-
-/* exp(-|x_a - x_b|^2 / (2 scale^2)) within a kind */
-static void fill_kernel(fit *f, double scale) {
-    const size_t n = (size_t)f->n_knots;
-    for (int a = 0; a < f->n_knots; a++) {
-        double x[MNAS_LM_DIMS], y[MNAS_LM_DIMS];
-        mnas_lm_place(x, &f->layer[a]);
-        for (int b = f->begin[f->kind[a]]; b < f->begin[f->kind[a] + 1]; b++) {
-            double sum = 0;
-            mnas_lm_place(y, &f->layer[b]);
-            for (int d = 0; d < MNAS_LM_DIMS; d++) sum += (x[d] - y[d]) * (x[d] - y[d]);
-            f->kernel[(size_t)a * n + (size_t)b] = exp(-sum / (2 * scale * scale));
-        }
-    }
-}
-
-/* reach[i, u] = sum_{l in i} base_l k(l, u) / ms_i;   covariance[i, j] = sum_{l in j} base_l reach[i, l] / ms_j */
-static void fill_covariance(fit *f) {
-    const size_t n = (size_t)f->n, n_knots = (size_t)f->n_knots;
-    memset(f->reach, 0, n * n_knots * sizeof *f->reach);
-    for (size_t i = 0; i < n; i++) {
-        for (int l = 0; l < f->of[i]->net.n; l++) {
-            const int a = f->knot[i][l], k = f->kind[a];
-            const double share = f->base_ms[a] / f->of[i]->ms;
-            for (int b = f->begin[k]; b < f->begin[k + 1]; b++)
-                f->reach[i * n_knots + (size_t)b] += share * f->kernel[(size_t)a * n_knots + (size_t)b];
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            double sum = 0;
-            for (int l = 0; l < f->of[j]->net.n; l++)
-                sum += f->base_ms[f->knot[j][l]] * f->reach[i * n_knots + (size_t)f->knot[j][l]];
-            f->covariance[i * n + j] = sum / f->of[j]->ms;
-        }
-    }
-}
-
-/* alpha = (covariance + mean variance * noise^2 * diag)^-1 left */
-static bool solve(fit *f, double noise) {
-    const size_t n = (size_t)f->n;
-    double mean = 0;
-    for (size_t i = 0; i < n; i++) mean += f->covariance[i * n + i] / (double)n;
-    memcpy(f->factor, f->covariance, n * n * sizeof *f->factor);
-    for (size_t i = 0; i < n; i++) {
-        const double sd = noise * f->of[i]->noise;
-        f->factor[i * n + i] += mean * sd * sd + 1e-12;
-    }
-    if (!mnas_cholesky(f->factor, n)) return false;
-    memcpy(f->alpha, f->left, n * sizeof *f->alpha);
-    mnas_cholesky_solve(f->factor, n, f->alpha);
-    return true;
-}
-
-/* Mean |error| of each network guessed from the others: alpha_i / (inverse)_ii (Rasmussen & Williams 5.12). */
-static double leave_one_out(fit *f) {
-    double sum = 0, all = 0;
-    mnas_cholesky_inverse_diagonal(f->factor, (size_t)f->n, f->diagonal, f->scratch);
-    for (int i = 0; i < f->n; i++) {
-        sum += fabs(f->alpha[i] / f->diagonal[i]) / f->of[i]->noise;
-        all += 1 / f->of[i]->noise;
-    }
-    return sum / all;
-}
-
-static void choose(fit *f, double *scale, double *noise) {
-    double best = INFINITY;
-    for (int s = 0; s < N_SCALES; s++) {
-        fill_kernel(f, scales[s]);
-        fill_covariance(f);
-        for (int k = 0; k < N_NOISES; k++) {
-            const double error = solve(f, noises[k]) ? leave_one_out(f) : INFINITY;
-            if (!(error < best)) continue;
-            best = error;
-            *scale = scales[s];
-            *noise = noises[k];
-        }
-    }
-}
-
-static int alloc_correction(fit *f) {
-    const size_t n = (size_t)f->n, n_knots = (size_t)f->n_knots;
-    f->kernel = take(f, n_knots * n_knots, sizeof *f->kernel);
-    f->reach = take(f, n * n_knots, sizeof *f->reach);
-    f->covariance = take(f, n * n, sizeof *f->covariance);
-    f->factor = take(f, n * n, sizeof *f->factor);
-    f->alpha = take(f, n, sizeof *f->alpha);
-    f->diagonal = take(f, n, sizeof *f->diagonal);
-    f->scratch = take(f, n, sizeof *f->scratch);
-    f->weight = take(f, n_knots, sizeof *f->weight);
-    return f->kernel && f->reach && f->covariance && f->factor && f->alpha && f->diagonal && f->scratch &&
-                   f->weight
-               ? 0
-               : MNAS_ERR_MEMORY;
-}
-
-/* left(i) = sum_u reach[i, u] weight_u with weight_u = base_u sum_{j: u in j} alpha_j / ms_j */
-static int fit_correction(fit *f, double *scale) {
-    double noise = noises[N_NOISES - 1];
-    int rc = alloc_correction(f);
-    if (rc < 0) return rc;
-    *scale = scales[N_SCALES - 1];
-    choose(f, scale, &noise);
-    fill_kernel(f, *scale);
-    fill_covariance(f);
-    if (!solve(f, noise)) return 0; /* rates alone */
-    for (int j = 0; j < f->n; j++)
-        for (int l = 0; l < f->of[j]->net.n; l++) {
-            const int u = f->knot[j][l];
-            f->weight[u] += f->base_ms[u] * f->alpha[j] / f->of[j]->ms;
-        }
     return 0;
 }
 
 /* ---- the model ---- */
 
-static int fill_kind(mnas_lm_kind *out, const fit *f, int k) {
-    const int n = f->begin[k + 1] - f->begin[k];
-    memcpy(out->name, f->layer[f->begin[k]].kind, sizeof out->name);
-    memcpy(out->rate, &f->rate[k * F], sizeof out->rate);
+static int fill_kind(mnas_lm_kind *out, const work *w, int k) {
+    const int n = w->begin[k + 1] - w->begin[k];
+    memcpy(out->name, w->layer[w->begin[k]].kind, sizeof out->name);
+    memcpy(out->rate, &w->rate[k * F], sizeof out->rate);
     if (!(out->knots = calloc((size_t)n, sizeof *out->knots)))
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d layers of a latency model", n);
     out->n_knots = n;
     for (int u = 0; u < n; u++) {
         mnas_lm_knot *knot = &out->knots[u];
-        knot->layer = f->layer[f->begin[k] + u];
-        knot->weight = f->weight[f->begin[k] + u];
+        knot->layer = w->layer[w->begin[k] + u];
+        knot->weight = w->weight[w->begin[k] + u];
         mnas_lm_place(knot->place, &knot->layer);
     }
     return 0;
 }
 
-static void find_ranges(mnas_latency_model *model, const fit *f) {
+static void find_ranges(mnas_latency_model *model, const work *w) {
     double ms = 0, mmacs = 0;
-    for (int u = 0; u < f->n_knots; u++) {
-        const mnas_lm_layer *l = &f->layer[u];
+    for (int u = 0; u < w->n_knots; u++) {
+        const mnas_lm_layer *l = &w->layer[u];
         const int width = l->in_c > l->out_c ? l->in_c : l->out_c;
         if (l->in_size > model->largest_map) model->largest_map = l->in_size;
         if (width > model->largest_width) model->largest_width = width;
     }
-    for (int i = 0; i < f->n; i++) {
-        ms += f->of[i]->ms;
-        mmacs += (double)f->of[i]->net.macs / 1e6;
+    for (int i = 0; i < w->n; i++) {
+        ms += w->of[i]->ms;
+        mmacs += (double)w->of[i]->net.macs / 1e6;
     }
     model->ms_per_mmacs = mmacs > 0 ? ms / mmacs : 0;
 }
 
-static int make_model(mnas_latency_model **out, const fit *f, double scale) {
+static int make_model(mnas_latency_model **out, const work *w, double scale) {
     mnas_latency_model *model = calloc(1, sizeof *model);
-    if (model) model->kinds = calloc((size_t)f->n_kinds, sizeof *model->kinds);
+    if (model) model->kinds = calloc((size_t)w->n_kinds, sizeof *model->kinds);
     if (!model || !model->kinds) {
         free(model);
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: latency model");
     }
-    model->n_kinds = f->n_kinds;
+    model->n_kinds = w->n_kinds;
     model->scale = scale;
-    find_ranges(model, f);
+    find_ranges(model, w);
     int rc = 0;
-    for (int k = 0; k < f->n_kinds && rc == 0; k++) rc = fill_kind(&model->kinds[k], f, k);
+    for (int k = 0; k < w->n_kinds && rc == 0; k++) rc = fill_kind(&model->kinds[k], w, k);
     if (rc == 0)
         *out = model;
     else
@@ -312,21 +205,23 @@ static int make_model(mnas_latency_model **out, const fit *f, double scale) {
     return rc;
 }
 
-int mnas_lm_fit(mnas_latency_model **out, const mnas_lm_sample *samples, const int *index, int n) {
+static int fit(mnas_latency_model **out, work *w, const mnas_lm_sample *samples, const int *index) {
     double scale;
-    fit f = {.arena = mnas_arena_create(), .n = n};
+    if (!(w->of = mnas_lm_take(w, (size_t)w->n, sizeof *w->of))) return MNAS_ERR_MEMORY;
+    for (int i = 0; i < w->n; i++) w->of[i] = &samples[index[i]];
+    int rc = collect_knots(w);
+    if (rc == 0) rc = find_knots(w);
+    if (rc == 0) rc = find_times(w);
+    if (rc == 0) rc = fit_rates(w);
+    if (rc == 0) rc = apply_rates(w);
+    if (rc == 0) rc = mnas_lm_smooth(w, &scale);
+    return rc == 0 ? make_model(out, w, scale) : rc;
+}
+
+int mnas_lm_fit(mnas_latency_model **out, const mnas_lm_sample *samples, const int *index, int n) {
+    work w = {.arena = mnas_arena_create(), .n = n};
     *out = NULL;
-    if (!f.arena || !(f.of = take(&f, (size_t)n, sizeof *f.of))) {
-        mnas_arena_destroy(f.arena);
-        return MNAS_ERR_MEMORY;
-    }
-    for (int i = 0; i < n; i++) f.of[i] = &samples[index[i]];
-    int rc = collect_knots(&f);
-    if (rc == 0) rc = find_knots(&f);
-    if (rc == 0) rc = fit_rates(&f);
-    if (rc == 0) rc = apply_rates(&f);
-    if (rc == 0) rc = fit_correction(&f, &scale);
-    if (rc == 0) rc = make_model(out, &f, scale);
-    mnas_arena_destroy(f.arena);
+    const int rc = w.arena ? fit(out, &w, samples, index) : MNAS_ERR_MEMORY;
+    mnas_arena_destroy(w.arena);
     return rc;
 }

@@ -59,7 +59,9 @@ static int fill(mnas_lm_net *out, const mnas_graph *graph) {
         memcpy(out->names[out->n], node->name, sizeof node->name);
         out->macs += mnas_lm_macs(&out->layers[out->n]);
         out->n++;
-        if (describe_act(&out->layers[out->n], node)) out->n++;
+        if (!describe_act(&out->layers[out->n], node)) continue;
+        memcpy(out->names[out->n], node->name, sizeof node->name);
+        out->n++;
     }
     return 0;
 }

@@ -60,6 +60,51 @@ static void fill_noise(mnas_lm_sample *samples, const mnas_measured *networks, d
     }
 }
 
+/* ---- single layers ---- */
+
+static double sum_of_times(const mnas_measured *m) {
+    double sum = 0;
+    for (int i = 0; i < m->n_layers; i++) sum += m->layers[i].ms;
+    return sum;
+}
+
+/* Where the layer named so ends: behind it, and behind an activation of its own, which has the same name. -1: nowhere. */
+static int end_of(const mnas_lm_net *net, int begin, const char *name) {
+    int end = -1;
+    for (int l = begin; l < net->n; l++)
+        if (strcmp(net->names[l], name) == 0)
+            end = l + 1;
+        else if (end >= 0)
+            break;
+    return end;
+}
+
+/* Times come in the order of running, each named by the last layer that it holds. Names that the network has not are those of
+ * another engine's pieces: then its single layers tell nothing, and only the network counts. */
+static int open_parts(mnas_lm_sample *out, const mnas_measured *m) {
+    const double sum = sum_of_times(m), scale = m->latency.median_ms / sum;
+    if (!(sum > 0)) return 0;
+    if (!(out->parts = calloc((size_t)m->n_layers, sizeof *out->parts)))
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %d layers", m->n_layers);
+    for (int i = 0, begin = 0; i < m->n_layers; i++) {
+        const int end = end_of(&out->net, begin, m->layers[i].name);
+        if (end < 0) {
+            out->n_parts = 0;
+            return 0;
+        }
+        out->parts[out->n_parts++] = (mnas_lm_part){begin, end, m->layers[i].ms * scale};
+        begin = end;
+    }
+    return 0;
+}
+
+/* ---- samples ---- */
+
+static void close_sample(mnas_lm_sample *sample) {
+    mnas_lm_net_close(&sample->net);
+    free(sample->parts);
+}
+
 static int open_samples(mnas_lm_sample **out, const mnas_measured *networks, int n) {
     double *half = malloc((size_t)n * sizeof *half);
     mnas_lm_sample *samples = calloc((size_t)n, sizeof *samples);
@@ -67,9 +112,8 @@ static int open_samples(mnas_lm_sample **out, const mnas_measured *networks, int
     *out = samples;
     for (int i = 0; i < n && rc == 0; i++) {
         samples[i].ms = networks[i].latency.median_ms;
-        samples[i].layers = networks[i].layers;
-        samples[i].n_layers = networks[i].n_layers;
         rc = mnas_lm_net_open(&samples[i].net, &networks[i].network);
+        if (rc == 0 && networks[i].n_layers > 0) rc = open_parts(&samples[i], &networks[i]);
     }
     if (rc == 0) fill_noise(samples, networks, half, n);
     free(half);
@@ -77,7 +121,7 @@ static int open_samples(mnas_lm_sample **out, const mnas_measured *networks, int
 }
 
 static void close_samples(mnas_lm_sample *samples, int n) {
-    for (int i = 0; samples && i < n; i++) mnas_lm_net_close(&samples[i].net);
+    for (int i = 0; samples && i < n; i++) close_sample(&samples[i]);
     free(samples);
 }
 
