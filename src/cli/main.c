@@ -8,9 +8,9 @@
 
 /* X(NAME) stands for the record mnas_command_NAME in cmd_NAME.c; the order is the one of `mnas help`. */
 #define COMMANDS(X)                                                                                          \
-    X(search) X(finalize)                                                                                    \
-    X(show)                                                                                                  \
-    X(pareto) X(report) X(train) X(eval) X(measure) X(cost) X(zoo) X(space) X(datasets) X(devices) X(doctor)
+    X(search)                                                                                                \
+    X(finalize) X(show) X(pareto) X(report) X(train) X(eval) X(measure) X(device_model) X(cost) X(zoo)       \
+        X(space) X(datasets) X(devices) X(doctor)
 
 #define X(name) extern const mnas_cli_command mnas_command_##name;
 COMMANDS(X)
@@ -34,7 +34,8 @@ static void print_overview(FILE *out) {
     fputs(
         "mnas: platform-aware neural architecture search\n\nUsage: mnas COMMAND [arguments] [--options]\n\n",
         out);
-    for (int i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fputs("\nmnas COMMAND --help tells more. stdout carries results, stderr progress and messages.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n",
           out);
