@@ -492,8 +492,12 @@ typedef struct mnas_trial {
 typedef struct mnas_search_progress {
     const mnas_trial *trial;          /* just finished, or NULL for a live line */
     int number, n_complete, n_failed, n_repeats, n_wanted;
+    int n_screened;                   /* trials that a latency model left out */
+    int n_refused;                    /* measurements that a device refused as too unsteady */
     int n_updates;                    /* of the strategy */
-    const char *phase;                /* "measuring", "training", "done", ... */
+    const char *phase;                /* "measuring", "awaiting", "training", "done" */
+    const char *awaited, *why;        /* the device that does not answer or refuses, and what it said; else NULL */
+    double awaited_s, awaited_limit_s;/* so far; then the search ends. NaN where it is asked again whatever comes */
     double phase_frac;                /* 0..1 or NaN */
     double best_reward, elapsed_s, eta_s; /* NaN where unknown */
 } mnas_search_progress;
