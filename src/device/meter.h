@@ -35,13 +35,13 @@ typedef struct mnas_meter_options {
      "a result whose interval stays wider stands, and says so; else it is refused", NULL},                                     \
     {"rounds", MNAS_OPT_INT, offsetof(type, meter.rounds), "5", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",                      \
      "calm rounds at least", NULL},                                                                                            \
-    {"max-rounds", MNAS_OPT_INT, offsetof(type, meter.max_rounds), "20", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",             \
+    {"max-rounds", MNAS_OPT_INT, offsetof(type, meter.max_rounds), "40", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",             \
      "rounds at most, disturbed ones counted", NULL},                                                                          \
-    {"runs", MNAS_OPT_INT, offsetof(type, meter.runs), "20", 5, MNAS_WIRE_MAX_RUNS, "runs",                                    \
+    {"runs", MNAS_OPT_INT, offsetof(type, meter.runs), "10", 5, MNAS_WIRE_MAX_RUNS, "runs",                                    \
      "timed in a round at least", NULL},                                                                                       \
-    {"time", MNAS_OPT_FLOAT, offsetof(type, meter.time_ms), "100", 1, 60000, "ms",                                             \
+    {"time", MNAS_OPT_FLOAT, offsetof(type, meter.time_ms), "40", 1, 60000, "ms",                                             \
      "timed in a round at least, or 20000 runs", NULL},                                                                        \
-    {"warmup", MNAS_OPT_FLOAT, offsetof(type, meter.warmup_ms), "50", 1, 60000, "ms",                                          \
+    {"warmup", MNAS_OPT_FLOAT, offsetof(type, meter.warmup_ms), "20", 1, 60000, "ms",                                          \
      "before timing at least; longer until stable", NULL},                                                                     \
     {"sentinel", MNAS_OPT_BOOL, offsetof(type, meter.sentinel), "true", 0, 0, NULL,                                            \
      "time a fixed network beside, to follow the device's drift", NULL},                                                       \

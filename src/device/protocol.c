@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/stats.h"
 
-enum { min_clean_runs = 5 };
+enum { min_clean_runs = 5, min_rounds_with_outliers = 5 };
+static const double outlying_deviations = 5, outlying_frac = 0.02;
+static const double normal_mad = 1.4826; /* a normal distribution's standard deviation over its MAD */
 
 /* What counts of runs[n], at ms[]. */
 typedef struct counted {
@@ -70,40 +72,113 @@ int mnas_protocol_reduce_runs(mnas_round *out, const mnas_run *runs, int n, cons
     return 0;
 }
 
-bool mnas_protocol_disturbed(const mnas_protocol *protocol, const mnas_round *round) {
-    /* one switch may fall into any round, however short */
-    const double allowed = fmax(1, protocol->max_switches_per_s * round->timed_s);
-    return round->n_switches > allowed || round->cpu_frac < protocol->min_cpu_frac;
+mnas_protocol mnas_protocol_standard(void) {
+    return (mnas_protocol){
+        .ci_level = 0.95,
+        /* less time off the core than that moves a round's median by less than rounds differ */
+        .max_switches_per_s = 50,
+        .min_cpu_frac = 0.97,
+        .max_steal_frac = 0.03,
+        .min_freq_frac = 0.9,
+        .reference_ms = NAN,
+        .max_drift_frac = 0.1,
+    };
 }
 
-static void summarise(mnas_protocol_summary *out, const double *x, int n, double level) {
-    out->n_used = n;
-    if (n == 0) {
-        out->median_ms = out->ci_low_ms = out->ci_high_ms = out->ci_level = NAN;
-        out->half_width_frac = out->spread_frac = NAN;
-        return;
+unsigned mnas_protocol_causes(const mnas_protocol *p, const mnas_round *round, double best_mhz) {
+    /* one switch may fall into any round, however short */
+    const double switches = fmax(1, p->max_switches_per_s * round->timed_s);
+    const bool is[MNAS_N_CAUSES] = {
+        /* what is unknown compares false */
+        [MNAS_CAUSE_SWITCHES] = round->n_switches > switches,
+        [MNAS_CAUSE_SHARE] =
+            round->cpu_frac<p->min_cpu_frac, [MNAS_CAUSE_STEAL] = round->steal_frac> p->max_steal_frac,
+        [MNAS_CAUSE_FREQ] =
+            round
+                ->freq_mhz<p->min_freq_frac * best_mhz, [MNAS_CAUSE_DRIFT] =
+                                                            fabs(round->sentinel_ms / p->reference_ms - 1)>
+                    p->max_drift_frac,
+    };
+    unsigned causes = 0;
+    for (unsigned c = 0; c < MNAS_N_CAUSES; c++) causes |= is[c] ? 1U << c : 0;
+    return causes;
+}
+
+static double sample_of(const mnas_protocol *p, const mnas_round *round) {
+    const double rescaled = round->ratio * p->reference_ms;
+    return isnan(rescaled) ? round->median_ms : rescaled;
+}
+
+/* Counts disturbances in *out; calm[i] tells who had none. */
+static int find_calm(mnas_protocol_summary *out, bool *calm, const mnas_protocol *p, const mnas_round *rounds,
+                     int n) {
+    double best_mhz = NAN;
+    int n_calm = 0;
+    for (int i = 0; i < n; i++) best_mhz = fmax(best_mhz, rounds[i].freq_mhz);
+    for (int i = 0; i < n; i++) {
+        const unsigned causes = mnas_protocol_causes(p, &rounds[i], best_mhz);
+        for (unsigned c = 0; c < MNAS_N_CAUSES; c++) out->n_caused[c] += (causes & 1U << c) != 0;
+        calm[i] = causes == 0;
+        n_calm += calm[i];
     }
+    out->n_disturbed = n - n_calm;
+    return n_calm;
+}
+
+/* Those of the calm ones that lie far from their median are calm no more; returns how many. */
+static int find_outlying(bool *calm, const mnas_protocol *p, const mnas_round *rounds, int n, int n_calm) {
+    double x[MNAS_PROTOCOL_MAX_ROUNDS];
+    bool outlying[MNAS_PROTOCOL_MAX_ROUNDS] = {false};
+    int k = 0, n_outlying = 0;
+    if (n_calm < min_rounds_with_outliers) return 0;
+    for (int i = 0; i < n; i++)
+        if (calm[i]) x[k++] = sample_of(p, &rounds[i]);
+    const double median = mnas_stats_median(x, (size_t)k), mad = mnas_stats_mad(x, (size_t)k),
+                 limit = fmax(outlying_deviations * normal_mad * mad, outlying_frac * median);
+    for (int i = 0; i < n; i++) {
+        outlying[i] = calm[i] && fabs(sample_of(p, &rounds[i]) - median) > limit;
+        n_outlying += outlying[i];
+    }
+    if (n_outlying > n_calm / 4) return 0;
+    for (int i = 0; i < n; i++) calm[i] = calm[i] && !outlying[i];
+    return n_outlying;
+}
+
+static void summarise(mnas_protocol_summary *out, const double *x, const double *raw, const double *sentinel,
+                      int n, const mnas_protocol *p) {
+    out->n_used = n;
+    out->median_ms = out->ci_low_ms = out->ci_high_ms = out->ci_level = NAN;
+    out->half_width_frac = out->spread_frac = out->raw_ms = out->sentinel_ms = out->drift_frac = NAN;
+    if (n == 0) return;
     out->median_ms = mnas_stats_median(x, (size_t)n);
-    mnas_stats_median_ci(x, (size_t)n, level, &out->ci_low_ms, &out->ci_high_ms, &out->ci_level);
+    mnas_stats_median_ci(x, (size_t)n, p->ci_level, &out->ci_low_ms, &out->ci_high_ms, &out->ci_level);
     out->half_width_frac = (out->ci_high_ms - out->ci_low_ms) / 2 / out->median_ms;
     out->spread_frac = mnas_stats_mad(x, (size_t)n) / out->median_ms;
+    out->raw_ms = mnas_stats_median(raw, (size_t)n);
+    out->sentinel_ms = mnas_stats_median(sentinel, (size_t)n);
+    out->drift_frac = out->sentinel_ms / p->reference_ms - 1;
 }
 
-mnas_protocol_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *protocol,
+mnas_protocol_verdict mnas_protocol_judge(mnas_protocol_summary *out, const mnas_protocol *p,
                                           const mnas_round *rounds, int n_rounds) {
-    assert(protocol->min_rounds >= 1 && protocol->max_rounds >= protocol->min_rounds);
+    assert(p->min_rounds >= 1 && p->max_rounds >= p->min_rounds);
     assert(n_rounds >= 0 && n_rounds <= MNAS_PROTOCOL_MAX_ROUNDS);
-    double used[MNAS_PROTOCOL_MAX_ROUNDS];
-    int n_calm = 0, n_used = 0;
-    for (int i = 0; i < n_rounds; i++) n_calm += !mnas_protocol_disturbed(protocol, &rounds[i]);
-    const bool enough = n_calm >= protocol->min_rounds, spent = n_rounds >= protocol->max_rounds;
-    *out = (mnas_protocol_summary){.n_disturbed = n_rounds - n_calm};
+    double x[MNAS_PROTOCOL_MAX_ROUNDS], raw[MNAS_PROTOCOL_MAX_ROUNDS], sentinel[MNAS_PROTOCOL_MAX_ROUNDS];
+    bool good[MNAS_PROTOCOL_MAX_ROUNDS];
+    int n_used = 0;
+    *out = (mnas_protocol_summary){0};
+    const int n_calm = find_calm(out, good, p, rounds, n_rounds);
+    out->n_outlying = find_outlying(good, p, rounds, n_rounds, n_calm);
+    const bool enough = n_calm - out->n_outlying >= p->min_rounds;
     for (int i = 0; i < n_rounds; i++) {
-        if (enough && mnas_protocol_disturbed(protocol, &rounds[i])) continue;
-        used[n_used++] = rounds[i].median_ms;
+        if (enough && !good[i]) continue;
+        x[n_used] = sample_of(p, &rounds[i]);
+        raw[n_used] = rounds[i].median_ms;
+        sentinel[n_used++] = rounds[i].sentinel_ms;
         out->n_cpu_timed += rounds[i].n_cpu_timed > 0;
     }
-    summarise(out, used, n_used, protocol->ci_level);
-    if (enough && out->half_width_frac <= protocol->ci_frac) return MNAS_VERDICT_DONE;
-    return spent ? MNAS_VERDICT_GIVE_UP : MNAS_VERDICT_MORE;
+    summarise(out, x, raw, sentinel, n_used, p);
+    if (enough && out->half_width_frac <= p->ci_frac) return MNAS_VERDICT_DONE;
+    const bool hopeless = n_calm == 0 && n_rounds >= 2 * p->min_rounds;
+    return hopeless || n_rounds >= p->max_rounds ? MNAS_VERDICT_GIVE_UP : MNAS_VERDICT_MORE;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -138,6 +139,14 @@ static void describe(mnas_wire_reply *reply, const mnas_worker_job *job, const m
     snprintf(reply->arch, sizeof reply->arch, "%.*s", (int)sizeof reply->arch - 1, system.machine);
 }
 
+/* Stolen time comes in ticks: one more or less is none. */
+static void note_conditions(mnas_wire_reply *reply) {
+    const double tick_s = 1.0 / (double)sysconf(_SC_CLK_TCK),
+                 stolen_s = reply->after.steal_s - reply->before.steal_s - tick_s;
+    reply->round.steal_frac = isnan(stolen_s) ? stolen_s : fmax(0, stolen_s) / reply->round.timed_s;
+    reply->round.freq_mhz = reply->after.freq_mhz;
+}
+
 static int measure_round(char **reply_text, FILE *in) {
     mnas_worker_job job = {0};
     mnas_worker_net net = {0}, sentinel = {0};
@@ -150,6 +159,7 @@ static int measure_round(char **reply_text, FILE *in) {
     if ((rc = mnas_worker_build(&net, &job, job.request.model, false)) < 0) goto out;
     if ((rc = time_networks(net.net, sentinel.net, &job.request, &reply.round)) < 0) goto out;
     mnas_conditions_read(&reply.after, "", job.core);
+    note_conditions(&reply);
     describe(&reply, &job, net.net);
     rc = mnas_wire_print_reply(reply_text, &reply);
 out:
