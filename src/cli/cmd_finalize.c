@@ -8,7 +8,7 @@
 typedef struct finalize_opts {
     mnas_cli_common common;
     char recipe[MNAS_OPT_STR], baselines[MNAS_OPT_STR], output[MNAS_OPT_STR];
-    double epochs, max_minutes;
+    double epochs, max_minutes, device_minutes;
     int64_t top_k, n_random, n_lr, n_repeats, n_passes, jobs, threads;
 } finalize_opts;
 
@@ -35,6 +35,8 @@ static const mnas_opt options[] = {
      "of each; 0: as in the search, or cores divided by jobs where --jobs is another", NULL},
     {"max-minutes", MNAS_OPT_FLOAT, AT(max_minutes), NULL, 0.001, 1e7, "minutes",
      "stop after this time; no limit unless given", NULL},
+    {"device-minutes", MNAS_OPT_FLOAT, AT(device_minutes), "10", 0, 1e7, "minutes",
+     "wait so long for a device that has gone away, then end; the same command goes on", NULL},
     {"output", MNAS_OPT_STRING, AT(output), "", 0, 0, "DIR",
      "folder for weights and models; STUDY without .db, with .final, unless given; also -o DIR", NULL},
     MNAS_CLI_JSON,
@@ -57,6 +59,7 @@ static int run(const void *opts, int n_words, char **words) {
                                .jobs = (int)o->jobs,
                                .threads = (int)o->threads,
                                .max_minutes = o->max_minutes,
+                               .device_minutes = o->device_minutes,
                                .output = o->output};
     return mnas_cli_finalize(&f, o->common.json);
 }

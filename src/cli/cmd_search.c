@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "cli/cli.h"
 #include "cli/finals_print.h"
 #include "cli/forecast_print.h"
@@ -18,8 +19,8 @@
 typedef struct search_opts {
     mnas_cli_common common;
     char space[MNAS_OPT_STR], data[MNAS_OPT_STR], device[MNAS_OPT_STR], study[MNAS_OPT_STR];
-    char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR];
-    double target_ms, epochs, max_minutes, trial_timeout_s;
+    char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR], target_ms[MNAS_OPT_STR];
+    double epochs, max_minutes, device_minutes, trial_timeout_s;
     int64_t trials, max_images, max_trials, seed, jobs, threads, top_k;
     bool dry_run, no_forecast;
 } search_opts;
@@ -33,9 +34,10 @@ static const mnas_opt options[] = {
     {"study", MNAS_OPT_STRING, AT(study), NULL, 0, 0, "FILE",
      "required: where everything is kept; an existing one is resumed", NULL},
     {"device", MNAS_OPT_STRING, AT(device), "local", 0, 0, "DEVICE",
-     "where latency is measured; `mnas devices` lists them", NULL},
-    {"target-ms", MNAS_OPT_FLOAT, AT(target_ms), NULL, 0.001, 1e6, "ms",
-     "latency aimed at; unless given, the median of the first 10", NULL},
+     "where latency is measured; `mnas devices` lists them; several: \"local + ssh:host=pi\"", NULL},
+    {"target-ms", MNAS_OPT_STRING, AT(target_ms), "", 0, 0, "ms",
+     "latency aimed at, one for each device: 0.5,12; for those without, or auto, the median of the first 10",
+     NULL},
     {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "trials", "complete trials wanted", NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, NULL, "of everything random", NULL},
     {"reward", MNAS_OPT_STRING, AT(reward), "soft", 0, 0, "REWARD",
@@ -50,6 +52,8 @@ static const mnas_opt options[] = {
      "train each trial on so many different ones; 0: all", NULL},
     {"max-minutes", MNAS_OPT_FLOAT, AT(max_minutes), NULL, 0.001, 1e7, "minutes",
      "stop after this time, whatever is running then; no limit unless given", NULL},
+    {"device-minutes", MNAS_OPT_FLOAT, AT(device_minutes), "10", 0, 1e7, "minutes",
+     "wait so long for a device that has gone away, then end; the same command goes on", NULL},
     {"max-trials", MNAS_OPT_INT, AT(max_trials), "0", 0, 1e6, "trials",
      "start no more than so many, failed ones and earlier ones of the study counted; 0: no limit", NULL},
     {"top-k", MNAS_OPT_INT, AT(top_k), "0", 0, 64, "networks",
@@ -70,26 +74,39 @@ static const mnas_opt options[] = {
 
 /* ---- progress ---- */
 
+/* A device that does not answer is all that one wants to know then. */
+static void show_awaited(const mnas_search_progress *p) {
+    char line[512], waited[32], limit[32];
+    mnas_clock_duration(p->awaited_s, waited, sizeof waited);
+    mnas_clock_duration(p->awaited_limit_s, limit, sizeof limit);
+    snprintf(line, sizeof line, "trial %d awaits %s, %s%s%s: %s", p->number, p->awaited, waited,
+             isfinite(p->awaited_limit_s) ? " of " : "", isfinite(p->awaited_limit_s) ? limit : "", p->why);
+    mnas_cli_live(line);
+}
+
 static void show_live(const mnas_search_progress *p) {
-    char line[256], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "";
+    char line[320], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "", more[64] = "";
     mnas_human_reward(p->best_reward, best);
     mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     if (isfinite(p->phase_frac)) snprintf(part, sizeof part, " %.0f %%", 100 * p->phase_frac);
-    snprintf(line, sizeof line, "trial %d %s%s | %d/%d complete, %d failed | best reward %s | %s, ETA %s",
-             p->number, p->phase ? p->phase : "", part, p->n_complete, p->n_wanted, p->n_failed, best,
+    if (p->n_screened > 0) snprintf(more, sizeof more, ", %d screened", p->n_screened);
+    if (p->n_refused > 0)
+        snprintf(more + strlen(more), sizeof more - strlen(more), ", %d refused", p->n_refused);
+    snprintf(line, sizeof line, "trial %d %s%s | %d/%d complete, %d failed%s | best reward %s | %s, ETA %s",
+             p->number, p->phase ? p->phase : "", part, p->n_complete, p->n_wanted, p->n_failed, more, best,
              elapsed, eta);
     mnas_cli_live(line);
 }
 
 static void show_complete(const mnas_search_progress *p) {
     const mnas_trial *t = p->trial;
-    char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES],
+    char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_CLI_LATENCIES], macs[MNAS_HUMAN_BYTES],
         reward[MNAS_HUMAN_BYTES], best[MNAS_HUMAN_BYTES], eta[32];
     mnas_human_reward(t->reward, reward);
     mnas_human_reward(p->best_reward, best);
     mnas_human_percent(t->accuracy_frac, accuracy);
-    mnas_human_ms(t->latency.median_ms, latency);
+    mnas_cli_latencies(t, latency);
     mnas_human_count(t->macs, macs);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     mnas_log_info(
@@ -106,7 +123,9 @@ static void show_failed(const mnas_trial *t) {
 
 static void on_progress(void *user, const mnas_search_progress *p) {
     (void)user;
-    if (!p->trial) {
+    if (!p->trial && p->awaited) {
+        show_awaited(p);
+    } else if (!p->trial) {
         show_live(p);
     } else if (p->trial->state == MNAS_TRIAL_COMPLETE) {
         show_complete(p);
@@ -160,6 +179,7 @@ static int finalize(const search_opts *o, double left_minutes) {
                                .n_lr = 3,
                                .n_repeats = 2,
                                .n_passes = 5,
+                               .device_minutes = o->device_minutes,
                                .jobs = (int)o->jobs,
                                .threads = (int)o->threads,
                                .max_minutes = left_minutes};
@@ -192,6 +212,29 @@ static int end_early(const search_opts *o, int rc, double left_minutes) {
     return is_spent ? printed : mnas_error_set(rc, "%s", why);
 }
 
+/* "0.5,12": one for each device, auto for those that are to be found. */
+static int parse_targets(mnas_search_options *s, const char *text) {
+    int d = 0;
+    s->target_ms = NAN;
+    for (const char *at = text; *at; d++) {
+        const size_t n = strcspn(at, ",");
+        char one[32];
+        double ms = 0;
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        const bool found = strcmp(one, "auto") == 0;
+        if (d == MNAS_MAX_DEVICES || n >= sizeof one ||
+            (!found && (!mnas_str_to_f64(one, &ms) || !(ms >= 0.001 && ms <= 1e6))))
+            return mnas_error_set(
+                MNAS_ERR_ARG,
+                "target-ms is \"%s\"; allowed: 0.001 to 1e6 ms or auto for each device, separated by commas",
+                text);
+        if (d > 0) s->other_targets_ms[d - 1] = ms;
+        if (d == 0 && !found) s->target_ms = ms;
+        at += n + (at[n] == ',');
+    }
+    return 0;
+}
+
 static int run(const void *opts, int n_words, char **words) {
     const search_opts *o = opts;
     const double begun_s = mnas_clock_now_s();
@@ -203,12 +246,12 @@ static int run(const void *opts, int n_words, char **words) {
                              .reward = o->reward,
                              .strategy = o->strategy,
                              .recipe = o->recipe,
-                             .target_ms = o->target_ms,
                              .trials = (int)o->trials,
                              .max_images = o->max_images,
                              .epochs = o->epochs,
                              .seed = (uint64_t)o->seed,
                              .max_minutes = o->max_minutes,
+                             .device_minutes = o->device_minutes,
                              .max_trials = (int)o->max_trials,
                              .top_k = (int)o->top_k,
                              .jobs = (int)o->jobs,
@@ -217,9 +260,11 @@ static int run(const void *opts, int n_words, char **words) {
                              .command_line = mnas_cli_command_line(),
                              .progress = on_progress,
                              .cancel = mnas_cli_cancel_flag()};
+    int rc = parse_targets(&s, o->target_ms);
+    if (rc < 0) return rc;
     if (o->dry_run) return dry_run(&s, o->common.json);
     if (!o->no_forecast) show_forecast(&s);
-    int rc = mnas_search_run(&s);
+    rc = mnas_search_run(&s);
     mnas_log_live("%s", "");
     const double left_minutes = o->max_minutes - (mnas_clock_now_s() - begun_s) / 60;
     return rc < 0 ? end_early(o, rc, left_minutes) : end(o, left_minutes);
@@ -230,7 +275,8 @@ const mnas_cli_command mnas_command_search = {
     .name = "search",
     .words = "",
     .summary = "search networks: propose, train, measure, learn; resumes a study",
-    .about = "Sample networks from a space, train each on the dataset, measure each on the device, and let "
+    .about = "Sample networks from a space, train each on the dataset, measure each on the device or "
+             "devices, and let "
              "the strategy learn from accuracy and latency, until the wanted number of trials is complete. "
              "Begins with a forecast of time, memory and disk; ends with the Pareto front. Everything is "
              "kept in the study: the same command resumes an interrupted search and loses nothing that was "

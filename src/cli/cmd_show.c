@@ -38,7 +38,11 @@ static const char *outcome_of(const mnas_study *study, const mnas_trial *t, char
 
 static int print_all(const mnas_study *study) {
     mnas_table table;
-    mnas_table_start(&table, "trial|<state|accuracy|latency|reward|parameters|multiply-adds|training");
+    char titles[256], latencies[128];
+    mnas_cli_latency_titles(study, latencies, sizeof latencies);
+    snprintf(titles, sizeof titles, "trial|<state|accuracy|%s|reward|parameters|multiply-adds|training",
+             latencies);
+    mnas_table_start(&table, titles);
     for (int i = 0; i < mnas_study_n_trials(study); i++) {
         const mnas_trial *t = mnas_study_trial(study, i);
         char outcome[64], time[32];
@@ -46,15 +50,17 @@ static int print_all(const mnas_study *study) {
         mnas_table_cell(&table, "%d", t->number);
         mnas_table_cell(&table, "%s", outcome_of(study, t, outcome));
         mnas_table_percent(&table, t->accuracy_frac);
-        mnas_table_ms(&table, t->latency.median_ms);
+        mnas_cli_latency_cells(study, t, &table);
         mnas_table_decimals(&table, t->reward, 4);
         mnas_table_count(&table, t->params);
         mnas_table_count(&table, t->macs);
         mnas_table_cell(&table, "%s", time);
     }
     int rc = mnas_table_print(&table);
-    if (rc == 0) mention_finals(study);
-    return rc;
+    if (rc < 0) return rc;
+    mnas_cli_print_devices(study);
+    mention_finals(study);
+    return 0;
 }
 
 /* A block string a line: "             r1_k3_s11_..." */
@@ -70,7 +76,7 @@ static void print_blocks(const char *arch) {
 
 static void print_latency(const mnas_latency *l) {
     char median[MNAS_HUMAN_BYTES], low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
-    if (isnan(l->median_ms)) {
+    if (!l || isnan(l->median_ms)) {
         printf("%-13s -\n", "latency");
         return;
     }
@@ -79,6 +85,24 @@ static void print_latency(const mnas_latency *l) {
     mnas_human_ms(l->ci_high_ms, high);
     printf("%-13s %s (%s to %s), %d rounds, %d runs, %d thread%s, %s\n", "latency", median, low, high,
            l->rounds, l->runs, l->threads, l->threads == 1 ? "" : "s", l->engine);
+}
+
+static void print_latencies(const mnas_study *study, const mnas_trial *t) {
+    const int n = mnas_study_n_devices(study);
+    for (int d = 0; d < n; d++) {
+        print_latency(mnas_trial_latency_on(t, d));
+        if (n > 1) printf("%-13s   on %s\n", "", mnas_study_device(study, d));
+    }
+    if (t->n_refused > 0)
+        printf("%-13s %d measurement%s refused as too unsteady before\n", "", t->n_refused,
+               t->n_refused == 1 ? "" : "s");
+    if (isfinite(t->predicted_ms)) {
+        char predicted[MNAS_HUMAN_BYTES];
+        mnas_human_ms(t->predicted_ms, predicted);
+        printf("%-13s %s", "predicted", predicted);
+        if (isfinite(t->predicted_error_frac)) printf(", +- %.1f %%", 100 * t->predicted_error_frac);
+        puts(", by the latency model, not measured");
+    }
 }
 
 static void print_times(const mnas_trial *t) {
@@ -104,7 +128,7 @@ static void print_one(const mnas_study *study, const mnas_trial *t) {
         putchar(')');
     }
     putchar('\n');
-    print_latency(&t->latency);
+    print_latencies(study, t);
     if (isfinite(t->reward)) printf("%-13s %.6f\n", "reward", t->reward);
     mnas_human_exact(t->params, text);
     printf("%-13s %s\n", "parameters", text);

@@ -1,11 +1,12 @@
 /* study_print.c - see study_print.h. */
 #include "cli/study_print.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
-#include "cli/table.h"
 
 const mnas_trial *mnas_cli_find_trial(const mnas_study *study, int number) {
     for (int i = 0; i < mnas_study_n_trials(study); i++) {
@@ -21,35 +22,84 @@ const char *mnas_cli_trial_outcome(const mnas_trial *trial, char buf[64]) {
     return buf;
 }
 
+const char *mnas_cli_latencies(const mnas_trial *trial, char buf[MNAS_CLI_LATENCIES]) {
+    char *at = buf;
+    const mnas_latency *l;
+    for (int d = 0; (l = mnas_trial_latency_on(trial, d)); d++) {
+        if (d > 0) at += sprintf(at, " + ");
+        mnas_human_ms(l->median_ms, at);
+        at += strlen(at);
+    }
+    return buf;
+}
+
+static json_t *latencies_json(const mnas_trial *t) {
+    json_t *list = json_array();
+    const mnas_latency *l;
+    for (int d = 0; (l = mnas_trial_latency_on(t, d)); d++)
+        json_array_append_new(list, mnas_json_number(l->median_ms));
+    return list;
+}
+
+static json_t *devices_json(const mnas_study *study) {
+    json_t *list = json_array();
+    for (int d = 0; d < mnas_study_n_devices(study); d++)
+        json_array_append_new(list, mnas_json_text(mnas_study_device(study, d)));
+    return list;
+}
+
+void mnas_cli_latency_titles(const mnas_study *study, char *buf, size_t n) {
+    const int n_devices = mnas_study_n_devices(study);
+    int used = snprintf(buf, n, n_devices == 1 ? "latency" : "latency 1");
+    for (int d = 1; d < n_devices; d++) used += snprintf(buf + used, n - (size_t)used, "|latency %d", d + 1);
+}
+
+void mnas_cli_latency_cells(const mnas_study *study, const mnas_trial *trial, mnas_table *table) {
+    for (int d = 0; d < mnas_study_n_devices(study); d++) {
+        const mnas_latency *l = mnas_trial_latency_on(trial, d);
+        mnas_table_ms(table, l ? l->median_ms : (double)NAN);
+    }
+}
+
+void mnas_cli_print_devices(const mnas_study *study) {
+    const int n = mnas_study_n_devices(study);
+    for (int d = 0; n > 1 && d < n; d++)
+        printf("%slatency %d: %s\n", d ? "" : "\n", d + 1, mnas_study_device(study, d));
+}
+
 static int front_json(const mnas_study *study, const int *front, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
         const mnas_trial *t = mnas_cli_find_trial(study, front[i]);
         json_array_append_new(
-            list, json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "trial", t->number, "arch",
+            list, json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "trial", t->number, "arch",
                             t->arch, "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
                             mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward),
                             "params", mnas_json_integer(t->params), "macs", mnas_json_integer(t->macs),
                             "ci_low_ms", mnas_json_number(t->latency.ci_low_ms), "ci_high_ms",
-                            mnas_json_number(t->latency.ci_high_ms)));
+                            mnas_json_number(t->latency.ci_high_ms), "latencies_ms", latencies_json(t)));
     }
-    return mnas_json_print(json_pack("{s:o}", "front", list));
+    return mnas_json_print(json_pack("{s:o, s:o}", "devices", devices_json(study), "front", list));
 }
 
 static int front_text(const mnas_study *study, const int *front, int n) {
     mnas_table table;
-    mnas_table_start(&table, "trial|accuracy|latency|reward|parameters|multiply-adds");
+    char titles[256], latencies[128];
+    mnas_cli_latency_titles(study, latencies, sizeof latencies);
+    snprintf(titles, sizeof titles, "trial|accuracy|%s|reward|parameters|multiply-adds", latencies);
+    mnas_table_start(&table, titles);
     for (int i = 0; i < n; i++) {
         const mnas_trial *t = mnas_cli_find_trial(study, front[i]);
         mnas_table_cell(&table, "%d", t->number);
         mnas_table_percent(&table, t->accuracy_frac);
-        mnas_table_ms(&table, t->latency.median_ms);
+        mnas_cli_latency_cells(study, t, &table);
         mnas_table_decimals(&table, t->reward, 4);
         mnas_table_count(&table, t->params);
         mnas_table_count(&table, t->macs);
     }
     int rc = mnas_table_print(&table);
     if (rc < 0) return rc;
+    mnas_cli_print_devices(study);
     putchar('\n'); /* block strings are too long for a column */
     for (int i = 0; i < n; i++) printf("%5d  %s\n", front[i], mnas_cli_find_trial(study, front[i])->arch);
     return 0;

@@ -637,7 +637,7 @@ static int set_up(loop *l) {
     if (rc == 0) rc = restore_snapshot(l);
     if (rc < 0) return rc;
     update_timeout(l);
-    mnas_progress_open(&l->progress, setup->options);
+    mnas_progress_open(&l->progress, setup->options, &l->measure);
     return 0;
 }
 

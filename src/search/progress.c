@@ -9,13 +9,15 @@
 
 static const double live_interval_s = 0.2;
 
-void mnas_progress_open(mnas_progress *out, const mnas_search_options *options) {
-    *out = (mnas_progress){.options = options, .begun_s = mnas_clock_now_s(), .shown_s = -INFINITY};
+void mnas_progress_open(mnas_progress *out, const mnas_search_options *options,
+                        const mnas_measure_context *measure) {
+    *out = (mnas_progress){
+        .options = options, .measure = measure, .begun_s = mnas_clock_now_s(), .shown_s = -INFINITY};
 }
 
 /* Of the trials known: how many, the best reward, the mean time of a complete one. */
 typedef struct summary {
-    int n_complete, n_failed;
+    int n_complete, n_failed, n_screened, n_refused;
     double best_reward, mean_s;
 } summary;
 
@@ -25,6 +27,8 @@ static summary sum_up(const mnas_history *h) {
     for (size_t i = 0; i < h->n_known; i++) {
         const mnas_trial *row = &h->known[i].row;
         s.n_failed += row->state == MNAS_TRIAL_FAILED;
+        s.n_screened += row->state == MNAS_TRIAL_PRUNED;
+        s.n_refused += row->n_refused;
         if (row->state != MNAS_TRIAL_COMPLETE) continue;
         s.n_complete++;
         total_s += row->train_s + row->measure_s + row->overhead_s;
@@ -40,26 +44,43 @@ static double estimate_s(const mnas_progress *p, const summary *s, const mnas_tr
     return left > 0 ? fmax(0, left * s->mean_s - gone_s) / jobs : 0;
 }
 
+/* A device that the run waits for. */
+static void add_awaited(mnas_search_progress *out, const mnas_progress *p, const mnas_trial_run *run) {
+    const mnas_measuring *m = &run->measuring;
+    if (run->phase != MNAS_RUN_READY || !m->away[0]) return;
+    out->awaited = p->measure->devices->specs.list[m->device];
+    out->why = m->away;
+    out->awaited_s = mnas_clock_now_s() - (isnan(m->away_since_s) ? m->idle_since_s : m->away_since_s);
+    if (isfinite(m->away_since_s)) out->awaited_limit_s = p->measure->wait_s;
+}
+
 void mnas_progress_show(mnas_progress *p, const mnas_history *h, const mnas_trial *finished,
                         const mnas_trial_run *run, const char *phase, int n_updates) {
     const double now_s = mnas_clock_now_s();
-    const bool live = !finished && strcmp(phase, "training") == 0;
+    const bool training = !finished && strcmp(phase, "training") == 0,
+               begins = run && run->phase == MNAS_RUN_READY && strcmp(phase, "measuring") == 0,
+               live = !finished && !begins;
     if (!p->options->progress || (live && now_s - p->shown_s < live_interval_s)) return;
     const summary s = sum_up(h);
-    const mnas_search_progress out = {.trial = finished,
-                                      .number = finished ? finished->number
-                                                : run    ? run->row.number
-                                                         : h->n_trials,
-                                      .n_complete = s.n_complete,
-                                      .n_failed = s.n_failed,
-                                      .n_repeats = h->n_repeats,
-                                      .n_wanted = p->options->trials,
-                                      .n_updates = n_updates,
-                                      .phase = phase,
-                                      .phase_frac = run && live ? run->frac : NAN,
-                                      .best_reward = s.best_reward,
-                                      .elapsed_s = now_s - p->begun_s,
-                                      .eta_s = estimate_s(p, &s, run)};
+    mnas_search_progress out = {.trial = finished,
+                                .number = finished ? finished->number
+                                          : run    ? run->row.number
+                                                   : h->n_trials,
+                                .n_complete = s.n_complete,
+                                .n_failed = s.n_failed,
+                                .n_screened = s.n_screened,
+                                .n_refused = s.n_refused + (run ? run->measuring.n_refused : 0),
+                                .n_repeats = h->n_repeats,
+                                .n_wanted = p->options->trials,
+                                .n_updates = n_updates,
+                                .phase = phase,
+                                .phase_frac = run && training ? run->frac : NAN,
+                                .awaited_s = NAN,
+                                .awaited_limit_s = NAN,
+                                .best_reward = s.best_reward,
+                                .elapsed_s = now_s - p->begun_s,
+                                .eta_s = estimate_s(p, &s, run)};
     p->shown_s = now_s;
+    if (run) add_awaited(&out, p, run);
     p->options->progress(p->options->user, &out);
 }

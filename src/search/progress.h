@@ -7,10 +7,12 @@
 
 typedef struct mnas_progress {
     const mnas_search_options *options;
+    const mnas_measure_context *measure;
     double begun_s, shown_s;
 } mnas_progress;
 
-void mnas_progress_open(mnas_progress *out, const mnas_search_options *options);
+void mnas_progress_open(mnas_progress *out, const mnas_search_options *options,
+                        const mnas_measure_context *measure);
 /* finished: the row of a trial that has just ended, or NULL; run: the one that is spoken of, or NULL. */
 void mnas_progress_show(mnas_progress *progress, const mnas_history *history, const mnas_trial *finished,
                         const mnas_trial_run *run, const char *phase, int n_updates);
