@@ -16,13 +16,13 @@
 
 enum { MNAS_NATIVE_NONE = -1 };
 
-/* A matrix of weights for tiles, with what follows the product. */
+/* A matrix of weights for tiles, with what follows the product. Of a depthwise convolution: [block, tap, lanes], n_inputs taps. */
 typedef struct mnas_native_product {
-    int n_inputs, n_outputs, n_blocks; /* n_inputs: multiply-adds of one output */
-    int weight, bias;                  /* buffers */
+    int n_inputs, n_outputs, n_blocks; /* n_inputs: multiply-adds of one output; n_outputs 0: no product */
+    size_t weight, bias;               /* floats from the begin of all weights */
     const float *from, *from_bias;     /* [n_outputs, n_inputs] in the graph's order; bias may be NULL */
-    const int *order;                  /* [n_inputs] where in a row of `from` the tiles' next weight stands */
-    mnas_act act;                      /* NONE where low and high are all of it */
+    const int *order; /* [n_inputs] where in a row of `from` the tiles' next weight stands; NULL: taps */
+    mnas_act act;     /* NONE where low and high are all of it */
     float low, high;
 } mnas_native_product;
 
@@ -35,18 +35,19 @@ struct mnas_native_step {
     mnas_shape in, out;
     int kernel, stride, top, left;
     bool from_image;
-    mnas_native_product
-        product; /* conv, dense; dwconv: the expansion in front, or n_outputs 0; se: the first */
-    mnas_native_product
-        second;   /* se: the second; dwconv: taps as weight [block, tap, lanes], n_inputs taps */
-    mnas_act act; /* of an activation that stands alone */
+    mnas_native_product product, second; /* second: of se alone */
+    mnas_act act;                        /* of an activation that stands alone */
+    /* Of a depthwise convolution: what makes the rows it reads (NULL: they are in src), what takes its rows, band_rows at a
+     * time (NULL: they are all wanted). */
+    mnas_native_step *front, *behind;
+    int band_rows;
     /* Buffers, or NONE. */
     int src, src2, dst;
     int sums;    /* dwconv adds up what it writes, se reads it: [block, lanes] */
     int factors; /* se writes them, the convolution behind it applies them */
-    int ring;    /* the last rows of the input, with their padding */
+    int ring;    /* the last rows of the input, with their padding; se: between its products */
     int ring_rows, ring_columns;
-    mnas_tile_segment *segments; /* room for those of a convolution */
+    mnas_tile_segment *segments; /* of a convolution; room for them where they change from row to row */
     int n_segments;
 };
 
@@ -58,13 +59,18 @@ struct mnas_native {
     int n_steps;
     mnas_interval *buffers;
     int n_buffers;
-    int image, logits; /* buffers */
+    int image, logits, weights; /* buffers */
+    size_t n_weights; /* floats, in the order of the steps: what is read next lies behind what is read now */
     char *slab;
     size_t slab_bytes;
 };
 
 static inline float *mnas_native_at(const mnas_native *net, int buffer) {
     return (float *)(void *)(net->slab + net->buffers[buffer].offset);
+}
+
+static inline float *mnas_native_weights(const mnas_native *net, size_t at) {
+    return mnas_native_at(net, net->weights) + at;
 }
 
 static inline int mnas_native_blocks(const mnas_native *net, int channels) {

@@ -6,7 +6,7 @@
 
 static void pack_product(const mnas_native *net, const mnas_native_product *p) {
     const int lanes = (int)net->tile->lanes;
-    float *to = mnas_native_at(net, p->weight), *bias = mnas_native_at(net, p->bias);
+    float *to = mnas_native_weights(net, p->weight), *bias = mnas_native_weights(net, p->bias);
     for (int n = 0; p->from_bias && n < p->n_outputs; n++) bias[n] = p->from_bias[n];
     for (int block = 0, group; block < p->n_blocks; block += group) {
         group = mnas_native_group(p->n_blocks - block);
@@ -19,7 +19,7 @@ static void pack_product(const mnas_native *net, const mnas_native_product *p) {
 /* [c, 1, k, k] to [block, tap, lanes]. */
 static void pack_taps(const mnas_native *net, const mnas_native_product *p) {
     const int lanes = (int)net->tile->lanes;
-    float *to = mnas_native_at(net, p->weight), *bias = mnas_native_at(net, p->bias);
+    float *to = mnas_native_weights(net, p->weight), *bias = mnas_native_weights(net, p->bias);
     for (int c = 0; c < p->n_outputs; c++) {
         bias[c] = p->from_bias ? p->from_bias[c] : 0;
         for (int tap = 0; tap < p->n_inputs; tap++)
@@ -27,13 +27,21 @@ static void pack_taps(const mnas_native *net, const mnas_native_product *p) {
     }
 }
 
+static void pack(const mnas_native *net, const mnas_native_product *p) {
+    if (p->n_outputs == 0) return;
+    if (p->order)
+        pack_product(net, p);
+    else
+        pack_taps(net, p);
+}
+
+static void pack_step(const mnas_native *net, const mnas_native_step *step) {
+    if (step->front) pack_step(net, step->front);
+    pack(net, &step->product);
+    pack(net, &step->second);
+    if (step->behind) pack_step(net, step->behind);
+}
+
 void mnas_native_pack(const mnas_native *net) {
-    for (int i = 0; i < net->n_steps; i++) {
-        const mnas_native_step *step = &net->steps[i];
-        if (step->product.n_outputs > 0) pack_product(net, &step->product);
-        if (step->run == mnas_native_run_depthwise)
-            pack_taps(net, &step->second);
-        else if (step->second.n_outputs > 0)
-            pack_product(net, &step->second);
-    }
+    for (int i = 0; i < net->n_steps; i++) pack_step(net, &net->steps[i]);
 }

@@ -13,7 +13,7 @@
 #include "model/act.h"
 #include "ops/op.h"
 
-enum { BUFFERS_A_STEP = 10 };
+enum { BUFFERS_A_STEP = 10, LARGE_MAP_BYTES = 256 << 10, BAND_BYTES = 128 << 10 };
 
 typedef struct plan {
     mnas_native *net;
@@ -75,10 +75,17 @@ static bool is_pointwise(const plan *p, int i) {
     return node->op == &mnas_op_conv && node->kernel == 1 && node->stride == 1 && !reads_image(p, node);
 }
 
-/* Whether node i, a 1x1 convolution, is done by the depthwise one behind it. */
-static bool is_expansion(const plan *p, int i) {
+static bool is_conv(const plan *p, int i) {
+    return node_at(p, i)->op == &mnas_op_conv;
+}
+
+/* Whether convolution i is done, row by row, by the depthwise one behind it. A k x k one whose blocks go to several strips would
+ * be fed its input as often. */
+static bool is_front(const plan *p, int i) {
     const int reader = only_reader(p, i);
-    return !p->by_layer && is_pointwise(p, i) && reader >= 0 && node_at(p, reader)->op == &mnas_op_dwconv;
+    if (p->by_layer || !is_conv(p, i) || reader < 0 || node_at(p, reader)->op != &mnas_op_dwconv)
+        return false;
+    return is_pointwise(p, i) || mnas_native_blocks(p->net, node_at(p, i)->out.c) <= MNAS_TILE_MAX_BLOCKS;
 }
 
 /* Whether node i, a squeeze-and-excitation, only finds factors. */
@@ -87,7 +94,15 @@ static bool is_gate(const plan *p, int i) {
     if (p->by_layer || node->op != &mnas_op_se) return false;
     const int source = node->in[0], reader = only_reader(p, i);
     return node_at(p, source)->op == &mnas_op_dwconv && only_reader(p, source) == i && reader >= 0 &&
-           is_pointwise(p, reader) && !is_expansion(p, reader);
+           is_pointwise(p, reader) && !is_front(p, reader);
+}
+
+/* The 1x1 convolution that takes the rows of depthwise convolution i in bands, or -1: where the map does not stay in the L2 cache
+ * beside what else is needed. */
+static int convolution_behind(const plan *p, int i) {
+    const int reader = only_reader(p, i);
+    if (p->by_layer || reader < 0 || !is_pointwise(p, reader) || is_front(p, reader)) return -1;
+    return map_floats(p, node_at(p, i)->out) * sizeof(float) > LARGE_MAP_BYTES ? reader : -1;
 }
 
 /* The addition that convolution i does, too, or -1. The other term has to be there already. */
@@ -120,21 +135,34 @@ static void set_order(int *order, int channels, int block, int n_taps) {
             for (int c = first; c < channels && c < first + block; c++) *order++ = c * n_taps + tap;
 }
 
-/* n_outputs x [channels, taps] with parameter `first` of the node and the bias behind it. */
-static int set_product(const plan *p, mnas_native_product *product, const mnas_node *node, int first,
-                       int n_outputs, int channels, int n_taps, int block) {
-    int *order = mnas_arena_alloc(p->net->arena, (size_t)(channels * n_taps) * sizeof *order);
-    if (!order) return MNAS_ERR_MEMORY;
-    set_order(order, channels, block, n_taps);
+/* Room among the weights; rows of the cache begin with a product. */
+static size_t add_weights(const plan *p, size_t floats) {
+    const size_t at = p->net->n_weights;
+    p->net->n_weights += mnas_round_up(floats, MNAS_TILE_LINE_FLOATS);
+    return at;
+}
+
+/* n_outputs x n_inputs with parameter `first` of the node and the bias behind it. */
+static void set_product(const plan *p, mnas_native_product *product, const mnas_node *node, int first,
+                        int n_outputs, int n_inputs) {
     const size_t columns = (size_t)mnas_native_blocks(p->net, n_outputs) * p->net->tile->lanes;
-    product->n_inputs = channels * n_taps;
+    product->n_inputs = n_inputs;
     product->n_outputs = n_outputs;
     product->n_blocks = mnas_native_blocks(p->net, n_outputs);
     product->from = values_of(p, node, first);
     product->from_bias = values_of(p, node, first + 1);
+    product->bias = add_weights(p, columns);
+    product->weight = add_weights(p, (size_t)n_inputs * columns);
+}
+
+/* The same for tiles, of [channels, taps] inputs. */
+static int set_tiles(const plan *p, mnas_native_product *product, const mnas_node *node, int first,
+                     int n_outputs, int channels, int n_taps, int block) {
+    int *order = mnas_arena_alloc(p->net->arena, (size_t)(channels * n_taps) * sizeof *order);
+    if (!order) return MNAS_ERR_MEMORY;
+    set_order(order, channels, block, n_taps);
+    set_product(p, product, node, first, n_outputs, channels * n_taps);
     product->order = order;
-    product->weight = add_buffer(p, (size_t)product->n_inputs * columns);
-    product->bias = add_buffer(p, columns);
     return 0;
 }
 
@@ -146,14 +174,15 @@ static int add_segments(const plan *p, mnas_native_step *step, int n) {
     return step->segments ? 0 : MNAS_ERR_MEMORY;
 }
 
-/* Of a 1x1 convolution over a map `in`: a block each, or all in one where the map is one pixel. */
-static int point_segments(const plan *p, mnas_native_step *step, mnas_shape in) {
-    const int lanes = (int)p->net->tile->lanes, pixels = in.h * in.w;
-    const int length = pixels == 1 ? in.c : lanes, n = (in.c + length - 1) / length;
+/* Of a 1x1 convolution over maps of so many pixels: a block each, or all in one where the map is one pixel. */
+static int point_segments(const plan *p, mnas_native_step *step, int pixels) {
+    const int lanes = (int)p->net->tile->lanes, channels = step->in.c;
+    const int length = pixels == 1 ? channels : lanes, n = (channels + length - 1) / length;
     const int rc = add_segments(p, step, n);
-    for (int i = 0; rc == 0 && i < n; i++)
-        step->segments[i] = (mnas_tile_segment){(ptrdiff_t)i * pixels * lanes,
-                                                in.c - i * length < length ? in.c - i * length : length};
+    for (int i = 0; rc == 0 && i < n; i++) {
+        const int left = channels - i * length;
+        step->segments[i] = (mnas_tile_segment){(ptrdiff_t)i * pixels * lanes, left < length ? left : length};
+    }
     return rc;
 }
 
@@ -175,64 +204,105 @@ static int make_window(const plan *p, mnas_native_step *step, const mnas_node *n
     add_ring(p, step, n_blocks);
     const int rc = add_segments(p, step, step->from_image ? node->kernel : n_blocks * n_taps);
     if (rc < 0) return rc;
-    return set_product(p, &step->product, node, 0, node->filters, in.c, n_taps,
-                       step->from_image ? in.c : lanes);
+    return set_tiles(p, &step->product, node, 0, node->filters, in.c, n_taps,
+                     step->from_image ? in.c : lanes);
 }
 
-static int make_pointwise(const plan *p, mnas_native_step *step, const mnas_node *node) {
+static int make_pointwise(const plan *p, mnas_native_step *step, const mnas_node *node, int source_pixels) {
     step->run = mnas_native_run_pointwise;
-    const int rc = point_segments(p, step, step->in);
+    const int rc = point_segments(p, step, source_pixels);
     if (rc < 0) return rc;
-    return set_product(p, &step->product, node, 0, node->filters, step->in.c, 1, step->in.c);
+    return set_tiles(p, &step->product, node, 0, node->filters, step->in.c, 1, step->in.c);
 }
 
-/* Also a dense layer, which is one on one pixel. */
-static int make_conv(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
+/* What follows a convolution at once: its activation, and an addition, whose node the step then stands for. */
+static void set_end(const plan *p, mnas_native_step *step, int i) {
     const int addition = addition_of(p, i);
-    const bool dense = node->op == &mnas_op_dense;
-    if (is_gate(p, node->in[0])) {
-        const mnas_node *gate = node_at(p, node->in[0]);
-        step->src = p->buffer[gate->in[0]];
-        step->factors = p->buffer[node->in[0]];
-    }
-    const int rc = dense || is_pointwise(p, i) ? make_pointwise(p, step, node) : make_window(p, step, node);
-    set_act(&step->product, dense ? MNAS_ACT_NONE : node->act);
-    if (addition < 0) return rc;
+    const bool dense = node_at(p, i)->op == &mnas_op_dense;
+    set_act(&step->product, dense ? MNAS_ACT_NONE : node_at(p, i)->act);
+    if (addition < 0) return;
     const mnas_node *add = node_at(p, addition);
     step->src2 = p->buffer[add->in[add->in[0] == i ? 1 : 0]];
     step->node = addition;
     p->done[addition] = true;
+    touch(p, step->src2);
+}
+
+/* Also a dense layer, which is a 1x1 convolution of one pixel. source_pixels: of a block of the source. */
+static int make_conv(const plan *p, mnas_native_step *step, const mnas_node *node, int i, int source_pixels) {
+    const bool dense = node->op == &mnas_op_dense;
+    if (is_gate(p, node->in[0])) {
+        step->src = p->buffer[node_at(p, node->in[0])->in[0]];
+        step->factors = p->buffer[node->in[0]];
+    }
+    const int rc = dense || is_pointwise(p, i) ? make_pointwise(p, step, node, source_pixels)
+                                               : make_window(p, step, node);
+    if (rc == 0) set_end(p, step, i);
     return rc;
 }
 
-static int make_expansion(const plan *p, mnas_native_step *step, int i) {
+static mnas_native_step step_of(const plan *p, int i) {
     const mnas_node *node = node_at(p, i);
-    const mnas_shape in = in_shape(p, node);
-    step->src = p->buffer[node->in[0]];
-    int rc = point_segments(p, step, in);
-    if (rc == 0) rc = set_product(p, &step->product, node, 0, node->filters, in.c, 1, in.c);
-    set_act(&step->product, node->act);
+    return (mnas_native_step){
+        .node = i,
+        .in = in_shape(p, node),
+        .out = node->out,
+        .kernel = node->kernel,
+        .stride = node->stride,
+        .top = node->pad_top,
+        .left = node->pad_left,
+        .from_image = reads_image(p, node),
+        .act = node->act,
+        .src = reads_image(p, node) ? p->net->image : p->buffer[node->in[0]],
+        .src2 = node->n_in > 1 ? p->buffer[node->in[1]] : MNAS_NATIVE_NONE,
+        .dst = MNAS_NATIVE_NONE,
+        .sums = MNAS_NATIVE_NONE,
+        .factors = MNAS_NATIVE_NONE,
+        .ring = MNAS_NATIVE_NONE,
+    };
+}
+
+/* The step of convolution i as a part of a depthwise one. */
+static int make_part(const plan *p, mnas_native_step **part, int i, int source_pixels) {
+    mnas_native_step *step = *part = mnas_arena_alloc(p->net->arena, sizeof *step);
+    if (!step) return MNAS_ERR_MEMORY;
+    *step = step_of(p, i);
+    return make_conv(p, step, node_at(p, i), i, source_pixels);
+}
+
+static int make_front(const plan *p, mnas_native_step *step, int i) {
+    const mnas_shape in = in_shape(p, node_at(p, i));
+    const int rc = make_part(p, &step->front, i, in.h * in.w);
+    if (rc == 0) touch(p, step->front->src);
+    return rc;
+}
+
+static int make_behind(const plan *p, mnas_native_step *step, int i) {
+    const size_t row_bytes = map_floats(p, step->out) / (size_t)step->out.h * sizeof(float);
+    step->band_rows = row_bytes < BAND_BYTES ? (int)(BAND_BYTES / row_bytes) : 1;
+    if (step->band_rows > step->out.h) step->band_rows = step->out.h;
+    const int rc = make_part(p, &step->behind, i, step->band_rows * step->out.w);
+    p->done[i] = true;
+    step->node = rc == 0 ? step->behind->node : i;
     return rc;
 }
 
 static int make_depthwise(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
-    const int n_taps = node->kernel * node->kernel, n_blocks = mnas_native_blocks(p->net, step->in.c);
-    const size_t lanes = p->net->tile->lanes, columns = (size_t)n_blocks * lanes;
-    mnas_native_product *taps = &step->second;
+    const int n_blocks = mnas_native_blocks(p->net, step->in.c), behind = convolution_behind(p, i);
+    const int few = n_blocks < MNAS_TILE_MAX_BLOCKS ? n_blocks : MNAS_TILE_MAX_BLOCKS;
     if (node->kernel > MNAS_DW_MAX_KERNEL)
         return mnas_error_set(MNAS_ERR_INVALID, "layer %s: a depthwise kernel of %d; allowed here: 1 to %d",
                               node->name, node->kernel, MNAS_DW_MAX_KERNEL);
     step->run = mnas_native_run_depthwise;
-    *taps = (mnas_native_product){.n_inputs = n_taps, .n_outputs = step->in.c, .n_blocks = n_blocks};
-    taps->from = values_of(p, node, 0);
-    taps->from_bias = values_of(p, node, 1);
-    taps->weight = add_buffer(p, (size_t)n_taps * columns);
-    taps->bias = add_buffer(p, columns);
-    set_act(taps, node->act);
-    add_ring(p, step, n_blocks < MNAS_TILE_MAX_BLOCKS ? n_blocks : MNAS_TILE_MAX_BLOCKS);
+    step->band_rows = step->out.h;
+    int rc = is_front(p, node->in[0]) ? make_front(p, step, node->in[0]) : 0;
+    if (rc < 0) return rc;
+    set_product(p, &step->product, node, 0, step->in.c, node->kernel * node->kernel);
+    set_act(&step->product, node->act);
+    add_ring(p, step, behind >= 0 ? n_blocks : few);
     const int reader = only_reader(p, i);
-    if (reader >= 0 && is_gate(p, reader)) step->sums = add_buffer(p, columns);
-    return is_expansion(p, node->in[0]) ? make_expansion(p, step, node->in[0]) : 0;
+    if (reader >= 0 && is_gate(p, reader)) step->sums = add_buffer(p, (size_t)n_blocks * p->net->tile->lanes);
+    return behind >= 0 ? make_behind(p, step, behind) : 0;
 }
 
 /* The step in front, a depthwise convolution, has added up the sums of a gate. */
@@ -248,16 +318,16 @@ static int make_se(const plan *p, mnas_native_step *step, const mnas_node *node,
     } else {
         step->sums = add_buffer(p, columns);
     }
-    int rc = set_product(p, &step->product, node, 0, node->filters, channels, 1, channels);
-    if (rc == 0) rc = set_product(p, &step->second, node, 2, channels, node->filters, 1, node->filters);
+    int rc = set_tiles(p, &step->product, node, 0, node->filters, channels, 1, channels);
+    if (rc == 0) rc = set_tiles(p, &step->second, node, 2, channels, node->filters, 1, node->filters);
     set_act(&step->product, MNAS_ACT_RELU);
     set_act(&step->second, MNAS_ACT_SIGMOID);
     return rc;
 }
 
 static int make_step(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
-    step->act = node->act;
-    if (node->op == &mnas_op_conv || node->op == &mnas_op_dense) return make_conv(p, step, node, i);
+    if (node->op == &mnas_op_conv || node->op == &mnas_op_dense)
+        return make_conv(p, step, node, i, step->in.h * step->in.w);
     if (node->op == &mnas_op_dwconv) return make_depthwise(p, step, node, i);
     if (node->op == &mnas_op_se) return make_se(p, step, node, i);
     if (node->op == &mnas_op_gap)
@@ -276,26 +346,26 @@ static int make_step(const plan *p, mnas_native_step *step, const mnas_node *nod
     return 0;
 }
 
+/* A gate's output are its factors; a band's output is that of the convolution behind. */
+static void set_output(const plan *p, mnas_native_step *step, bool gate) {
+    const int output = gate ? step->factors : add_buffer(p, map_floats(p, node_at(p, step->node)->out));
+    p->buffer[step->node] = output;
+    if (gate) return;
+    if (step->behind)
+        step->behind->dst = output;
+    else
+        step->dst = output;
+}
+
 static int add_step(const plan *p, int i) {
-    const mnas_node *node = node_at(p, i);
     mnas_native *net = p->net;
     mnas_native_step *step = &net->steps[net->n_steps];
-    *step = (mnas_native_step){.node = i,
-                               .in = in_shape(p, node),
-                               .out = node->out,
-                               .kernel = node->kernel,
-                               .stride = node->stride,
-                               .top = node->pad_top,
-                               .left = node->pad_left,
-                               .from_image = reads_image(p, node),
-                               .src = reads_image(p, node) ? p->net->image : p->buffer[node->in[0]]};
-    step->src2 = node->n_in > 1 ? p->buffer[node->in[1]] : MNAS_NATIVE_NONE;
-    step->dst = step->sums = step->factors = step->ring = MNAS_NATIVE_NONE;
-    const int rc = make_step(p, step, node, i);
+    *step = step_of(p, i);
+    const int rc = make_step(p, step, node_at(p, i), i);
     if (rc < 0) return rc;
-    const bool gate = is_gate(p, i);
-    p->buffer[step->node] = gate ? step->factors : add_buffer(p, map_floats(p, node->out));
-    if (!gate) step->dst = p->buffer[step->node];
+    set_output(p, step, is_gate(p, i));
+    if (step->behind)
+        step->dst = add_buffer(p, map_floats(p, step->out) / (size_t)step->out.h * (size_t)step->band_rows);
     const int used[] = {step->src, step->src2, step->sums, step->factors};
     for (int k = 0; k < 4; k++) touch(p, used[k]);
     net->n_steps++;
@@ -303,17 +373,12 @@ static int add_step(const plan *p, int i) {
 }
 
 /* Weights stay, as do the image and the logits: a network is run again and again. */
-static void keep_lasting(const mnas_native *net) {
+static void keep_lasting(const plan *p) {
+    mnas_native *net = p->net;
+    net->weights = add_buffer(p, net->n_weights);
+    keep_always(net, net->weights);
     keep_always(net, net->image);
     keep_always(net, net->logits);
-    for (int i = 0; i < net->n_steps; i++) {
-        const mnas_native_product *products[] = {&net->steps[i].product, &net->steps[i].second};
-        for (int k = 0; k < 2; k++) {
-            if (products[k]->n_outputs == 0) continue;
-            keep_always(net, products[k]->weight);
-            keep_always(net, products[k]->bias);
-        }
-    }
 }
 
 /* A map of node i between [row, column, channel] and blocks; returns the buffer of the copy. */
@@ -349,12 +414,12 @@ static int make_plan(plan *p) {
     net->image = add_buffer(p, mnas_shape_size(node_at(p, 0)->out));
     if (image_needs_blocks(p)) p->buffer[0] = add_copy(p, 0, net->image, true);
     for (int i = 1; i < n; i++) {
-        const int rc = p->done[i] || is_expansion(p, i) ? 0 : add_step(p, i);
+        const int rc = p->done[i] || is_front(p, i) ? 0 : add_step(p, i);
         if (rc < 0) return rc;
     }
     net->logits = p->buffer[n - 1];
     if (out.h * out.w > 1) net->logits = add_copy(p, n - 1, net->logits, false);
-    keep_lasting(net);
+    keep_lasting(p);
     return mnas_placement_assign(net->buffers, net->n_buffers, &net->slab_bytes);
 }
 

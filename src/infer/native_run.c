@@ -1,26 +1,37 @@
 /* native_run.c - one step of the built-in engine: cuts its work into tiles (kernels/tile.h), which do all arithmetic.
  *
- * A depthwise convolution takes the 1x1 expansion in front of it along: a few blocks of channels at a time, row by row, so that
- * the expanded map, the largest there is, exists as a ring of `kernel` rows that stays in the nearest cache.
+ * A depthwise convolution takes its neighbours along. The convolution in front makes a few blocks of channels at a time, row by
+ * row, so that the expanded map, the largest there is, exists as a ring of `kernel` rows that stays in the nearest cache. Where
+ * its own map is large, too, the 1x1 convolution behind takes it over in bands of rows.
  */
 #include "infer/native.h"
 
 #include <string.h>
+
+#include "base/round.h"
 
 /* Floats of one block of a map. */
 static size_t block_floats(const mnas_native *net, mnas_shape s) {
     return (size_t)s.h * (size_t)s.w * net->tile->lanes;
 }
 
+static int min(int a, int b) {
+    return a < b ? a : b;
+}
+
 /* ---------------------------------------------------------------------------------- products */
 
-/* A call for blocks [block, block + group) of the product; where from and where to is the caller's. */
+/* A call for blocks [block, block + group) of the product; where from and where to is the caller's. The weights of the next
+ * group, or of the next step, lie behind those of this one. */
 static mnas_tile_conv tile_of(const mnas_native *net, const mnas_native_product *p, int block, int group) {
-    const size_t lanes = net->tile->lanes;
+    const size_t lanes = net->tile->lanes, column = lanes * (size_t)p->n_inputs;
+    const float *weight = mnas_native_weights(net, p->weight) + (size_t)block * column;
     return (mnas_tile_conv){.n_blocks = group,
-                            .weight =
-                                mnas_native_at(net, p->weight) + (size_t)block * lanes * (size_t)p->n_inputs,
-                            .bias = mnas_native_at(net, p->bias) + (size_t)block * lanes,
+                            .n_inputs = (size_t)p->n_inputs,
+                            .weight = weight,
+                            .ahead = weight + (size_t)group * column,
+                            .ahead_floats = (size_t)group * column,
+                            .bias = mnas_native_weights(net, p->bias) + (size_t)block * lanes,
                             .low = p->low,
                             .high = p->high};
 }
@@ -54,37 +65,43 @@ static void run_vector(const mnas_native *net, const mnas_native_product *p, con
     }
 }
 
-/* The block's pixels times what squeeze-and-excitation found. */
+/* The pixels times what squeeze-and-excitation found. */
 static void scale_source(const mnas_native *net, const mnas_native_step *s) {
     const size_t floats = block_floats(net, s->in), lanes = net->tile->lanes;
     float *src = mnas_native_at(net, s->src);
     const float *factors = mnas_native_at(net, s->factors);
-    for (int b = 0; b < mnas_native_blocks(net, s->in.c); b++)
-        net->tile->scale(src + (size_t)b * floats, factors + (size_t)b * lanes, floats / lanes,
-                         src + (size_t)b * floats);
+    for (int b = 0; b < mnas_native_blocks(net, s->in.c); b++, src += floats, factors += lanes)
+        net->tile->scale(src, factors, floats / lanes, src);
 }
 
-void mnas_native_run_pointwise(const mnas_native *net, const mnas_native_step *s) {
-    const size_t floats = block_floats(net, s->out);
-    if (s->factors != MNAS_NATIVE_NONE) scale_source(net, s);
+/* A 1x1 convolution of pixels [first, first + n_pixels) of the map; src begins with them. */
+static void run_points(const mnas_native *net, const mnas_native_step *s, const float *src, int first,
+                       int n_pixels) {
+    const size_t floats = block_floats(net, s->out), lanes = net->tile->lanes;
     for (int block = 0, group; block < s->product.n_blocks; block += group) {
         group = mnas_native_group(s->product.n_blocks - block);
+        const size_t at = (size_t)block * floats + (size_t)first * lanes;
         mnas_tile_conv c = tile_of(net, &s->product, block, group);
-        c.src = mnas_native_at(net, s->src);
-        c.pixel = net->tile->lanes;
+        c.src = src;
+        c.pixel = lanes;
         c.segment = s->segments;
         c.n_segments = s->n_segments;
-        c.n_pixels = s->out.h * s->out.w;
-        c.dst = mnas_native_at(net, s->dst) + (size_t)block * floats;
+        c.n_pixels = n_pixels;
+        c.dst = mnas_native_at(net, s->dst) + at;
         c.block = floats;
-        if (s->src2 != MNAS_NATIVE_NONE) c.residual = mnas_native_at(net, s->src2) + (size_t)block * floats;
+        if (s->src2 != MNAS_NATIVE_NONE) c.residual = mnas_native_at(net, s->src2) + at;
         finish_tile(net, &s->product, &c);
     }
 }
 
+void mnas_native_run_pointwise(const mnas_native *net, const mnas_native_step *s) {
+    if (s->factors != MNAS_NATIVE_NONE) scale_source(net, s);
+    run_points(net, s, mnas_native_at(net, s->src), 0, s->out.h * s->out.w);
+}
+
 /* ---------------------------------------------------------------------------------- rows with padding */
 
-/* The last rows of some blocks of an input: row y is row y % rows of [block, row, column, pixel], behind `left` columns of
+/* The last rows of some blocks of an input: row y is row y % rows of [block, row, column, pixel], behind `left` floats of
  * zeros; `next` is the first that is not there yet. Behind the rows of a block a row of zeros stands for those outside. */
 typedef struct ring {
     float *data;
@@ -92,19 +109,24 @@ typedef struct ring {
     size_t left, row, block, pixel; /* floats; of what stands at the left, of a row, a block, a pixel */
 } ring;
 
-static ring ring_of(const mnas_native *net, const mnas_native_step *s, int n_blocks) {
+/* The ring in the step's buffer behind those of `first` other blocks. */
+static ring ring_of(const mnas_native *net, const mnas_native_step *s, int first) {
     const size_t pixel = s->from_image ? (size_t)s->in.c : net->tile->lanes;
-    ring r = {.data = mnas_native_at(net, s->ring), .rows = s->ring_rows, .pixel = pixel};
+    ring r = {.rows = s->ring_rows, .pixel = pixel};
     r.left = (size_t)s->left * pixel;
     r.row = (size_t)s->ring_columns * pixel;
     r.block = r.row * (size_t)(r.rows + 1);
-    for (int i = 0; i < n_blocks * (r.rows + 1); i++) {
-        float *row = r.data + (size_t)i * r.row;
-        const size_t used = i % (r.rows + 1) < r.rows ? (size_t)s->in.w * pixel : 0;
-        memset(row, 0, r.left * sizeof *row);
-        memset(row + r.left + used, 0, (r.row - r.left - used) * sizeof *row);
-    }
+    r.data = mnas_native_at(net, s->ring) + (size_t)first * r.block;
     return r;
+}
+
+static void clear_padding(const mnas_native_step *s, const ring *r, int n_blocks) {
+    for (int i = 0; i < n_blocks * (r->rows + 1); i++) {
+        float *row = r->data + (size_t)i * r->row;
+        const size_t used = i % (r->rows + 1) < r->rows ? (size_t)s->in.w * r->pixel : 0;
+        memset(row, 0, r->left * sizeof *row);
+        memset(row + r->left + used, 0, (r->row - r->left - used) * sizeof *row);
+    }
 }
 
 static float *ring_row(const ring *r, int block, int y, int height) {
@@ -112,37 +134,50 @@ static float *ring_row(const ring *r, int block, int y, int height) {
     return r->data + (size_t)block * r->block + (size_t)slot * r->row;
 }
 
-static void copy_row(const mnas_native *net, const mnas_native_step *s, const ring *r, int block,
-                     int n_blocks, int y) {
-    const size_t floats = (size_t)s->in.w * r->pixel, blocks = (size_t)s->in.h * floats;
-    const float *src = mnas_native_at(net, s->src) + (size_t)block * blocks + (size_t)y * floats;
-    for (int b = 0; b < n_blocks; b++)
-        memcpy(ring_row(r, b, y, s->in.h) + r->left, src + (size_t)b * blocks, floats * sizeof *src);
+/* Output rows up to y see the rows of the input in front of this one. */
+static int end_row(const mnas_native_step *s, int y) {
+    return min(y * s->stride - s->top + s->kernel, s->in.h);
 }
 
-static void expand_row(const mnas_native *net, const mnas_native_step *s, const ring *r, int block,
-                       int n_blocks, int y) {
-    mnas_tile_conv c = tile_of(net, &s->product, block, n_blocks);
-    c.src = mnas_native_at(net, s->src) + (size_t)y * (size_t)s->in.w * r->pixel;
-    c.pixel = r->pixel;
+static void skip_to(const mnas_native_step *s, ring *r, int y) {
+    const int first = y * s->stride - s->top;
+    if (r->next < first) r->next = first;
+}
+
+/* Where row y of blocks [block, block + group) is to be put. */
+typedef struct place {
+    int block, group, y;
+    float *dst;
+    size_t dst_block; /* floats from one block to the next */
+} place;
+
+static place next_place(const ring *r, int block, int group, int height) {
+    return (place){block, group, r->next, ring_row(r, 0, r->next, height) + r->left, r->block};
+}
+
+static void copy_row(const mnas_native *net, const mnas_native_step *s, const place *to) {
+    const size_t floats = (size_t)s->in.w * (s->from_image ? (size_t)s->in.c : net->tile->lanes);
+    const float *src = mnas_native_at(net, s->src) + (size_t)(to->block * s->in.h + to->y) * floats;
+    for (int b = 0; b < to->group; b++)
+        memcpy(to->dst + (size_t)b * to->dst_block, src + (size_t)(b * s->in.h) * floats,
+               floats * sizeof *src);
+}
+
+/* A row of a 1x1 convolution. Each row asks for a part of the weights that come next. */
+static void point_row(const mnas_native *net, const mnas_native_step *s, const place *to) {
+    const size_t lanes = net->tile->lanes, tiles = mnas_divide_up((size_t)s->out.w, net->tile->pixels);
+    mnas_tile_conv c = tile_of(net, &s->product, to->block, to->group);
+    const size_t asked = (size_t)to->y * tiles * c.n_inputs * MNAS_TILE_LINE_FLOATS;
+    c.src = mnas_native_at(net, s->src) + (size_t)(to->y * s->in.w) * lanes;
+    c.pixel = lanes;
     c.segment = s->segments;
     c.n_segments = s->n_segments;
-    c.n_pixels = s->in.w;
-    c.dst = ring_row(r, 0, y, s->in.h) + r->left;
-    c.block = r->block;
+    c.n_pixels = s->out.w;
+    c.dst = to->dst;
+    c.block = to->dst_block;
+    c.ahead += asked;
+    c.ahead_floats = asked < c.ahead_floats ? c.ahead_floats - asked : 0;
     finish_tile(net, &s->product, &c);
-}
-
-/* Rows of the input that output row y sees and that are not there yet. */
-static void feed(const mnas_native *net, const mnas_native_step *s, ring *r, int block, int n_blocks, int y) {
-    const int first = y * s->stride - s->top, end = first + s->kernel < s->in.h ? first + s->kernel : s->in.h;
-    if (r->next < first) r->next = first;
-    for (; r->next < end; r->next++) {
-        if (s->product.n_outputs > 0 && s->run == mnas_native_run_depthwise)
-            expand_row(net, s, r, block, n_blocks, r->next);
-        else
-            copy_row(net, s, r, block, n_blocks, r->next);
-    }
 }
 
 /* ---------------------------------------------------------------------------------- k x k convolution */
@@ -161,72 +196,132 @@ static void find_segments(const mnas_native *net, const mnas_native_step *s, con
         for (int v = 0; v < s->kernel; v++)
             for (int h = 0; h < s->kernel; h++)
                 *to++ = (mnas_tile_segment){ring_row(r, c / lanes, first + v, s->in.h) - r->data + h * lanes,
-                                            s->in.c - c < lanes ? s->in.c - c : lanes};
+                                            min(s->in.c - c, lanes)};
+}
+
+static int source_blocks(const mnas_native *net, const mnas_native_step *s) {
+    return s->from_image ? 1 : mnas_native_blocks(net, s->in.c);
+}
+
+static void window_row(const mnas_native *net, const mnas_native_step *s, ring *r, const place *to,
+                       const float *residual) {
+    for (skip_to(s, r, to->y); r->next < end_row(s, to->y); r->next++) {
+        const place next = next_place(r, 0, source_blocks(net, s), s->in.h);
+        copy_row(net, s, &next);
+    }
+    find_segments(net, s, r, to->y);
+    mnas_tile_conv c = tile_of(net, &s->product, to->block, to->group);
+    c.src = r->data;
+    c.pixel = (size_t)s->stride * r->pixel;
+    c.segment = s->segments;
+    c.n_segments = s->n_segments;
+    c.n_pixels = s->out.w;
+    c.residual = residual;
+    c.dst = to->dst;
+    c.block = to->dst_block;
+    finish_tile(net, &s->product, &c);
 }
 
 void mnas_native_run_window(const mnas_native *net, const mnas_native_step *s) {
     const size_t floats = block_floats(net, s->out), row = (size_t)s->out.w * net->tile->lanes;
-    const int n_blocks = s->from_image ? 1 : mnas_native_blocks(net, s->in.c);
-    ring r = ring_of(net, s, n_blocks);
-    for (int y = 0; y < s->out.h; y++) {
-        feed(net, s, &r, 0, n_blocks, y);
-        find_segments(net, s, &r, y);
+    const float *residual = s->src2 == MNAS_NATIVE_NONE ? NULL : mnas_native_at(net, s->src2);
+    ring r = ring_of(net, s, 0);
+    clear_padding(s, &r, source_blocks(net, s));
+    for (int y = 0; y < s->out.h; y++)
         for (int block = 0, group; block < s->product.n_blocks; block += group) {
             group = mnas_native_group(s->product.n_blocks - block);
             const size_t at = (size_t)block * floats + (size_t)y * row;
-            mnas_tile_conv c = tile_of(net, &s->product, block, group);
-            c.src = r.data;
-            c.pixel = (size_t)s->stride * r.pixel;
-            c.segment = s->segments;
-            c.n_segments = s->n_segments;
-            c.n_pixels = s->out.w;
-            c.dst = mnas_native_at(net, s->dst) + at;
-            c.block = floats;
-            if (s->src2 != MNAS_NATIVE_NONE) c.residual = mnas_native_at(net, s->src2) + at;
-            finish_tile(net, &s->product, &c);
+            const place to = {block, group, y, mnas_native_at(net, s->dst) + at, floats};
+            window_row(net, s, &r, &to, residual ? residual + at : NULL);
         }
-    }
 }
 
 /* ---------------------------------------------------------------------------------- depthwise */
 
-static void depthwise_row(const mnas_native *net, const mnas_native_step *s, const ring *r, int block, int b,
-                          int y) {
-    const size_t lanes = net->tile->lanes;
-    const mnas_native_product *p = &s->second;
-    const float *taps = mnas_native_at(net, p->weight) + (size_t)(block + b) * (size_t)p->n_inputs * lanes;
+/* Blocks [block, block + group) on their way through a depthwise convolution. */
+typedef struct strip {
+    int block, group;
+    ring rows, front; /* front: of a k x k convolution there */
+    float *dst;       /* row `first` of the first block */
+    int first;
+    size_t dst_block;
+} strip;
+
+/* Rows of the input that output row y sees and that are not there yet. */
+static void feed(const mnas_native *net, const mnas_native_step *s, strip *t, int y) {
+    ring *r = &t->rows;
+    for (skip_to(s, r, y); r->next < end_row(s, y); r->next++) {
+        const place next = next_place(r, t->block, t->group, s->in.h);
+        if (!s->front)
+            copy_row(net, s, &next);
+        else if (s->front->run == mnas_native_run_window)
+            window_row(net, s->front, &t->front, &next, NULL);
+        else
+            point_row(net, s->front, &next);
+    }
+}
+
+static void depthwise_row(const mnas_native *net, const mnas_native_step *s, const strip *t, int b, int y) {
+    const size_t lanes = net->tile->lanes, block = (size_t)(t->block + b), row = (size_t)s->out.w * lanes;
+    const mnas_native_product *p = &s->product;
+    const float *taps = mnas_native_weights(net, p->weight) + block * (size_t)p->n_inputs * lanes;
+    float *sum = s->sums == MNAS_NATIVE_NONE ? NULL : mnas_native_at(net, s->sums) + block * lanes;
     mnas_tile_dw d = {
         .kernel = s->kernel, .stride = s->stride, .n_pixels = s->out.w, .low = p->low, .high = p->high};
     for (int v = 0; v < s->kernel; v++) {
         const int from = y * s->stride - s->top + v;
         if (from < 0 || from >= s->in.h) continue;
-        d.src[d.n_rows] = ring_row(r, b, from, s->in.h);
+        d.src[d.n_rows] = ring_row(&t->rows, b, from, s->in.h);
         d.weight[d.n_rows++] = taps + (size_t)(v * s->kernel) * lanes;
     }
-    float *sum =
-        s->sums == MNAS_NATIVE_NONE ? NULL : mnas_native_at(net, s->sums) + (size_t)(block + b) * lanes;
-    d.bias = mnas_native_at(net, p->bias) + (size_t)(block + b) * lanes;
-    d.dst = mnas_native_at(net, s->dst) + (size_t)(block + b) * block_floats(net, s->out) +
-            (size_t)y * (size_t)s->out.w * lanes;
+    d.bias = mnas_native_weights(net, p->bias) + block * lanes;
+    d.dst = t->dst + (size_t)b * t->dst_block + (size_t)(y - t->first) * row;
     d.sum = p->act ? NULL : sum;
     net->tile->dw(&d);
     if (!p->act) return;
-    net->tile->activate(p->act, d.dst, (size_t)s->out.w * lanes, NULL);
+    net->tile->activate(p->act, d.dst, row, NULL);
     if (sum) net->tile->sum(d.dst, (size_t)s->out.w, sum);
 }
 
+/* Rings of bands hold what the band before has left; otherwise all blocks share the place of the first few. */
+static strip strip_of(const mnas_native *net, const mnas_native_step *s, int block, int group, int first) {
+    const size_t lanes = net->tile->lanes;
+    strip t = {.block = block, .group = group, .first = first};
+    t.rows = ring_of(net, s, s->behind ? block : 0);
+    t.rows.next = first > 0 ? end_row(s, first - 1) : 0;
+    if (s->front && s->front->run == mnas_native_run_window) t.front = ring_of(net, s->front, 0);
+    t.dst_block = (size_t)(s->band_rows * s->out.w) * lanes;
+    t.dst = mnas_native_at(net, s->dst) + (size_t)block * t.dst_block;
+    return t;
+}
+
+static void run_band(const mnas_native *net, const mnas_native_step *s, int first, int end) {
+    for (int block = 0, group; block < s->product.n_blocks; block += group) {
+        group = mnas_native_group(s->product.n_blocks - block);
+        strip t = strip_of(net, s, block, group, first);
+        for (int y = first; y < end; y++) {
+            feed(net, s, &t, y);
+            for (int b = 0; b < group; b++) depthwise_row(net, s, &t, b, y);
+        }
+    }
+}
+
 void mnas_native_run_depthwise(const mnas_native *net, const mnas_native_step *s) {
-    const int n_blocks = s->second.n_blocks;
-    ring r = ring_of(net, s, n_blocks < MNAS_TILE_MAX_BLOCKS ? n_blocks : MNAS_TILE_MAX_BLOCKS);
+    const int n_blocks = s->product.n_blocks;
+    const ring all = ring_of(net, s, 0);
+    clear_padding(s, &all, s->behind ? n_blocks : min(n_blocks, MNAS_TILE_MAX_BLOCKS));
+    if (s->front && s->front->run == mnas_native_run_window) {
+        const ring front = ring_of(net, s->front, 0);
+        clear_padding(s->front, &front, source_blocks(net, s->front));
+    }
     if (s->sums != MNAS_NATIVE_NONE)
         memset(mnas_native_at(net, s->sums), 0, (size_t)n_blocks * net->tile->lanes * sizeof(float));
-    for (int block = 0, group; block < n_blocks; block += group) {
-        group = mnas_native_group(n_blocks - block);
-        r.next = 0;
-        for (int y = 0; y < s->out.h; y++) {
-            feed(net, s, &r, block, group, y);
-            for (int b = 0; b < group; b++) depthwise_row(net, s, &r, block, b, y);
-        }
+    for (int first = 0; first < s->out.h; first += s->band_rows) {
+        const int end = min(first + s->band_rows, s->out.h);
+        run_band(net, s, first, end);
+        if (s->behind)
+            run_points(net, s->behind, mnas_native_at(net, s->dst), first * s->out.w,
+                       (end - first) * s->out.w);
     }
 }
 
@@ -259,14 +354,15 @@ void mnas_native_run_se(const mnas_native *net, const mnas_native_step *s) {
     run_vector(net, &s->product, sums, reduced);
     run_vector(net, &s->second, reduced, factors);
     if (s->dst == MNAS_NATIVE_NONE) return;
-    for (int b = 0; b < mnas_native_blocks(net, s->in.c); b++)
-        net->tile->scale(mnas_native_at(net, s->src) + (size_t)b * floats, factors + (size_t)b * lanes,
-                         floats / lanes, mnas_native_at(net, s->dst) + (size_t)b * floats);
+    const float *src = mnas_native_at(net, s->src);
+    float *dst = mnas_native_at(net, s->dst);
+    for (int b = 0; b < mnas_native_blocks(net, s->in.c); b++, factors += lanes)
+        net->tile->scale(src + (size_t)b * floats, factors, floats / lanes, dst + (size_t)b * floats);
 }
 
 /* [*begin, *end): the part inside [0, size) of a window of `kernel` that begins at *begin. */
 static void clip(int *begin, int *end, int kernel, int size) {
-    *end = *begin + kernel < size ? *begin + kernel : size;
+    *end = min(*begin + kernel, size);
     if (*begin < 0) *begin = 0;
 }
 
@@ -302,7 +398,7 @@ void mnas_native_run_add(const mnas_native *net, const mnas_native_step *s) {
                   mnas_native_at(net, s->dst));
 }
 
-/* sigmoid leaves 1/2 where channels are missing: nobody reads them but as factors of zeros. */
+/* sigmoid leaves 1/2 where channels are missing: no product reads them. */
 void mnas_native_run_act(const mnas_native *net, const mnas_native_step *s) {
     const size_t n = map_floats(net, s->out);
     float *dst = mnas_native_at(net, s->dst);

@@ -27,7 +27,8 @@ enum { TILE = 4 };
 
 /* ---------------------------------------------------------------------------------- convolution */
 
-LEAF_INLINE void conv_tile(const mnas_tile_conv *c, int at, const int n_pixels, const int n_blocks) {
+LEAF_INLINE void conv_tile(const mnas_tile_conv *c, int at, const float *ahead, const int n_pixels,
+                           const int n_blocks) {
     vec sum[TILE][MNAS_TILE_MAX_BLOCKS];
 #pragma GCC unroll 8
     for (int p = 0; p < n_pixels; p++)
@@ -37,6 +38,8 @@ LEAF_INLINE void conv_tile(const mnas_tile_conv *c, int at, const int n_pixels, 
         const float *src = tile + c->segment[s].at, *end = src + c->segment[s].length;
         for (; src < end; src++, weight += n_blocks * LANES) {
             vec w[MNAS_TILE_MAX_BLOCKS];
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += MNAS_TILE_LINE_FLOATS;
             for (int b = 0; b < n_blocks; b++) w[b] = load(weight + b * LANES);
 #pragma GCC unroll 8
             for (int p = 0; p < n_pixels; p++)
@@ -54,29 +57,36 @@ LEAF_INLINE void conv_tile(const mnas_tile_conv *c, int at, const int n_pixels, 
         }
 }
 
+/* What a tile asks for ahead; what it reads itself, which costs nothing, where all is asked for. */
+LEAF_INLINE const float *ask_ahead(const mnas_tile_conv *c, int at) {
+    const size_t asked = (size_t)(at / TILE) * c->n_inputs * MNAS_TILE_LINE_FLOATS;
+    return asked < c->ahead_floats ? c->ahead + asked : c->weight;
+}
+
 LEAF_INLINE void conv_blocks(const mnas_tile_conv *c, const int n_blocks) {
     int at = 0;
-    for (; at + TILE <= c->n_pixels; at += TILE) conv_tile(c, at, TILE, n_blocks);
+    for (; at + TILE <= c->n_pixels; at += TILE) conv_tile(c, at, ask_ahead(c, at), TILE, n_blocks);
+    const float *ahead = ask_ahead(c, at);
     switch (c->n_pixels - at) {
 #if MNAS_LEAF_LANES == 16 || defined(__aarch64__)
     case 6:
-        conv_tile(c, at, 6, n_blocks);
+        conv_tile(c, at, ahead, 6, n_blocks);
         break;
     case 5:
-        conv_tile(c, at, 5, n_blocks);
+        conv_tile(c, at, ahead, 5, n_blocks);
         break;
     case 4:
-        conv_tile(c, at, 4, n_blocks);
+        conv_tile(c, at, ahead, 4, n_blocks);
         break;
 #endif
     case 3:
-        conv_tile(c, at, 3, n_blocks);
+        conv_tile(c, at, ahead, 3, n_blocks);
         break;
     case 2:
-        conv_tile(c, at, 2, n_blocks);
+        conv_tile(c, at, ahead, 2, n_blocks);
         break;
     case 1:
-        conv_tile(c, at, 1, n_blocks);
+        conv_tile(c, at, ahead, 1, n_blocks);
         break;
     default:
         break;
@@ -245,5 +255,5 @@ static void sum_pixels(const float *src, size_t n_pixels, float *sum) {
 }
 
 const mnas_tile_isa LEAF_CAT(mnas_tile_, MNAS_LEAF_ISA) = {
-    LEAF_TEXT(MNAS_LEAF_ISA), MNAS_LEAF_LANES, conv, dw, pool, activate, scale, sum_pixels,
+    LEAF_TEXT(MNAS_LEAF_ISA), MNAS_LEAF_LANES, TILE, conv, dw, pool, activate, scale, sum_pixels,
 };

@@ -15,7 +15,7 @@
 
 #include "kernels/isa.h"
 
-enum { MNAS_TILE_MAX_BLOCKS = 3 };
+enum { MNAS_TILE_MAX_BLOCKS = 3, MNAS_TILE_LINE_FLOATS = 16 };
 
 /* `length` floats in a row, `at` from the pixel they belong to. */
 typedef struct mnas_tile_segment {
@@ -37,6 +37,9 @@ typedef struct mnas_tile_conv {
     float low, high;
     float *dst;
     size_t block; /* floats from one block to the next in dst */
+    /* Weights of the calls to come, brought nearer while this one computes: n_inputs lines of the cache a tile. */
+    const float *ahead;
+    size_t n_inputs, ahead_floats;
 } mnas_tile_conv;
 
 /* One block: dst[p, :] = clamp(bias + sum over rows v and columns h of src[v][p * stride + h, :] * weight[v][h, :]), n_pixels of
@@ -59,8 +62,8 @@ typedef struct mnas_tile_pool {
 } mnas_tile_pool;
 
 typedef struct mnas_tile_isa {
-    const char *name; /* of the mnas_isa it belongs to */
-    size_t lanes;
+    const char *name;     /* of the mnas_isa it belongs to */
+    size_t lanes, pixels; /* of a whole tile */
     void (*conv)(const mnas_tile_conv *conv);
     void (*dw)(const mnas_tile_dw *dw);
     void (*pool)(const mnas_tile_pool *pool);

@@ -329,6 +329,31 @@ static void test_every_kind_of_block(void **state) {
         }
 }
 
+/* Maps too large for the nearest caches, which the depthwise convolution passes on in bands of rows: one that ends with a
+ * short band, strides, kernels, residuals, and a stem of fewer and of more channels than go through it row by row. */
+static void test_bands(void **state) {
+    (void)state;
+    static const char *const archs[] = {
+        "r1_k3_s11_e1_i24_o8 r2_k5_s11_e6_i8_o8",
+        "r1_k7_s11_e1_i24_o20_opsep r1_k3_s22_e6_i20_o8 r2_k5_s11_e9_i8_o8",
+        "r1_k5_s11_e1_i56_o16 r2_k3_s11_e3_i16_o16",
+    };
+    static const int stems[] = {24, 24, 56};
+    mnas_rng rng = mnas_rng_stream(11, 0, "bands");
+    for (int i = 0; i < 3; i++) {
+        mnas_model model;
+        mnas_model_defaults(&model);
+        assert_int_equal(mnas_model_set_arch(&model, archs[i]), 0);
+        model.stem_filters = stems[i];
+        model.act = i == 1 ? MNAS_ACT_HSWISH : MNAS_ACT_RELU6;
+        model.padding = i == 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
+        model.input_size = 149; /* maps of 75 x 75: 32 channels of them are 720 KB */
+        model.classes = 10;
+        const double d = model_distance(&model, &rng);
+        if (!(d <= tolerance)) fail_msg("%s: distance %g", archs[i], d);
+    }
+}
+
 /* Weights that are not the engine's to scale or to shrink: run again and again, a layer gives the same. */
 static void test_layers_can_be_repeated(void **state) {
     (void)state;
@@ -371,6 +396,7 @@ int main(void) {
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_what_it_refuses),
         cmocka_unit_test(test_every_kind_of_block),
+        cmocka_unit_test(test_bands),
         cmocka_unit_test(test_layers_can_be_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
