@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "mnas.h"
+#include "model/latency.h"
 #include "search/pareto.h"
 
 /* ---- JSON ---- */
@@ -30,13 +31,20 @@ static json_t *layers_json(const mnas_study *study, int trial) {
     return list;
 }
 
+/* Of the devices after the first. */
+static json_t *others_json(const mnas_trial *t) {
+    json_t *list = json_array();
+    for (int d = 0; d < t->n_others; d++) json_array_append_new(list, mnas_json_latency(&t->others[d]));
+    return list;
+}
+
 static json_t *trial_json(const mnas_study *study, const mnas_trial *t) {
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, t->seed);
     bool measured = isfinite(t->latency.median_ms);
     return json_pack(
         "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s, s:i, s:o, s:o, s:o, s:b}",
+        "s:o, s:s, s:i, s:o, s:o, s:o, s:b, s:o, s:i, s:o, s:o}",
         "trial", t->number, "state", mnas_trial_state_name(t->state), "reason", mnas_json_text(t->reason),
         "arch", mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
         mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",
@@ -49,7 +57,9 @@ static json_t *trial_json(const mnas_study *study, const mnas_trial *t) {
         "measure_s", mnas_json_number(t->measure_s), "overhead_s", mnas_json_number(t->overhead_s), "seed",
         seed, "attempt", t->attempt, "latency", measured ? mnas_json_latency(&t->latency) : json_null(),
         "layers", layers_json(study, t->number), "error", mnas_json_text(t->error), "interrupted",
-        mnas_study_interrupted(study, t));
+        mnas_study_interrupted(study, t), "other_latencies", others_json(t), "n_refused", t->n_refused,
+        "predicted_ms", mnas_json_number(t->predicted_ms), "predicted_error_frac",
+        mnas_json_number(t->predicted_error_frac));
 }
 
 /* ---- CSV ---- */
@@ -87,9 +97,28 @@ static void csv_time(mnas_str *row, int64_t unix_ms) {
 static const char csv_header[] =
     "trial,state,reason,on_front,accuracy_frac,latency_ms,latency_low_ms,latency_high_ms,reward,params,macs,"
     "train_bytes,n_images,entropy_nats,train_s,measure_s,overhead_s,started_utc,finished_utc,attempt,seed,"
-    "key,arch,error\n";
+    "key,arch,error,n_refused,predicted_ms,predicted_error_frac";
 
-static void csv_row(mnas_str *row, const mnas_trial *t, bool on_front) {
+/* Behind them, for each device after the first: latency_2_ms,latency_2_low_ms,latency_2_high_ms. */
+static void csv_head(mnas_str *row, int n_devices) {
+    mnas_str_append(row, csv_header);
+    for (int d = 2; d <= n_devices; d++)
+        mnas_str_appendf(row, ",latency_%d_ms,latency_%d_low_ms,latency_%d_high_ms", d, d, d);
+    mnas_str_append(row, "\n");
+}
+
+static void csv_others(mnas_str *row, const mnas_trial *t, int n_devices) {
+    const mnas_latency unknown = mnas_latency_unknown();
+    for (int d = 1; d < n_devices; d++) {
+        const mnas_latency *l = mnas_trial_latency_on(t, d);
+        if (!l) l = &unknown;
+        csv_number(row, l->median_ms);
+        csv_number(row, l->ci_low_ms);
+        csv_number(row, l->ci_high_ms);
+    }
+}
+
+static void csv_row(mnas_str *row, const mnas_trial *t, bool on_front, int n_devices) {
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, t->seed);
     mnas_str_appendf(row, "%d", t->number);
@@ -116,24 +145,42 @@ static void csv_row(mnas_str *row, const mnas_trial *t, bool on_front) {
     csv_text(row, t->key);
     csv_text(row, t->arch);
     csv_text(row, t->error);
+    csv_integer(row, t->n_refused);
+    csv_number(row, t->predicted_ms);
+    csv_number(row, t->predicted_error_frac);
+    csv_others(row, t, n_devices);
     mnas_str_append(row, "\n");
 }
 
 /* ---- the whole ---- */
 
-static int write_csv(const mnas_study *study, int trial, const int *front, int n_front, FILE *out) {
-    bool written = fputs(csv_header, out) >= 0;
-    for (int i = 0; i < mnas_study_n_trials(study) && written; i++) {
-        const mnas_trial *t = mnas_study_trial(study, i);
-        mnas_str row = {0};
-        if (trial >= 0 && t->number != trial) continue;
-        csv_row(&row, t, mnas_pareto_contains(front, n_front, t->number));
-        const bool ok = mnas_str_ok(&row);
-        written = ok && fputs(row.data, out) >= 0;
-        mnas_str_free(&row);
-        if (!ok) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d as CSV", t->number);
-    }
+/* Takes the row over. */
+static int write_row(mnas_str *row, FILE *out) {
+    const bool ok = mnas_str_ok(row), written = ok && fputs(row->data, out) >= 0;
+    mnas_str_free(row);
+    if (!ok) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trials as CSV");
     return written ? 0 : mnas_error_errno("writing CSV");
+}
+
+static int write_csv(const mnas_study *study, int trial, const int *front, int n_front, FILE *out) {
+    const int n_devices = mnas_study_n_devices(study);
+    mnas_str row = {0};
+    csv_head(&row, n_devices);
+    int rc = write_row(&row, out);
+    for (int i = 0; i < mnas_study_n_trials(study) && rc == 0; i++) {
+        const mnas_trial *t = mnas_study_trial(study, i);
+        if (trial >= 0 && t->number != trial) continue;
+        csv_row(&row, t, mnas_pareto_contains(front, n_front, t->number), n_devices);
+        rc = write_row(&row, out);
+    }
+    return rc;
+}
+
+static json_t *devices_json(const mnas_study *study) {
+    json_t *list = json_array();
+    for (int d = 0; d < mnas_study_n_devices(study); d++)
+        json_array_append_new(list, mnas_json_text(mnas_study_device(study, d)));
+    return list;
 }
 
 static int write_json(const mnas_study *study, int trial, const int *front, int n_front, FILE *out) {
@@ -142,8 +189,8 @@ static int write_json(const mnas_study *study, int trial, const int *front, int 
         const mnas_trial *t = mnas_study_trial(study, i);
         if (trial < 0 || t->number == trial) json_array_append_new(list, trial_json(study, t));
     }
-    return mnas_json_write(
-        out, json_pack("{s:o, s:o}", "front", mnas_json_integers(front, n_front), "trials", list));
+    return mnas_json_write(out, json_pack("{s:o, s:o, s:o}", "devices", devices_json(study), "front",
+                                          mnas_json_integers(front, n_front), "trials", list));
 }
 
 int mnas_study_export(const mnas_study *study, int trial, mnas_export_format format, FILE *out) {

@@ -1,6 +1,6 @@
 /* measuring.c - see measuring.h. It stores nothing, trains nothing, and sleeps never.
  *
- * Invariants: a job is there exactly while RUNS; `probing` only between the second failure and what the probe shows.
+ * Invariants: a job is there exactly while RUNS; of `probing` and `suspected` one at most is set.
  */
 #include "search/measuring.h"
 
@@ -93,11 +93,12 @@ static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *
     if (status == MNAS_ERR_CANCELLED) return status;
     m->device = device;
     m->status = status;
-    if (m->probing) { /* a device that answers, if only to refuse, is not away */
-        if (status == MNAS_ERR_REFUSED)
-            fail(m, "device");
-        else
-            note_away(m, c, said);
+    if (m->probing && status == MNAS_ERR_REFUSED) { /* a device that answers, if only to refuse, is not away */
+        fail(m, "device");
+        return 0;
+    }
+    if (m->probing) {
+        note_away(m, c, said);
         return 0;
     }
     snprintf(m->why, sizeof m->why, "%s", said);
@@ -105,8 +106,8 @@ static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *
         fail(m, "invalid");
     } else if (status == MNAS_ERR_REFUSED) {
         note_refused(m, c);
-    } else if (status == MNAS_ERR_MISSING && !c->has_worked) {
-        fail(m, "device"); /* it answers, and does not know this network */
+    } else if (m->suspected || (status == MNAS_ERR_MISSING && !c->has_worked)) {
+        fail(m, "device"); /* the device answers, though not to this network */
     } else if (status != MNAS_ERR_MISSING && m->n_failed++ == 0) {
         mnas_log_info("%s: measuring again after: %.*s", name, (int)strcspn(said, "\n"), said);
         again(m, 0);
@@ -121,7 +122,9 @@ static void note_latency(mnas_measuring *m, mnas_measure_context *c, const mnas_
                          const mnas_latency *latency) {
     char away[32];
     if (m->probing) {
-        fail(m, "device");
+        m->probing = false;
+        m->suspected = true;
+        again(m, 0);
         return;
     }
     if (isfinite(m->away_since_s)) {
@@ -131,6 +134,7 @@ static void note_latency(mnas_measuring *m, mnas_measure_context *c, const mnas_
     m->latency[device] = *latency;
     m->has[device] = true;
     m->n_failed = 0;
+    m->suspected = false;
     m->away_since_s = NAN;
     for (int d = 0; d < c->devices->n; d++)
         if (!m->has[d]) return;

@@ -5,10 +5,10 @@
  * Devices that need this machine quiet are asked in this process, and whoever calls sees to the quiet. The others are asked in
  * a child process, so that trainings and other measurements go on; ask then ends in RUNS. What is measured stays measured.
  *
- * What fails is asked once more. If it fails again, another network is measured there (the probe): where that works the
- * failure was the network's own (FAILED), where it does not the device is away. It is then awaited, the network asked again
- * from time to time, at most for wait_s; after that it is GIVEN_UP: nothing is held against the network. So is at once a
- * device that has never worked.
+ * What fails is asked once more. If it fails again, another network is measured there (the probe). Where that works, and the
+ * network fails a third time behind it, the failure is its own (FAILED); where it does not, the device is away. It is then
+ * awaited, the network asked again from time to time, at most for wait_s; after that it is GIVEN_UP: nothing is held
+ * against the network. So is at once a device that has never worked.
  *
  * A refusal (the device answers, but its times are too unsteady) is counted, and the network asked again later, up to
  * three times. Where nothing but refusals came so far, it is GIVEN_UP with the fifth.
@@ -44,7 +44,7 @@ typedef struct mnas_measuring {
     mnas_job *job;
     double asked_s, idle_since_s; /* when the job began; when it began to wait for another question */
     double measure_s, waited_s;   /* spent so far */
-    bool probing;
+    bool probing, suspected; /* another network is being asked; it has worked where this one failed */
     int device, status; /* of the last failure */
     int n_failed, n_refused;
     double retry_at_s, away_since_s; /* monotonic; NaN: not away */

@@ -29,6 +29,8 @@ typedef struct mnas_report_source {
     int n_trials;
     const int *front; /* numbers of trials, fastest first */
     int n_front;
+    const char *const *devices; /* [n_devices] specs; 0: one, by the setting */
+    int n_devices;
     const mnas_report_entropy *entropy;
     int n_entropy;
     double entropy_max;                                            /* of uniform choices; NaN where unknown */
@@ -36,7 +38,8 @@ typedef struct mnas_report_source {
     const void *context;
     int64_t now_unix_ms;
     bool is_interrupted; /* trials are running by their rows, and nobody is at work */
-    const mnas_final *const *finals; /* of stage two, in the order of the plan; verdict NULL where there was none */
+    const mnas_final *const
+        *finals; /* of stage two, in the order of the plan; verdict NULL where there was none */
     int n_finals;
     const mnas_verdict *verdict;
     const mnas_report_network *networks; /* [n_front], as front; NULL: no drawings */
@@ -64,15 +67,19 @@ typedef struct mnas_report_facts {
     const mnas_trial **done, **front; /* complete trials in order; the front, fastest first */
     int n_done, n_front;
     int n_failed, n_running, n_pruned;
+    int n_devices;
     /* highest reward, highest accuracy, lowest latency; NULL without trials */
     const mnas_trial *best, *accurate, *fastest;
-    double target_ms; /* NaN where none */
-    bool is_random;   /* the strategy does not learn */
+    double target_ms[MNAS_MAX_DEVICES]; /* NaN where none */
+    bool is_random;                     /* the strategy does not learn */
     mnas_report_comparison comparison;
 } mnas_report_facts;
 
 int mnas_report_facts_collect(mnas_report_facts *out, const mnas_report_source *source);
 void mnas_report_facts_free(mnas_report_facts *facts);
+/* The spec of one of several devices, "" where there is one. */
+const char *mnas_report_device(const mnas_report_facts *facts, int device);
+double mnas_report_latency_ms(const mnas_trial *trial, int device); /* NaN where it has none there */
 const char *mnas_report_setting(const mnas_report_facts *facts, const char *name); /* NULL or not empty */
 
 /* 95 % interval of mean(b) - mean(a): all shifts that Welch's test does not reject at 5 %. na, nb >= 2. */

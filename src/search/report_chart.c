@@ -9,6 +9,7 @@
 
 #include "base/stats.h"
 #include "search/chart.h"
+#include "search/pareto.h"
 #include "search/report.h"
 
 enum { MEDIAN_WINDOW = 9 };
@@ -56,45 +57,72 @@ static void range_of(const double *values, int n, double *low, double *high) {
 static double accuracy_of(const mnas_trial *t) {
     return 100 * t->accuracy_frac;
 }
-static double latency_of(const mnas_trial *t) {
-    return t->latency.median_ms;
-}
 static double reward_of(const mnas_trial *t) {
     return t->reward;
 }
 
-static void pareto_axes(mnas_chart *c, const mnas_report_facts *f, const double *accuracy,
-                        const double *latency) {
+/* The chart of one device. Its stair is the front of that device alone; on several devices the front of all has more points. */
+typedef struct view {
+    const mnas_report_facts *f;
+    int device;
+    double target_ms;
+    double *accuracy, *latency; /* of the complete trials */
+    size_t *stair, n_stair;     /* indices of those, fastest first */
+} view;
+
+static void view_free(view *v) {
+    free(v->accuracy);
+    free(v->latency);
+    free(v->stair);
+}
+
+static bool view_open(view *v, const mnas_report_facts *f, int device) {
+    const size_t n = (size_t)f->n_done;
+    *v = (view){.f = f, .device = device, .target_ms = f->target_ms[device]};
+    v->accuracy = values_of(f, accuracy_of);
+    v->latency = malloc((n + 1) * sizeof *v->latency);
+    v->stair = malloc((n + 1) * sizeof *v->stair);
+    if (!v->accuracy || !v->latency || !v->stair) return false;
+    for (size_t i = 0; i < n; i++) v->latency[i] = mnas_report_latency_ms(f->done[i], device);
+    return mnas_pareto_front(v->accuracy, v->latency, n, v->stair, &v->n_stair) == 0;
+}
+
+static double latency_of(const view *v, const mnas_trial *t) {
+    return mnas_report_latency_ms(t, v->device);
+}
+
+static void pareto_axes(mnas_chart *c, const view *v) {
+    const mnas_report_facts *f = v->f;
+    const double *accuracy = v->accuracy, *latency = v->latency;
     double low, high, x_low, x_high;
     range_of(accuracy, f->n_done, &low, &high);
     low = mnas_chart_lower_fence(accuracy, f->n_done);
     for (int i = 0; i < f->n_front; i++) low = fmin(low, accuracy_of(f->front[i]));
     range_of(latency, f->n_done, &x_low, &x_high);
-    if (f->target_ms > x_low / 2 && f->target_ms < x_high * 2) {
-        x_low = fmin(x_low, f->target_ms), x_high = fmax(x_high, f->target_ms);
+    if (v->target_ms > x_low / 2 && v->target_ms < x_high * 2) {
+        x_low = fmin(x_low, v->target_ms), x_high = fmax(x_high, v->target_ms);
     }
     mnas_chart_set_axis(&c->y, low, high, 0.08, false, c->narrow ? 5 : 6);
     mnas_chart_set_axis(&c->x, x_low, x_high, 0.07, x_high > 3 * x_low, c->narrow ? 4 : 8);
 }
 
 /* Whether words of this width at the top, beginning at x, would touch a point or the number beside it. */
-static bool is_free(const mnas_chart *c, const mnas_report_facts *f, double x, double width) {
+static bool is_free(const mnas_chart *c, const view *v, double x, double width) {
     if (x < c->left || x + width > c->right) return false;
-    for (int i = 0; i < f->n_done; i++) {
-        double px = mnas_chart_at(&c->x, latency_of(f->done[i])),
-               py = mnas_chart_at(&c->y, accuracy_of(f->done[i]));
+    for (int i = 0; i < v->f->n_done; i++) {
+        double px = mnas_chart_at(&c->x, v->latency[i]), py = mnas_chart_at(&c->y, v->accuracy[i]);
         if (px > x - 8 && px < x + width + 30 && py < c->top + 36) return false;
     }
     return true;
 }
 
 /* Labelled at the top, on the side that is free; above the front there is nothing else. */
-static void target_line(mnas_chart *c, const mnas_report_facts *f) {
-    if (!(f->target_ms >= c->x.low && f->target_ms <= c->x.high)) return;
+static void target_line(mnas_chart *c, const view *v) {
+    if (!(v->target_ms >= c->x.low && v->target_ms <= c->x.high)) return;
     char label[64];
-    double x = mnas_chart_at(&c->x, f->target_ms),
-           width = 7.0 * snprintf(label, sizeof label, "target %.3g ms", f->target_ms);
-    bool to_left = is_free(c, f, x - 6 - width, width), to_right = !to_left && is_free(c, f, x + 6, width);
+    double x = mnas_chart_at(&c->x, v->target_ms),
+           width = 7.0 * snprintf(label, sizeof label, "target %.3g ms", v->target_ms);
+    bool to_left = is_free(c, v, x - 6 - width, width), to_right = !to_left && is_free(c, v, x + 6, width);
     double y = to_left || to_right ? c->top + 10 : c->bottom - 8;
     to_left = to_left || (!to_right && x > (c->left + c->right) / 2);
     mnas_chart_line(c, x, c->top, x, c->bottom, "target");
@@ -102,11 +130,11 @@ static void target_line(mnas_chart *c, const mnas_report_facts *f) {
 }
 
 /* A stair: between two networks of the front the faster one is the best there is. */
-static void front_line(mnas_chart *c, const mnas_report_facts *f) {
+static void front_line(mnas_chart *c, const view *v) {
     mnas_str_append(c->out, "<path class=\"front-line\" d=\"");
-    for (int i = 0; i < f->n_front; i++) {
-        double x = mnas_chart_at(&c->x, latency_of(f->front[i])),
-               y = mnas_chart_at(&c->y, accuracy_of(f->front[i]));
+    for (size_t i = 0; i < v->n_stair; i++) {
+        double x = mnas_chart_at(&c->x, v->latency[v->stair[i]]),
+               y = mnas_chart_at(&c->y, v->accuracy[v->stair[i]]);
         mnas_str_appendf(c->out, i ? "H%.1fV%.1f" : "M%.1f %.1f", x, y);
     }
     mnas_str_appendf(c->out, "H%.1f\"/>\n", c->right);
@@ -114,12 +142,14 @@ static void front_line(mnas_chart *c, const mnas_report_facts *f) {
 
 /* The interval of the latency, and the trial's number where no other label is near: above and left of the
  * front is free. */
-static void front_points(mnas_chart *c, const mnas_report_facts *f) {
+static void front_points(mnas_chart *c, const view *v) {
     double label_x = -INFINITY, label_y = INFINITY;
-    for (int i = 0; i < f->n_front; i++) {
-        const mnas_trial *t = f->front[i];
-        double x = mnas_chart_at(&c->x, latency_of(t)), y = mnas_chart_at(&c->y, accuracy_of(t));
-        double low = fmax(t->latency.ci_low_ms, c->x.low), high = fmin(t->latency.ci_high_ms, c->x.high);
+    for (int i = 0; i < v->f->n_front; i++) {
+        const mnas_trial *t = v->f->front[i];
+        const mnas_latency *l = mnas_trial_latency_on(t, v->device);
+        double x = mnas_chart_at(&c->x, latency_of(v, t)), y = mnas_chart_at(&c->y, accuracy_of(t));
+        if (!l || !isfinite(x)) continue;
+        double low = fmax(l->ci_low_ms, c->x.low), high = fmin(l->ci_high_ms, c->x.high);
         if (isfinite(low) && isfinite(high))
             mnas_chart_line(c, mnas_chart_at(&c->x, low), y, mnas_chart_at(&c->x, high), y, "interval");
         dot(c, x, y, 5.5, "front", t->number, 1);
@@ -131,10 +161,11 @@ static void front_points(mnas_chart *c, const mnas_report_facts *f) {
     }
 }
 
-static void pareto_points(mnas_chart *c, const mnas_report_facts *f) {
+static void pareto_points(mnas_chart *c, const view *v) {
+    const mnas_report_facts *f = v->f;
     for (int i = 0; i < f->n_done; i++) {
         const mnas_trial *t = f->done[i];
-        double x = mnas_chart_at(&c->x, latency_of(t));
+        double x = mnas_chart_at(&c->x, v->latency[i]);
         if (accuracy_of(t) < c->y.low) {
             below_mark(c, x, t->number);
         } else {
@@ -144,23 +175,36 @@ static void pareto_points(mnas_chart *c, const mnas_report_facts *f) {
     }
 }
 
-static void pareto_chart(const mnas_report_facts *f, mnas_str *out, bool narrow) {
+static void pareto_chart(const mnas_report_facts *f, int device, mnas_str *out, bool narrow) {
     mnas_chart c;
-    double *accuracy = values_of(f, accuracy_of), *latency = values_of(f, latency_of);
-    if (!accuracy || !latency) {
+    view v;
+    if (!view_open(&v, f, device)) {
         out->failed = true;
     } else {
-        mnas_chart_begin(&c, out, narrow, 440, "validation accuracy over latency, all complete trials");
-        pareto_axes(&c, f, accuracy, latency);
+        mnas_chart_begin(&c, out, narrow, device == 0 ? 440 : 320,
+                         "validation accuracy over latency, all complete trials");
+        pareto_axes(&c, &v);
         mnas_chart_frame(&c, c.x.log ? "latency, ms (logarithmic)" : "latency, ms", "validation accuracy, %");
-        front_line(&c, f);
-        pareto_points(&c, f);
-        front_points(&c, f);
-        target_line(&c, f);
+        front_line(&c, &v);
+        pareto_points(&c, &v);
+        front_points(&c, &v);
+        target_line(&c, &v);
         mnas_chart_end(&c);
     }
-    free(accuracy);
-    free(latency);
+    view_free(&v);
+}
+
+/* One device after the other, the first one large. */
+static void pareto_charts(const mnas_report_facts *f, mnas_str *out) {
+    for (int d = 0; d < f->n_devices; d++) {
+        if (f->n_devices > 1) {
+            mnas_str_append(out, "<h3>");
+            mnas_report_escape(out, mnas_report_device(f, d));
+            mnas_str_append(out, "</h3>\n");
+        }
+        pareto_chart(f, d, out, false);
+        pareto_chart(f, d, out, true);
+    }
 }
 
 static bool any_below(const mnas_report_facts *f) {
@@ -175,11 +219,13 @@ static bool any_below(const mnas_report_facts *f) {
 void mnas_report_pareto_chart(const mnas_report_facts *f, mnas_str *out) {
     if (f->n_done == 0) return;
     mnas_str_append(out, "<section>\n<h2>Accuracy against latency</h2>\n");
-    pareto_chart(f, out, false);
-    pareto_chart(f, out, true);
+    pareto_charts(f, out);
     mnas_str_append(out, "<p class=\"keys\">\n");
     mnas_chart_key(out, "front", "circle cx=\"11\" cy=\"6\" r=\"5\"",
-                   "Pareto front, with the trial's number and the interval of its latency");
+                   f->n_devices > 1
+                       ? "Pareto front of all devices together, with the trial's number and the "
+                         "interval of its latency; the line is the front of the one device"
+                       : "Pareto front, with the trial's number and the interval of its latency");
     mnas_chart_key(out, "dot", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"",
                    "other complete trials, later ones stronger");
     if (any_below(f)) mnas_chart_key(out, "below", "path d=\"M6.5 2h9l-4.5 8z\"", "accuracy below the chart");

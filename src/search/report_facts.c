@@ -12,12 +12,22 @@
 
 #include "base/error.h"
 #include "base/stats.h"
+#include "search/loop.h"
 
 enum { MIN_TO_COMPARE = 12, MAX_EARLY = 100 };
 
 const char *mnas_report_setting(const mnas_report_facts *facts, const char *name) {
     const char *value = facts->source->setting(facts->source->context, name);
     return value && value[0] ? value : NULL;
+}
+
+const char *mnas_report_device(const mnas_report_facts *facts, int device) {
+    return facts->n_devices > 1 ? facts->source->devices[device] : "";
+}
+
+double mnas_report_latency_ms(const mnas_trial *trial, int device) {
+    const mnas_latency *l = mnas_trial_latency_on(trial, device);
+    return l ? l->median_ms : (double)NAN;
 }
 
 /* ---- statistics ---- */
@@ -147,8 +157,16 @@ static void find_front(mnas_report_facts *f) {
     }
 }
 
+static void read_targets(mnas_report_facts *f) {
+    char name[24];
+    for (int d = 0; d < MNAS_MAX_DEVICES; d++) {
+        const char *text = mnas_report_setting(f, mnas_loop_target_name(d, name));
+        if (!text || !mnas_str_to_f64(text, &f->target_ms[d])) f->target_ms[d] = NAN;
+    }
+}
+
 int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *source) {
-    *f = (mnas_report_facts){.source = source, .target_ms = NAN};
+    *f = (mnas_report_facts){.source = source, .n_devices = source->n_devices > 1 ? source->n_devices : 1};
     f->comparison.early_entropy = f->comparison.late_entropy = NAN;
     f->done = calloc((size_t)source->n_trials + 1, sizeof *f->done);
     f->front = calloc((size_t)source->n_front + 1, sizeof *f->front);
@@ -159,8 +177,8 @@ int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *so
     for (int i = 0; i < source->n_trials; i++) count(f, source->trials[i]);
     for (int i = 0; i < f->n_done; i++) note_best(f, f->done[i]);
     find_front(f);
-    const char *target = mnas_report_setting(f, "target_ms"), *strategy = mnas_report_setting(f, "strategy");
-    if (!target || !mnas_str_to_f64(target, &f->target_ms)) f->target_ms = NAN;
+    const char *strategy = mnas_report_setting(f, "strategy");
+    read_targets(f);
     f->is_random = strategy && strncmp(strategy, "random", 6) == 0;
     int rc = compare(f);
     if (rc < 0) mnas_report_facts_free(f);

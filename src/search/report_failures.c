@@ -18,14 +18,16 @@ static const char *meaning(const char *reason) {
         {"memory", "the network's training does not fit into memory; it was not started, or was stopped"},
         {"crash", "the training process ended without an answer"},
         {"device", "its latency could not be measured"},
-        {"invalid", "the network cannot be built"}};
+        {"invalid", "the network cannot be built"},
+        {"screened", "the latency model expects it to be far too slow; it was neither measured nor trained"}};
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (strcmp(meanings[i][0], reason) == 0) return meanings[i][1];
     return "";
 }
 
 static bool is_of(const mnas_trial *t, const char *reason) {
-    return t->state == MNAS_TRIAL_FAILED && strcmp(mnas_report_reason(t), reason) == 0;
+    const bool out = t->state == MNAS_TRIAL_FAILED || t->state == MNAS_TRIAL_PRUNED;
+    return out && strcmp(mnas_report_reason(t), reason) == 0;
 }
 
 static bool is_first_of_reason(const mnas_report_source *s, int i) {
@@ -86,15 +88,18 @@ static void failure_row(mnas_str *out, const mnas_report_source *s, int first) {
 void mnas_report_failures(const mnas_report_facts *f, mnas_str *out) {
     const mnas_report_source *s = f->source;
     mnas_str_append(out, "<section>\n<h2>Failed trials</h2>\n");
-    if (f->n_failed == 0) {
+    if (f->n_failed + f->n_pruned == 0) {
         mnas_str_append(out, "<p class=\"small\">None.</p>\n</section>\n");
         return;
     }
-    mnas_str_appendf(out, "<p>%d of %d trials failed.</p>\n", f->n_failed, s->n_trials);
+    mnas_str_appendf(out, "<p>%d of %d trials failed", f->n_failed, s->n_trials);
+    if (f->n_pruned > 0) mnas_str_appendf(out, ", %d were screened", f->n_pruned);
+    mnas_str_append(out, ".</p>\n");
     mnas_str_append(out, "<div class=\"scroll\"><table class=\"failures\">\n<thead><tr><th>reason</th>"
                          "<th>trials</th><th>what it means</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < s->n_trials; i++)
         if (is_first_of_reason(s, i)) failure_row(out, s, i);
-    mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A failed trial counts as reward 0 for "
-                         "the strategy.</p>\n</section>\n");
+    mnas_str_append(
+        out, "</tbody>\n</table></div>\n<p class=\"small\">A failed or screened trial counts as reward 0 for "
+             "the strategy.</p>\n</section>\n");
 }

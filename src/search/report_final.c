@@ -214,14 +214,27 @@ static void state_cell(mnas_str *out, const mnas_final *f) {
     mnas_str_append(out, "</td>");
 }
 
+/* A line for each device. */
+static void latency_cell(mnas_str *out, const mnas_final *f) {
+    char text[4 * MNAS_HUMAN_BYTES];
+    latency_text(&f->latency, text);
+    mnas_str_append(out, "<td>");
+    mnas_report_escape(out, text);
+    for (int d = 0; d < f->n_others; d++) {
+        latency_text(&f->others[d], text);
+        mnas_str_append(out, "<br/>");
+        mnas_report_escape(out, text);
+    }
+    mnas_str_append(out, "</td>");
+}
+
 static void number_cells(mnas_str *out, const mnas_final *f) {
     char text[4 * MNAS_HUMAN_BYTES];
     accuracy_text(f->val_accuracy_frac, f->n_val, text);
     mnas_report_cell(out, text);
     accuracy_text(f->test_accuracy_frac, f->n_test, text);
     mnas_report_cell(out, isfinite(f->test_accuracy_frac) ? text : "not tested");
-    latency_text(&f->latency, text);
-    mnas_report_cell(out, text);
+    latency_cell(out, f);
     mnas_clock_duration(f->train_s, text, MNAS_HUMAN_BYTES);
     mnas_report_cell(out, isfinite(f->train_s) ? text : "-");
 }
@@ -261,6 +274,16 @@ static void seed_note(const mnas_verdict *v, mnas_str *out) {
     }
 }
 
+static void device_note(const mnas_report_facts *f, mnas_str *out) {
+    if (f->n_devices == 1) return;
+    mnas_str_append(out, " Latencies stand in the order of the devices:");
+    for (int d = 0; d < f->n_devices; d++) {
+        mnas_str_append(out, d ? ", " : " ");
+        mnas_report_escape(out, mnas_report_device(f, d));
+    }
+    mnas_str_append(out, "; charts, curves and ratios are of the first.");
+}
+
 static void final_table(const mnas_report_facts *f, mnas_str *out) {
     const mnas_report_source *s = f->source;
     mnas_str_appendf(
@@ -275,6 +298,7 @@ static void final_table(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out,
                     "</tbody>\n</table></div>\n<p class=\"small\">&#177; is the binomial standard error.");
     seed_note(s->verdict, out);
+    device_note(f, out);
     mnas_str_append(out, "</p>\n");
 }
 

@@ -28,6 +28,7 @@ typedef struct holdings {
     const mnas_decision **decisions;
     mnas_policy_point *policy;
     mnas_report_finals finals;
+    const char *devices[MNAS_MAX_DEVICES];
     char csv[1024], json[1024]; /* paths */
 } holdings;
 
@@ -131,6 +132,9 @@ static int read_all(holdings *h, mnas_report_source *s, const mnas_study *study)
         s->is_interrupted = s->is_interrupted || mnas_study_interrupted(study, h->trials[i]);
     }
     s->trials = h->trials;
+    s->n_devices = mnas_study_n_devices(study);
+    for (int d = 0; d < s->n_devices; d++) h->devices[d] = mnas_study_device(study, d);
+    s->devices = h->devices;
     int rc = mnas_study_front(study, &h->front, &s->n_front);
     if (rc < 0) return rc;
     s->front = h->front;

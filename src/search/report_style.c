@@ -21,7 +21,7 @@ static const char *const style[] = {
     "main{max-width:1000px;margin:0 auto;padding:28px 20px 40px}\n",
     "h1{font-size:1.25rem;font-weight:600;margin:0 0 2px;overflow-wrap:anywhere}\n",
     "header p{margin:0 0 18px;color:var(--soft);font-size:.9rem}\n",
-    "h2{font-size:1.05rem;font-weight:600;margin:0 0 10px}\n",
+    "h2{font-size:1.05rem;font-weight:600;margin:0 0 10px}h3{font-size:.95rem;font-weight:600;margin:14px 0 6px}\n",
     "section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px "
     "20px;margin:0 0 16px}\n",
     ".verdict{font-size:1.3rem;line-height:1.35;font-weight:600;margin:0 0 12px}\n",

@@ -30,18 +30,30 @@ static void number_cell(mnas_str *out, double value, const char *words) {
     }
 }
 
-static void number_cells(mnas_str *out, const mnas_trial *t) {
+static void number_cells(const mnas_report_facts *f, mnas_str *out, const mnas_trial *t) {
     char buf[MNAS_HUMAN_BYTES];
     mnas_human_percent(t->accuracy_frac, buf);
     number_cell(out, t->accuracy_frac, buf);
-    mnas_human_ms(t->latency.median_ms, buf);
-    number_cell(out, t->latency.median_ms, buf);
+    for (int d = 0; d < f->n_devices; d++) {
+        const double ms = mnas_report_latency_ms(t, d);
+        mnas_human_ms(ms, buf);
+        number_cell(out, ms, buf);
+    }
     mnas_human_reward(t->reward, buf);
     number_cell(out, t->reward, buf);
     mnas_human_count(t->params, buf);
     number_cell(out, (double)t->params, buf);
     mnas_human_count(t->macs, buf);
     number_cell(out, (double)t->macs, buf);
+}
+
+/* A column for each device. */
+static void latency_titles(const mnas_report_facts *f, mnas_str *out) {
+    for (int d = 0; d < f->n_devices; d++) {
+        mnas_str_append(out, f->n_devices > 1 ? "<th>latency on<br/>" : "<th>latency");
+        mnas_report_escape(out, mnas_report_device(f, d));
+        mnas_str_append(out, "</th>");
+    }
 }
 
 /* Block strings, each kept whole where the line breaks. */
@@ -58,27 +70,35 @@ static void arch(mnas_str *out, const char *text) {
 
 /* ---- the front ---- */
 
-static void front_row(mnas_str *out, const mnas_trial *t) {
-    char low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
+static void interval_cell(const mnas_report_facts *f, mnas_str *out, const mnas_trial *t) {
+    mnas_str_append(out, "<td>");
+    for (int d = 0; d < f->n_devices; d++) {
+        const mnas_latency *l = mnas_trial_latency_on(t, d);
+        char low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
+        mnas_human_number(l ? l->ci_low_ms : (double)NAN, low);
+        mnas_human_ms(l ? l->ci_high_ms : (double)NAN, high);
+        mnas_str_appendf(out, "%s%s&#8211;%s", d ? "<br/>" : "", low, high);
+    }
+    mnas_str_append(out, "</td>");
+}
+
+static void front_row(const mnas_report_facts *f, mnas_str *out, const mnas_trial *t) {
     mnas_str_appendf(out, "<tr data-t=\"%d\"><td>%d</td>", t->number, t->number);
-    number_cells(out, t);
-    mnas_human_number(t->latency.ci_low_ms, low);
-    mnas_human_ms(t->latency.ci_high_ms, high);
-    mnas_str_appendf(out, "<td>%s&#8211;%s</td></tr>\n<tr class=\"arch\"><td></td><td colspan=\"6\">", low,
-                     high);
+    number_cells(f, out, t);
+    interval_cell(f, out, t);
+    mnas_str_appendf(out, "</tr>\n<tr class=\"arch\"><td></td><td colspan=\"%d\">", 5 + f->n_devices);
     arch(out, t->arch);
     mnas_str_append(out, "</td></tr>\n");
 }
 
 void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
     if (f->n_front == 0) return;
-    mnas_str_append(
-        out,
-        "<section>\n<h2>The Pareto front</h2>\n<div class=\"scroll\"><table "
-        "class=\"numbers best\">\n<thead><tr><th>trial</th><th>accuracy</th>"
-        "<th>latency</th><th>reward</th><th>parameters</th><th>multiply-adds</th><th>latency interval</th>"
-        "</tr></thead>\n<tbody>\n");
-    for (int i = 0; i < f->n_front; i++) front_row(out, f->front[i]);
+    mnas_str_append(out, "<section>\n<h2>The Pareto front</h2>\n<div class=\"scroll\"><table "
+                         "class=\"numbers best\">\n<thead><tr><th>trial</th><th>accuracy</th>");
+    latency_titles(f, out);
+    mnas_str_append(out, "<th>reward</th><th>parameters</th><th>multiply-adds</th><th>latency interval</th>"
+                         "</tr></thead>\n<tbody>\n");
+    for (int i = 0; i < f->n_front; i++) front_row(f, out, f->front[i]);
     mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
                          "kernel, s stride (22: 2 both ways), e expansion, i and o filters in and out, se "
                          "squeeze-and-excitation ratio. Without more it is an inverted bottleneck; opconv "
@@ -231,6 +251,21 @@ static void time_conditions(const mnas_report_facts *f, mnas_str *out) {
     condition(out, "time in trials", text);
 }
 
+static void target_condition(const mnas_report_facts *f, mnas_str *out) {
+    char text[MNAS_MAX_DEVICES * 32] = "";
+    for (int d = 0; d < f->n_devices && isfinite(f->target_ms[d]); d++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.4g", d ? ", " : "", f->target_ms[d]);
+    condition(out, "target, ms", text);
+}
+
+static void refused_condition(const mnas_report_facts *f, mnas_str *out) {
+    char text[64] = "";
+    int n = 0;
+    for (int i = 0; i < f->source->n_trials; i++) n += f->source->trials[i]->n_refused;
+    if (n > 0) snprintf(text, sizeof text, "%d, and taken again", n);
+    condition(out, "measurements refused as too unsteady", text);
+}
+
 void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
     static const char *const rows[][2] = {{"space", "space"},
                                           {"encodings", "n_encodings"},
@@ -253,9 +288,11 @@ void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
     }
     mnas_str_append(out, "<div class=\"scroll\"><table class=\"conditions\"><tbody>\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) setting_condition(f, out, rows[i][0], rows[i][1]);
-    number_condition(f, out, "target, ms", "target_ms");
+    target_condition(f, out);
     number_condition(f, out, "exponent w", "w");
-    setting_condition(f, out, "device", "device");
+    setting_condition(f, out, f->n_devices > 1 ? "devices" : "device", "device");
+    setting_condition(f, out, "latency model that screens", "screen");
+    refused_condition(f, out);
     image_condition(f, out);
     latency_conditions(f, out);
     time_conditions(f, out);
@@ -266,7 +303,7 @@ void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
 /* ---- all trials ---- */
 
 /* What hovering over a point shows. */
-static void tip(mnas_str *out, const mnas_trial *t) {
+static void tip(const mnas_report_facts *f, mnas_str *out, const mnas_trial *t) {
     char accuracy[MNAS_HUMAN_BYTES], latency[MNAS_HUMAN_BYTES], reward[MNAS_HUMAN_BYTES],
         params[MNAS_HUMAN_BYTES], macs[MNAS_HUMAN_BYTES];
     mnas_human_percent(t->accuracy_frac, accuracy);
@@ -274,12 +311,20 @@ static void tip(mnas_str *out, const mnas_trial *t) {
     mnas_human_reward(t->reward, reward);
     mnas_human_count(t->params, params);
     mnas_human_count(t->macs, macs);
-    if (t->state == MNAS_TRIAL_FAILED) {
-        mnas_str_appendf(out, "Trial %d failed: ", t->number);
+    if (t->state == MNAS_TRIAL_FAILED || t->state == MNAS_TRIAL_PRUNED) {
+        mnas_str_appendf(out, "Trial %d %s: ", t->number, mnas_trial_state_name(t->state));
         mnas_report_escape(out, mnas_report_reason(t));
+        mnas_human_ms(t->predicted_ms, latency);
+        if (t->state == MNAS_TRIAL_PRUNED) mnas_str_appendf(out, ", predicted %s", latency);
         mnas_str_append(out, "&#10;");
     } else {
         mnas_str_appendf(out, "Trial %d: %s at %s&#10;reward %s&#10;", t->number, accuracy, latency, reward);
+    }
+    for (int d = 1; d < f->n_devices && t->state == MNAS_TRIAL_COMPLETE; d++) {
+        mnas_human_ms(mnas_report_latency_ms(t, d), latency);
+        mnas_str_appendf(out, "%s on ", latency);
+        mnas_report_escape(out, mnas_report_device(f, d));
+        mnas_str_append(out, "&#10;");
     }
     mnas_str_appendf(out, "%s parameters, %s multiply-adds&#10;", params, macs);
     for (const char *p = t->arch ? t->arch : ""; *p; p++) {
@@ -291,14 +336,14 @@ static void tip(mnas_str *out, const mnas_trial *t) {
     }
 }
 
-static void trial_row(mnas_str *out, const mnas_trial *t) {
+static void trial_row(const mnas_report_facts *f, mnas_str *out, const mnas_trial *t) {
     mnas_str_appendf(out, "<tr id=\"t%d\" data-t=\"%d\" data-tip=\"", t->number, t->number);
-    tip(out, t);
+    tip(f, out, t);
     mnas_str_appendf(out, "\"><td data-v=\"%d\">%d</td><td>%s%s", t->number, t->number,
                      mnas_trial_state_name(t->state), t->reason[0] ? ": " : "");
     mnas_report_escape(out, t->reason);
     mnas_str_append(out, "</td>");
-    number_cells(out, t);
+    number_cells(f, out, t);
     mnas_str_append(out, "<td class=\"arch\">");
     arch(out, t->arch);
     mnas_str_append(out, "</td></tr>\n");
@@ -309,10 +354,12 @@ void mnas_report_trial_table(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_appendf(out,
                      "<section>\n<details><summary>All %d trials</summary>\n<div class=\"scroll\"><table "
                      "class=\"numbers all sort\">\n<thead><tr><th>trial</th><th>state</th>"
-                     "<th data-down=\"\">accuracy</th><th>latency</th><th "
-                     "data-down=\"\">reward</th><th>parameters</th><th>multiply-adds</"
-                     "th><th class=\"arch\">network</th></tr></thead>\n<tbody>\n",
+                     "<th data-down=\"\">accuracy</th>",
                      f->source->n_trials);
-    for (int i = 0; i < f->source->n_trials; i++) trial_row(out, f->source->trials[i]);
+    latency_titles(f, out);
+    mnas_str_append(out, "<th "
+                         "data-down=\"\">reward</th><th>parameters</th><th>multiply-adds</"
+                         "th><th class=\"arch\">network</th></tr></thead>\n<tbody>\n");
+    for (int i = 0; i < f->source->n_trials; i++) trial_row(f, out, f->source->trials[i]);
     mnas_str_append(out, "</tbody>\n</table></div></details>\n</section>\n");
 }

@@ -123,10 +123,11 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
     if (n_val && mnas_str_to_f64(n_val, &n) && n >= 1) { /* binomial */
         mnas_str_appendf(out, " (%.0f of them: standard error %.2f points)", n, 100 * sqrt(p * (1 - p) / n));
     }
-    mnas_str_append(out, f->source->n_finals > 0
-                             ? "; the best of many is partly luck, which is why the full trainings above count.</p>\n"
-                             : "; the best of many is partly luck, so let mnas finalize train the best of the front in "
-                               "full, and choose by what they reach then on validation.</p>\n");
+    mnas_str_append(
+        out, f->source->n_finals > 0
+                 ? "; the best of many is partly luck, which is why the full trainings above count.</p>\n"
+                 : "; the best of many is partly luck, so let mnas finalize train the best of the front in "
+                   "full, and choose by what they reach then on validation.</p>\n");
 }
 
 void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {
@@ -150,9 +151,10 @@ static void figure(mnas_str *out, const char *value, const char *label, const ch
 }
 
 static void count_figures(const mnas_report_facts *f, mnas_str *out) {
-    char value[32], note[96];
+    char value[32], note[96], screened[32] = "";
     snprintf(value, sizeof value, "%d", f->n_done);
-    snprintf(note, sizeof note, "%d failed%s", f->n_failed,
+    if (f->n_pruned > 0) snprintf(screened, sizeof screened, ", %d screened", f->n_pruned);
+    snprintf(note, sizeof note, "%d failed%s%s", f->n_failed, screened,
              f->n_running == 0           ? ""
              : f->source->is_interrupted ? ", some interrupted"
                                          : ", some still running");
@@ -178,7 +180,7 @@ void mnas_report_figures(const mnas_report_facts *f, mnas_str *out) {
         mnas_human_ms(f->fastest->latency.median_ms, a);
         mnas_human_percent(f->fastest->accuracy_frac, b);
         snprintf(note, sizeof note, "trial %d, %s", f->fastest->number, b);
-        figure(out, a, "fastest", note);
+        figure(out, a, f->n_devices > 1 ? "fastest on the first device" : "fastest", note);
     }
     mnas_str_append(out, "</section>\n");
 }

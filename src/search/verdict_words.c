@@ -310,7 +310,9 @@ void mnas_verdict_details(const mnas_verdict *v, const mnas_final *const *finals
 
 void mnas_verdict_method(const mnas_verdict *v, const mnas_final *const *finals, int n_finals,
                          mnas_str *out) {
-    (void)finals, (void)n_finals;
+    int n_others = 0;
+    for (int i = 0; i < n_finals; i++)
+        n_others = finals[i]->n_others > n_others ? finals[i]->n_others : n_others;
     if (v->n_comparisons == 0) return;
     mnas_str_append(
         out,
@@ -319,4 +321,6 @@ void mnas_verdict_method(const mnas_verdict *v, const mnas_final *const *finals,
         "nothing is extrapolated. Intervals are a bootstrap over the images, the same for all networks, and "
         "over "
         "the passes of the latencies.");
+    if (n_others > 0)
+        mnas_str_appendf(out, " Latency here is that on the first of %d devices.", n_others + 1);
 }
