@@ -7,6 +7,22 @@
 
 /* From the times of its layers, each some nodes of the inference graph in order, and p->model and p->peaks. */
 int mnas_profile_fill(mnas_profile *p, const mnas_layer_time *times, int n);
+typedef struct mnas_profile_summary {
+    int64_t macs;
+    double
+        floor_ms; /* of all layers: the longer of arithmetic and memory each; 0 where the peaks are unknown */
+    double by_memory_ms; /* spent in layers bound by memory */
+} mnas_profile_summary;
+mnas_profile_summary mnas_profile_summarise(const mnas_profile *p);
+
+/* What the page tells operators apart by, 0 to MNAS_PROFILE_KINDS - 1; names are HTML. */
+enum { MNAS_PROFILE_KINDS = 5 };
+int mnas_profile_kind(const mnas_layer_profile *l);
+extern const char *const mnas_profile_kind_names[MNAS_PROFILE_KINDS];
+
+/* The picture, with what its colours mean; and its style. */
+void mnas_profile_flame(const mnas_profile *p, mnas_str *out);
+void mnas_profile_flame_style(mnas_str *out);
 /* The page of mnas_profile_html as text. */
 int mnas_profile_render(const mnas_profile *p, const char *name, mnas_str *out);
 
