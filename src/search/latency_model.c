@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "base/linalg.h"
 
 /* The least and most a layer's time is corrected by: beyond, the knots are too far away to know. */
 static const double least_correction = 0.25, most_correction = 4;
@@ -41,11 +41,10 @@ static double correction(const mnas_lm_kind *kind, const mnas_lm_layer *layer, d
 
 double mnas_lm_layer_ms(const mnas_latency_model *model, const mnas_lm_layer *layer) {
     const mnas_lm_kind *kind = mnas_lm_find_kind(model, layer->kind);
-    double feature[MNAS_LM_FEATURES], ms = 0;
-    if (!kind) return model->ms_per_mmacs * (double)mnas_lm_macs(layer) / 1e6;
+    double feature[MNAS_LM_FEATURES];
     mnas_lm_features(feature, layer);
-    for (int f = 0; f < MNAS_LM_FEATURES; f++) ms += kind->rate[f] * feature[f];
-    return ms * correction(kind, layer, model->scale);
+    const double ms = mnas_dot(feature, kind ? kind->rate : model->common_rate, MNAS_LM_FEATURES);
+    return kind ? ms * correction(kind, layer, model->scale) : ms;
 }
 
 double mnas_lm_net_ms(const mnas_latency_model *model, const mnas_lm_net *net) {

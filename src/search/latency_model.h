@@ -58,8 +58,8 @@ typedef struct mnas_lm_kind {
 
 struct mnas_latency_model {
     mnas_latency_about about;
-    double scale;        /* of the correction, in doublings of a size */
-    double ms_per_mmacs; /* of the networks together: for kinds that none of them had */
+    double scale;                         /* of the correction, in doublings of a size */
+    double common_rate[MNAS_LM_FEATURES]; /* of layers whose kind no network had */
     int largest_map, largest_width;
     int n_kinds;
     mnas_lm_kind *kinds; /* in the order of their names */

@@ -2,7 +2,7 @@
  *
  *     {"latency_model": 1, "space": "mnasnet", "input_size": 224, ..., "conditions": {a latency},
  *      "error": {"way": "model", ...}, "baselines": [{"way": "macs", ...}, ...],
- *      "scale": 2, ..., "kinds": [{"kind": "conv 3/2", "rate": [5 numbers],
+ *      "scale": 2, ..., "common_rate": [5 numbers], "kinds": [{"kind": "conv 3/2", "rate": [5 numbers],
  *                                  "layers": [[in_size, in_c, out_size, out_c, width, weight], ...]}, ...]}
  *
  * Fields are those of the structs, under their names. A file of another version is refused: its rates mean something else.
@@ -55,7 +55,7 @@ static const mnas_field error_fields[] = {MNAS_FIELD(mnas_latency_error, TEXT, w
 #undef ERROR
 
 #define MODEL(kind, name, min, max) MNAS_FIELD(mnas_latency_model, kind, name, min, max, true)
-static const mnas_field model_fields[] = {MODEL(REAL, scale, 0.01, 100), MODEL(REAL, ms_per_mmacs, 0, 1e6),
+static const mnas_field model_fields[] = {MODEL(REAL, scale, 0.01, 100),
                                           MODEL(INT, largest_map, 1, MNAS_MAX_INPUT),
                                           MODEL(INT, largest_width, 1, MAX_WIDTH)};
 #undef MODEL
@@ -126,6 +126,7 @@ static int to_json(json_t *root, const mnas_latency_model *m) {
     if (rc == 0) rc = put_fields(root, "error", error_fields, COUNT(error_fields), &m->about.error);
     if (rc == 0) rc = put(root, "baselines", baselines_to_json(&m->about));
     if (rc == 0) rc = mnas_fields_to_json(root, model_fields, COUNT(model_fields), m);
+    if (rc == 0) rc = put(root, "common_rate", mnas_json_numbers(m->common_rate, MNAS_LM_FEATURES));
     if (rc == 0) rc = put(root, "kinds", kinds_to_json(m));
     json_decref(conditions);
     return rc;
@@ -198,6 +199,11 @@ static int read_numbers(double *out, size_t n, const json_t *list, double min, d
     return 0;
 }
 
+static int read_rates(double out[MNAS_LM_FEATURES], const json_t *list) {
+    const int rc = read_numbers(out, MNAS_LM_FEATURES, list, 0, max_rate);
+    return rc < 0 ? mnas_error_context(rc, "rates") : 0;
+}
+
 static bool in_range(double value, double min, double max) {
     return value >= min && value <= max && value == floor(value);
 }
@@ -248,7 +254,7 @@ static int read_kind(mnas_lm_kind *out, const mnas_lm_kind *before, const json_t
                               "names, each once",
                               name, before->name);
     memcpy(out->name, name, strlen(name));
-    int rc = read_numbers(out->rate, MNAS_LM_FEATURES, json_object_get(object, "rate"), 0, max_rate);
+    int rc = read_rates(out->rate, json_object_get(object, "rate"));
     if (rc == 0) rc = read_knots(out, json_object_get(object, "layers"));
     return rc < 0 ? mnas_error_context(rc, "\"%s\"", name) : 0;
 }
@@ -273,6 +279,7 @@ static int parse(mnas_latency_model *out, const char *text, size_t n) {
     int rc = check_version(root);
     if (rc == 0) rc = read_about(&out->about, root);
     if (rc == 0) rc = mnas_fields_from_json(out, model_fields, COUNT(model_fields), root);
+    if (rc == 0) rc = read_rates(out->common_rate, json_object_get(root, "common_rate"));
     if (rc == 0) rc = read_kinds(out, json_object_get(root, "kinds"));
     json_decref(root);
     return rc;

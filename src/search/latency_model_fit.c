@@ -16,6 +16,7 @@
 enum { F = MNAS_LM_FEATURES };
 typedef mnas_lm_work work;
 
+static const double tiny = 1e-12;       /* of a feature that a kind has not */
 static const double ridge = 1e-3;       /* of the mean square of a column */
 static const double layers_share = 0.3; /* what a network's layers one by one weigh beside the network */
 
@@ -126,18 +127,42 @@ static void add_network(normal_equations *eq, const work *w, int i) {
     }
 }
 
-/* rate = arg min sum_i (1 - row_i . rate)^2 weight_i + ridge sum_c gram_cc rate_c^2,  rate >= 0 */
+static int open_equations(normal_equations *eq, work *w, size_t n) {
+    *eq = (normal_equations){.n = n};
+    eq->gram = mnas_lm_take(w, n * n, sizeof *eq->gram);
+    eq->right = mnas_lm_take(w, n, sizeof *eq->right);
+    eq->row = mnas_lm_take(w, n, sizeof *eq->row);
+    return eq->gram && eq->right && eq->row ? 0 : MNAS_ERR_MEMORY;
+}
+
+/* The same equations with one rate for all kinds: that of a kind of which nothing is known. */
+static int fit_common(work *w, const normal_equations *by_kind) {
+    normal_equations eq;
+    const int rc = open_equations(&eq, w, F);
+    if (rc < 0) return rc;
+    for (size_t a = 0; a < by_kind->n; a++) {
+        eq.right[a % F] += by_kind->right[a];
+        for (size_t b = 0; b < by_kind->n; b++)
+            eq.gram[a % F * F + b % F] += by_kind->gram[a * by_kind->n + b];
+    }
+    for (size_t c = 0; c < F; c++) eq.gram[c * F + c] = fmax(eq.gram[c * F + c] * (1 + ridge), tiny);
+    mnas_nonnegative_solve(w->common_rate, eq.gram, eq.right, F);
+    return 0;
+}
+
+/* rate = arg min sum_i (1 - row_i . rate)^2 weight_i + ridge sum_c gram_cc (rate_c - common_c)^2,  rate >= 0 */
 static int fit_rates(work *w) {
-    normal_equations eq = {.n = (size_t)(w->n_kinds * F)};
-    eq.gram = mnas_lm_take(w, eq.n * eq.n, sizeof *eq.gram);
-    eq.right = mnas_lm_take(w, eq.n, sizeof *eq.right);
-    eq.row = mnas_lm_take(w, eq.n, sizeof *eq.row);
-    w->rate = mnas_lm_take(w, eq.n, sizeof *w->rate);
-    if (!eq.gram || !eq.right || !eq.row || !w->rate) return MNAS_ERR_MEMORY;
-    for (int i = 0; i < w->n; i++) add_network(&eq, w, i);
+    normal_equations eq;
+    int rc = open_equations(&eq, w, (size_t)(w->n_kinds * F));
+    if (rc == 0 && !(w->rate = mnas_lm_take(w, eq.n, sizeof *w->rate))) rc = MNAS_ERR_MEMORY;
+    for (int i = 0; i < w->n && rc == 0; i++) add_network(&eq, w, i);
+    if (rc == 0) rc = fit_common(w, &eq);
+    if (rc < 0) return rc;
     for (size_t a = 0; a < eq.n; a++) {
         double *diagonal = &eq.gram[a * eq.n + a];
-        *diagonal = *diagonal > 0 ? *diagonal * (1 + ridge) : 1; /* 1: a feature that this kind has not */
+        const double pull = fmax(ridge * *diagonal, tiny);
+        eq.right[a] += pull * w->common_rate[a % F];
+        *diagonal += pull;
     }
     mnas_nonnegative_solve(w->rate, eq.gram, eq.right, eq.n);
     return 0;
@@ -172,18 +197,12 @@ static int fill_kind(mnas_lm_kind *out, const work *w, int k) {
 }
 
 static void find_ranges(mnas_latency_model *model, const work *w) {
-    double ms = 0, mmacs = 0;
     for (int u = 0; u < w->n_knots; u++) {
         const mnas_lm_layer *l = &w->layer[u];
         const int width = l->in_c > l->out_c ? l->in_c : l->out_c;
         if (l->in_size > model->largest_map) model->largest_map = l->in_size;
         if (width > model->largest_width) model->largest_width = width;
     }
-    for (int i = 0; i < w->n; i++) {
-        ms += w->of[i]->ms;
-        mmacs += (double)w->of[i]->net.macs / 1e6;
-    }
-    model->ms_per_mmacs = mmacs > 0 ? ms / mmacs : 0;
 }
 
 static int make_model(mnas_latency_model **out, const work *w, double scale) {
@@ -195,6 +214,7 @@ static int make_model(mnas_latency_model **out, const work *w, double scale) {
     }
     model->n_kinds = w->n_kinds;
     model->scale = scale;
+    memcpy(model->common_rate, w->common_rate, sizeof model->common_rate);
     find_ranges(model, w);
     int rc = 0;
     for (int k = 0; k < w->n_kinds && rc == 0; k++) rc = fill_kind(&model->kinds[k], w, k);

@@ -17,10 +17,11 @@ typedef struct mnas_lm_work {
     int n_knots, n_kinds;
     mnas_lm_layer *layer; /* [n_knots] different ones, in the order of their kinds */
     int *kind, *begin;    /* [n_knots]; [n_kinds + 1]: the knots of kind k are begin[k] .. begin[k + 1] - 1 */
-    double *rate;         /* [n_kinds, MNAS_LM_FEATURES] */
-    double *base_ms;      /* [n_knots] by the rates */
-    double *timed_ms;     /* [n_knots] mean of the times it had on its own; 0 where it had none */
-    double *weight;       /* [n_knots] of the correction */
+    double common_rate[MNAS_LM_FEATURES]; /* as if all were of one kind */
+    double *rate;                         /* [n_kinds, MNAS_LM_FEATURES] */
+    double *base_ms;                      /* [n_knots] by the rates */
+    double *timed_ms; /* [n_knots] mean of the times it had on its own; 0 where it had none */
+    double *weight;   /* [n_knots] of the correction */
 } mnas_lm_work;
 
 /* Zeroed, of the arena; NULL with its message set. */

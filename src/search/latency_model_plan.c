@@ -21,7 +21,7 @@ enum {
     MIN_NETWORKS = 10,
     NEAR_PART = 3,   /* one in three */
     MAX_TRIES = 200, /* draws for each network wanted: a small space has no more */
-    MAX_REFUSED_IN_ROW = 10,
+    MAX_REFUSED_IN_ROW = 20,
 };
 static const double near_frac = 0.1;
 
@@ -82,7 +82,10 @@ static int refused(plan *p, int rc) {
 static int measure(plan *p, const mnas_model *network, const char *key) {
     mnas_latency latency;
     const double begun_s = mnas_clock_now_s();
-    int rc = mnas_device_measure_retry(p->device, network, network->name, &latency);
+    int rc = mnas_device_measure(p->device, network, &latency);
+    if (rc == 0 && !(latency.median_ms > 0))
+        rc =
+            mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", latency.median_ms);
     if (rc == MNAS_ERR_CANCELLED && !cancelled(p)) p->over = true;
     if (rc == MNAS_ERR_CANCELLED) return p->over ? 0 : rc;
     p->spent_s += mnas_clock_now_s() - begun_s;
