@@ -30,8 +30,9 @@ typedef struct mnas_native_step mnas_native_step;
 typedef struct mnas_native mnas_native;
 
 struct mnas_native_step {
-    void (*run)(const mnas_native *net, const mnas_native_step *step);
-    int node; /* whose output it makes */
+    int (*run)(const mnas_native *net, const mnas_native_step *step); /* 0 or a status */
+    int source_node; /* of the graph, that it was made from */
+    int node;        /* whose output it makes */
     mnas_shape in, out;
     int kernel, stride, top, left;
     bool from_image;
@@ -41,6 +42,7 @@ struct mnas_native_step {
      * time (NULL: they are all wanted). */
     mnas_native_step *front, *behind;
     int band_rows;
+    void *library; /* of an engine that has another implementation of `run` */
     /* Buffers, or NONE. */
     int src, src2, dst;
     int sums;    /* dwconv adds up what it writes, se reads it: [block, lanes] */
@@ -55,6 +57,7 @@ struct mnas_native {
     const mnas_tile_isa *tile;
     const mnas_isa *isa;
     mnas_arena *arena;
+    bool whole_layers; /* no row of a layer is begun before the one in front of it ends */
     mnas_native_step *steps;
     int n_steps;
     mnas_interval *buffers;
@@ -82,22 +85,37 @@ static inline int mnas_native_group(int blocks_left) {
     return blocks_left == 3 || blocks_left > 4 ? 3 : blocks_left == 1 ? 1 : 2;
 }
 
+/* Steps and slab, without weights. */
+int mnas_native_create(mnas_native **out, const mnas_infer_job *job, bool whole_layers);
+/* As in mnas_infer_class. */
+float *mnas_native_input(void *net);
+const float *mnas_native_output(void *net);
+int mnas_native_invoke(void *net);
+int mnas_native_n_layers(void *net);
+int mnas_native_layer_node(void *net, int i);
+int mnas_native_invoke_layer(void *net, int i);
+void mnas_native_destroy(void *net);
+
 /* Fills steps and buffers of an empty net (tile, isa, arena set). */
 int mnas_native_plan(mnas_native *net, const mnas_infer_job *job);
 /* All weights into the slab. */
 void mnas_native_pack(const mnas_native *net);
 
-void mnas_native_run_pointwise(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_window(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_depthwise(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_se(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_gap(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_avgpool(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_maxpool(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_add(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_act(const mnas_native *net, const mnas_native_step *step);
+size_t mnas_native_map_floats(const mnas_native *net, mnas_shape shape);
+/* What squeeze-and-excitation found is applied to the map that a convolution reads, where it is that one's part. */
+void mnas_native_scale_source(const mnas_native *net, const mnas_native_step *step);
+
+int mnas_native_run_pointwise(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_window(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_depthwise(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_se(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_gap(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_avgpool(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_maxpool(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_add(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_act(const mnas_native *net, const mnas_native_step *step);
 /* Between [row, column, channel] and blocks. */
-void mnas_native_run_to_blocks(const mnas_native *net, const mnas_native_step *step);
-void mnas_native_run_from_blocks(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_to_blocks(const mnas_native *net, const mnas_native_step *step);
+int mnas_native_run_from_blocks(const mnas_native *net, const mnas_native_step *step);
 
 #endif

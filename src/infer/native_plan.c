@@ -19,9 +19,9 @@ typedef struct plan {
     mnas_native *net;
     const mnas_graph *graph;
     const mnas_weights *weights;
-    bool by_layer;
-    int *buffer; /* [n_nodes] of each node's output; NONE: not made, or made in passing */
-    bool *done;  /* [n_nodes] in passing */
+    bool by_layer, whole_layers; /* by_layer is also whole_layers */
+    int *buffer;                 /* [n_nodes] of each node's output; NONE: not made, or made in passing */
+    bool *done;                  /* [n_nodes] in passing */
 } plan;
 
 /* ---------------------------------------------------------------------------------- buffers */
@@ -40,10 +40,6 @@ static void touch(const plan *p, int buffer) {
 static void keep_always(const mnas_native *net, int buffer) {
     net->buffers[buffer].first = 0;
     net->buffers[buffer].last = net->n_steps;
-}
-
-static size_t map_floats(const plan *p, mnas_shape s) {
-    return (size_t)s.h * (size_t)s.w * (size_t)mnas_native_blocks(p->net, s.c) * p->net->tile->lanes;
 }
 
 /* ---------------------------------------------------------------------------------- who reads what */
@@ -83,7 +79,7 @@ static bool is_conv(const plan *p, int i) {
  * be fed its input as often. */
 static bool is_front(const plan *p, int i) {
     const int reader = only_reader(p, i);
-    if (p->by_layer || !is_conv(p, i) || reader < 0 || node_at(p, reader)->op != &mnas_op_dwconv)
+    if (p->whole_layers || !is_conv(p, i) || reader < 0 || node_at(p, reader)->op != &mnas_op_dwconv)
         return false;
     return is_pointwise(p, i) || mnas_native_blocks(p->net, node_at(p, i)->out.c) <= MNAS_TILE_MAX_BLOCKS;
 }
@@ -101,8 +97,8 @@ static bool is_gate(const plan *p, int i) {
  * beside what else is needed. */
 static int convolution_behind(const plan *p, int i) {
     const int reader = only_reader(p, i);
-    if (p->by_layer || reader < 0 || !is_pointwise(p, reader) || is_front(p, reader)) return -1;
-    return map_floats(p, node_at(p, i)->out) * sizeof(float) > LARGE_MAP_BYTES ? reader : -1;
+    if (p->whole_layers || reader < 0 || !is_pointwise(p, reader) || is_front(p, reader)) return -1;
+    return mnas_native_map_floats(p->net, node_at(p, i)->out) * sizeof(float) > LARGE_MAP_BYTES ? reader : -1;
 }
 
 /* The addition that convolution i does, too, or -1. The other term has to be there already. */
@@ -244,6 +240,7 @@ static int make_conv(const plan *p, mnas_native_step *step, const mnas_node *nod
 static mnas_native_step step_of(const plan *p, int i) {
     const mnas_node *node = node_at(p, i);
     return (mnas_native_step){
+        .source_node = i,
         .node = i,
         .in = in_shape(p, node),
         .out = node->out,
@@ -278,7 +275,7 @@ static int make_front(const plan *p, mnas_native_step *step, int i) {
 }
 
 static int make_behind(const plan *p, mnas_native_step *step, int i) {
-    const size_t row_bytes = map_floats(p, step->out) / (size_t)step->out.h * sizeof(float);
+    const size_t row_bytes = mnas_native_map_floats(p->net, step->out) / (size_t)step->out.h * sizeof(float);
     step->band_rows = row_bytes < BAND_BYTES ? (int)(BAND_BYTES / row_bytes) : 1;
     if (step->band_rows > step->out.h) step->band_rows = step->out.h;
     const int rc = make_part(p, &step->behind, i, step->band_rows * step->out.w);
@@ -348,7 +345,8 @@ static int make_step(const plan *p, mnas_native_step *step, const mnas_node *nod
 
 /* A gate's output are its factors; a band's output is that of the convolution behind. */
 static void set_output(const plan *p, mnas_native_step *step, bool gate) {
-    const int output = gate ? step->factors : add_buffer(p, map_floats(p, node_at(p, step->node)->out));
+    const int output =
+        gate ? step->factors : add_buffer(p, mnas_native_map_floats(p->net, node_at(p, step->node)->out));
     p->buffer[step->node] = output;
     if (gate) return;
     if (step->behind)
@@ -365,7 +363,8 @@ static int add_step(const plan *p, int i) {
     if (rc < 0) return rc;
     set_output(p, step, is_gate(p, i));
     if (step->behind)
-        step->dst = add_buffer(p, map_floats(p, step->out) / (size_t)step->out.h * (size_t)step->band_rows);
+        step->dst = add_buffer(p, mnas_native_map_floats(p->net, step->out) / (size_t)step->out.h *
+                                      (size_t)step->band_rows);
     const int used[] = {step->src, step->src2, step->sums, step->factors};
     for (int k = 0; k < 4; k++) touch(p, used[k]);
     net->n_steps++;
@@ -385,7 +384,7 @@ static void keep_lasting(const plan *p) {
 static int add_copy(const plan *p, int i, int src, bool to_blocks) {
     mnas_native *net = p->net;
     const mnas_shape shape = node_at(p, i)->out;
-    const int dst = add_buffer(p, to_blocks ? map_floats(p, shape) : mnas_shape_size(shape));
+    const int dst = add_buffer(p, to_blocks ? mnas_native_map_floats(p->net, shape) : mnas_shape_size(shape));
     net->steps[net->n_steps] = (mnas_native_step){
         .run = to_blocks ? mnas_native_run_to_blocks : mnas_native_run_from_blocks,
         .node = i,
@@ -425,7 +424,11 @@ static int make_plan(plan *p) {
 
 int mnas_native_plan(mnas_native *net, const mnas_infer_job *job) {
     const size_t n = (size_t)job->graph->n_nodes + 2; /* and the two copies */
-    plan p = {.net = net, .graph = job->graph, .weights = job->weights, .by_layer = job->by_layer};
+    plan p = {.net = net,
+              .graph = job->graph,
+              .weights = job->weights,
+              .by_layer = job->by_layer,
+              .whole_layers = job->by_layer || net->whole_layers};
     p.buffer = mnas_arena_alloc(net->arena, n * sizeof *p.buffer);
     p.done = mnas_arena_alloc(net->arena, n * sizeof *p.done);
     net->steps = mnas_arena_alloc(net->arena, n * sizeof *net->steps);

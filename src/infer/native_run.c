@@ -65,8 +65,8 @@ static void run_vector(const mnas_native *net, const mnas_native_product *p, con
     }
 }
 
-/* The pixels times what squeeze-and-excitation found. */
-static void scale_source(const mnas_native *net, const mnas_native_step *s) {
+void mnas_native_scale_source(const mnas_native *net, const mnas_native_step *s) {
+    if (s->factors == MNAS_NATIVE_NONE) return;
     const size_t floats = block_floats(net, s->in), lanes = net->tile->lanes;
     float *src = mnas_native_at(net, s->src);
     const float *factors = mnas_native_at(net, s->factors);
@@ -94,9 +94,10 @@ static void run_points(const mnas_native *net, const mnas_native_step *s, const 
     }
 }
 
-void mnas_native_run_pointwise(const mnas_native *net, const mnas_native_step *s) {
-    if (s->factors != MNAS_NATIVE_NONE) scale_source(net, s);
+int mnas_native_run_pointwise(const mnas_native *net, const mnas_native_step *s) {
+    mnas_native_scale_source(net, s);
     run_points(net, s, mnas_native_at(net, s->src), 0, s->out.h * s->out.w);
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------- rows with padding */
@@ -222,7 +223,7 @@ static void window_row(const mnas_native *net, const mnas_native_step *s, ring *
     finish_tile(net, &s->product, &c);
 }
 
-void mnas_native_run_window(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_window(const mnas_native *net, const mnas_native_step *s) {
     const size_t floats = block_floats(net, s->out), row = (size_t)s->out.w * net->tile->lanes;
     const float *residual = s->src2 == MNAS_NATIVE_NONE ? NULL : mnas_native_at(net, s->src2);
     ring r = ring_of(net, s, 0);
@@ -234,6 +235,7 @@ void mnas_native_run_window(const mnas_native *net, const mnas_native_step *s) {
             const place to = {block, group, y, mnas_native_at(net, s->dst) + at, floats};
             window_row(net, s, &r, &to, residual ? residual + at : NULL);
         }
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------- depthwise */
@@ -306,7 +308,7 @@ static void run_band(const mnas_native *net, const mnas_native_step *s, int firs
     }
 }
 
-void mnas_native_run_depthwise(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_depthwise(const mnas_native *net, const mnas_native_step *s) {
     const int n_blocks = s->product.n_blocks;
     const ring all = ring_of(net, s, 0);
     clear_padding(s, &all, s->behind ? n_blocks : min(n_blocks, MNAS_TILE_MAX_BLOCKS));
@@ -323,6 +325,7 @@ void mnas_native_run_depthwise(const mnas_native *net, const mnas_native_step *s
             run_points(net, s->behind, mnas_native_at(net, s->dst), first * s->out.w,
                        (end - first) * s->out.w);
     }
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------- the rest */
@@ -341,23 +344,25 @@ static void mean(const mnas_native *net, const mnas_native_step *s, bool added_u
     for (size_t c = 0; c < n; c++) sums[c] *= share;
 }
 
-void mnas_native_run_gap(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_gap(const mnas_native *net, const mnas_native_step *s) {
     mean(net, s, false, mnas_native_at(net, s->dst));
+    return 0;
 }
 
 /* Without a destination the factors alone are wanted: who reads the map applies them. */
-void mnas_native_run_se(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_se(const mnas_native *net, const mnas_native_step *s) {
     const size_t floats = block_floats(net, s->in), lanes = net->tile->lanes;
     float *sums = mnas_native_at(net, s->sums), *factors = mnas_native_at(net, s->factors);
     float *reduced = mnas_native_at(net, s->ring);
     mean(net, s, s->src == MNAS_NATIVE_NONE, sums);
     run_vector(net, &s->product, sums, reduced);
     run_vector(net, &s->second, reduced, factors);
-    if (s->dst == MNAS_NATIVE_NONE) return;
+    if (s->dst == MNAS_NATIVE_NONE) return 0;
     const float *src = mnas_native_at(net, s->src);
     float *dst = mnas_native_at(net, s->dst);
     for (int b = 0; b < mnas_native_blocks(net, s->in.c); b++, factors += lanes)
         net->tile->scale(src + (size_t)b * floats, factors, floats / lanes, dst + (size_t)b * floats);
+    return 0;
 }
 
 /* [*begin, *end): the part inside [0, size) of a window of `kernel` that begins at *begin. */
@@ -381,44 +386,50 @@ static void pool(const mnas_native *net, const mnas_native_step *s, bool max) {
     }
 }
 
-void mnas_native_run_avgpool(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_avgpool(const mnas_native *net, const mnas_native_step *s) {
     pool(net, s, false);
+    return 0;
 }
 
-void mnas_native_run_maxpool(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_maxpool(const mnas_native *net, const mnas_native_step *s) {
     pool(net, s, true);
+    return 0;
 }
 
-static size_t map_floats(const mnas_native *net, mnas_shape s) {
+size_t mnas_native_map_floats(const mnas_native *net, mnas_shape s) {
     return (size_t)mnas_native_blocks(net, s.c) * block_floats(net, s);
 }
 
-void mnas_native_run_add(const mnas_native *net, const mnas_native_step *s) {
-    net->isa->add(mnas_native_at(net, s->src), mnas_native_at(net, s->src2), map_floats(net, s->out),
-                  mnas_native_at(net, s->dst));
+int mnas_native_run_add(const mnas_native *net, const mnas_native_step *s) {
+    net->isa->add(mnas_native_at(net, s->src), mnas_native_at(net, s->src2),
+                  mnas_native_map_floats(net, s->out), mnas_native_at(net, s->dst));
+    return 0;
 }
 
 /* sigmoid leaves 1/2 where channels are missing: no product reads them. */
-void mnas_native_run_act(const mnas_native *net, const mnas_native_step *s) {
-    const size_t n = map_floats(net, s->out);
+int mnas_native_run_act(const mnas_native *net, const mnas_native_step *s) {
+    const size_t n = mnas_native_map_floats(net, s->out);
     float *dst = mnas_native_at(net, s->dst);
     memcpy(dst, mnas_native_at(net, s->src), n * sizeof *dst);
     net->tile->activate(s->act, dst, n, NULL);
+    return 0;
 }
 
-void mnas_native_run_to_blocks(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_to_blocks(const mnas_native *net, const mnas_native_step *s) {
     const int lanes = (int)net->tile->lanes, pixels = s->in.h * s->in.w;
     const float *src = mnas_native_at(net, s->src);
     float *dst = mnas_native_at(net, s->dst);
     for (int first = 0; first < s->in.c; first += lanes)
         for (int i = 0; i < pixels; i++)
             for (int c = first; c < first + lanes; c++) *dst++ = c < s->in.c ? src[i * s->in.c + c] : 0;
+    return 0;
 }
 
-void mnas_native_run_from_blocks(const mnas_native *net, const mnas_native_step *s) {
+int mnas_native_run_from_blocks(const mnas_native *net, const mnas_native_step *s) {
     const int lanes = (int)net->tile->lanes, pixels = s->in.h * s->in.w;
     const float *src = mnas_native_at(net, s->src);
     float *dst = mnas_native_at(net, s->dst);
     for (int i = 0; i < pixels; i++)
         for (int c = 0; c < s->in.c; c++) *dst++ = src[(c / lanes * pixels + i) * lanes + c % lanes];
+    return 0;
 }

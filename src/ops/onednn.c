@@ -8,7 +8,6 @@
  */
 #include "ops/onednn.h"
 
-#include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/round.h"
+#include "ops/onednn_library.h"
 
 enum { N_ARGS = 3, ALIGN_BYTES = 64, CACHED_PRIMITIVES = 4096 };
 
@@ -41,7 +41,7 @@ static void start(void) {
     if (start_status == dnnl_success) start_status = dnnl_set_primitive_cache_capacity(CACHED_PRIMITIVES);
 }
 
-static int fail(dnnl_status_t status, const char *what) {
+int mnas_onednn_fail(dnnl_status_t status, const char *what) {
     int rc = status == dnnl_out_of_memory ? MNAS_ERR_MEMORY : MNAS_ERR_LIBRARY;
     return mnas_error_set(rc, "oneDNN: %s failed with status %d", what, (int)status);
 }
@@ -49,7 +49,14 @@ static int fail(dnnl_status_t status, const char *what) {
 static int ensure_started(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, start);
-    return start_status == dnnl_success ? 0 : fail(start_status, "starting the CPU engine");
+    return start_status == dnnl_success ? 0 : mnas_onednn_fail(start_status, "starting the CPU engine");
+}
+
+int mnas_onednn_library(dnnl_engine_t *the_engine, dnnl_stream_t *the_stream) {
+    const int rc = ensure_started();
+    *the_engine = engine;
+    *the_stream = stream;
+    return rc;
 }
 
 static size_t align_up(size_t n) {
@@ -252,7 +259,7 @@ int mnas_onednn_conv_create(mnas_onednn_conv **out, mnas_onednn_pass pass, const
     forget(&g);
     if (s != dnnl_success) {
         mnas_onednn_conv_destroy(conv);
-        return mnas_error_context(fail(s, "preparing a convolution"), "%s", node->name);
+        return mnas_error_context(mnas_onednn_fail(s, "preparing a convolution"), "%s", node->name);
     }
     *out = conv;
     return 0;
@@ -309,14 +316,14 @@ int mnas_onednn_conv_run(mnas_onednn_conv *conv, float *src, float *weight, floa
     if (s == dnnl_success) s = dnnl_primitive_execute(conv->primitive, stream, N_ARGS + 1, args);
     if (s == dnnl_success && conv->reorder && reorder_after) s = run_reorder(conv);
     if (s == dnnl_success) s = dnnl_stream_wait(stream);
-    return s == dnnl_success ? 0 : fail(s, "running a convolution");
+    return s == dnnl_success ? 0 : mnas_onednn_fail(s, "running a convolution");
 }
 
 int mnas_onednn_matmul(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                        const float *b, bool add, float *c) {
     const dnnl_status_t s = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a,
                                        transpose_a ? m : k, b, transpose_b ? k : n, add ? 1.0f : 0.0f, c, n);
-    return s == dnnl_success ? 0 : fail(s, "a matrix product");
+    return s == dnnl_success ? 0 : mnas_onednn_fail(s, "a matrix product");
 }
 
 static dnnl_status_t prepare_product(mnas_onednn_product *p, bool add) {
@@ -347,7 +354,7 @@ int mnas_onednn_product_create(mnas_onednn_product **out, bool transpose_a, bool
     if (s == dnnl_success) s = prepare_product(p, add);
     if (s != dnnl_success) {
         mnas_onednn_product_destroy(p);
-        return fail(s, "preparing a matrix product of bf16");
+        return mnas_onednn_fail(s, "preparing a matrix product of bf16");
     }
     *out = p;
     return 0;
@@ -390,7 +397,7 @@ int mnas_onednn_product_run(const mnas_onednn_product *product, const uint16_t *
     }
     if (s == dnnl_success) s = dnnl_primitive_execute(product->primitive, stream, N, args);
     for (int i = 0; i < N; i++) dnnl_memory_destroy(args[i].memory);
-    return s == dnnl_success ? 0 : fail(s, "a matrix product of bf16");
+    return s == dnnl_success ? 0 : mnas_onednn_fail(s, "a matrix product of bf16");
 }
 
 const char *mnas_onednn_version(void) {

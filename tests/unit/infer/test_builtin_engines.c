@@ -1,4 +1,4 @@
-/* test_infer_native.c - the built-in engine computes what the reference loops compute: operator by operator with odd sides,
+/* test_builtin_engines.c - native and onednn compute what the reference loops compute: operator by operator with odd sides,
  * channels around vector widths and every activation, then whole networks, fused and layer by layer, with every
  * instruction set that this CPU has.
  */
@@ -22,7 +22,7 @@
 #include "ops/op.h"
 
 static const double tolerance = 1e-4; /* times max(1, the largest value) */
-static const char *engine = "native";
+static const char *const engines[] = {"native", "onednn"};
 
 static float draw(mnas_rng *rng) {
     return (float)(sqrt(12) * (mnas_rng_uniform(rng) - 0.5));
@@ -70,7 +70,8 @@ static double distance(const float *a, const float *b, size_t n) {
 /* ---------------------------------------------------------------------------------- comparing */
 
 /* Of the engine's answers to the image: the first, and the one after other images went through. */
-static double engine_distance(const mnas_infer_job *job, float *image, const float *expected) {
+static double engine_distance(const char *engine, const mnas_infer_job *job, float *image,
+                              const float *expected) {
     mnas_infer *net;
     const size_t n_in = mnas_shape_size(job->graph->nodes[0].out),
                  n = mnas_shape_size(job->graph->nodes[job->graph->n_nodes - 1].out);
@@ -101,7 +102,8 @@ static double worst_distance(const mnas_graph *g, const mnas_weights *w, mnas_rn
         for (int by_layer = 0; by_layer < 2; by_layer++) {
             mnas_isa_force(sets[i]);
             const mnas_infer_job job = {g, w, 1, by_layer};
-            worst = fmax(worst, engine_distance(&job, image, expected));
+            for (int e = 0; e < 2; e++)
+                worst = fmax(worst, engine_distance(engines[e], &job, image, expected));
         }
     mnas_isa_force(NULL);
     free(expected);
@@ -270,12 +272,13 @@ static void test_what_it_refuses(void **state) {
     model.input_size = 8;
     if (mnas_net_build(&g, &model) < 0) fail_msg("%s", mnas_error_message());
     assert_int_equal(mnas_fold(&folded, &w, g, NULL), 0);
-    assert_int_equal(mnas_infer_create(&net, engine, &(mnas_infer_job){folded, w, 2, false}),
+    assert_int_equal(mnas_infer_create(&net, engines[0], &(mnas_infer_job){folded, w, 2, false}),
                      MNAS_ERR_INVALID);
     assert_non_null(strstr(mnas_error_message(), "2 threads"));
     mnas_weights_destroy(w);
     assert_int_equal(mnas_weights_create(&w, g), 0);
-    assert_int_equal(mnas_infer_create(&net, engine, &(mnas_infer_job){g, w, 1, false}), MNAS_ERR_INVALID);
+    assert_int_equal(mnas_infer_create(&net, engines[0], &(mnas_infer_job){g, w, 1, false}),
+                     MNAS_ERR_INVALID);
     assert_non_null(strstr(mnas_error_message(), "bn1"));
     mnas_weights_destroy(w);
     mnas_graph_destroy(folded);
@@ -366,7 +369,7 @@ static void test_layers_can_be_repeated(void **state) {
     model.input_size = 16;
     assert_int_equal(mnas_net_build(&g, &model), 0);
     assert_int_equal(mnas_fold(&folded, &w, g, NULL), 0);
-    assert_int_equal(mnas_infer_create(&net, engine, &(mnas_infer_job){folded, w, 1, true}), 0);
+    assert_int_equal(mnas_infer_create(&net, engines[0], &(mnas_infer_job){folded, w, 1, true}), 0);
     float *image = calloc(mnas_shape_size(folded->nodes[0].out), sizeof *image), once[1000], again[1000];
     assert_non_null(image);
     for (size_t i = 0; i < mnas_shape_size(folded->nodes[0].out); i++) image[i] = (float)(i % 7) - 3;
