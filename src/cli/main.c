@@ -9,7 +9,7 @@
 /* X(NAME) stands for the record mnas_command_NAME in cmd_NAME.c; the order is the one of `mnas help`. */
 #define COMMANDS(X)                                                                                          \
     X(search)                                                                                                \
-    X(finalize) X(show) X(pareto) X(report) X(train) X(eval) X(measure) X(device_model) X(cost) X(zoo)       \
+    X(finalize) X(show) X(pareto) X(report) X(train) X(eval) X(export) X(measure) X(device_model) X(cost) X(zoo)       \
         X(space) X(datasets) X(devices) X(doctor)
 
 #define X(name) extern const mnas_cli_command mnas_command_##name;

@@ -5,6 +5,7 @@
 #include "base/registry.h"
 #include "data/dataset.h"
 #include "device/device.h"
+#include "exporter/exporter.h"
 #include "search/reward.h"
 #include "strategy/strategy.h"
 #include "train/recipe.h"
@@ -14,7 +15,7 @@ static const struct {
     const mnas_plugin *const *(*list)(size_t *n);
 } kinds[] = {
     {"dataset", mnas_dataset_plugins}, {"device", mnas_device_plugins}, {"strategy", mnas_strategy_plugins},
-    {"reward", mnas_reward_plugins},   {"recipe", mnas_recipe_plugins},
+    {"reward", mnas_reward_plugins},   {"recipe", mnas_recipe_plugins},   {"format", mnas_exporter_plugins},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -26,7 +27,8 @@ int mnas_plugins_help(char **text, const char *kind) {
     while (i < N_KINDS && strcmp(kinds[i].kind, kind) != 0) i++;
     if (i == N_KINDS)
         return mnas_error_set(MNAS_ERR_ARG,
-                              "unknown kind \"%s\"; known: dataset, device, strategy, reward, recipe", kind);
+                              "unknown kind \"%s\"; known: dataset, device, strategy, reward, recipe, "
+                              "format", kind);
     const mnas_plugin *const *list = kinds[i].list(&n);
     mnas_registry_help(list, n, &out);
     if (mnas_str_ok(&out) && out.data) {
