@@ -28,8 +28,8 @@ void mnas_sentinel_model(mnas_model *out) {
     snprintf(out->name, sizeof out->name, "sentinel");
     out->stem_filters = 16;
     out->input_size = 112;
-    out->head_filters = 320;
-    out->classes = 10;
+    out->head_filters = 640;
+    out->classes = 1000; /* its classifier waits for memory, as theirs do */
 }
 
 #define F(kind, name, min, max) MNAS_FIELD(mnas_sentinel_key, kind, name, min, max, true)

@@ -41,11 +41,13 @@ bool mnas_worker_raise_priority(void) {
 static void use_huge_pages(void) {
 #ifdef __GLIBC__
     const size_t huge = (size_t)2 << 20, reserve = (size_t)256 << 20;
-    mallopt(M_MMAP_THRESHOLD, INT_MAX);
+    mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
     mallopt(M_TOP_PAD, (int)reserve);
     const uintptr_t start = ((uintptr_t)sbrk(0) + huge - 1) / huge * huge;
-    free(malloc(huge)); /* moves the end of the heap by the reserve */
+    void *volatile first =
+        malloc(huge); /* moves the end of the heap by the reserve; volatile: it is no dead store */
+    free(first);
     const uintptr_t end = (uintptr_t)sbrk(0) / huge * huge;
     if (end > start) (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
 #endif

@@ -17,7 +17,7 @@
 #include "device/worker.h"
 #include "device/worker_job.h"
 
-enum { WARMUP_BATCH = 5, N_TURNS = 8 };
+enum { WARMUP_BATCH = 5, N_TURNS = 6 };
 /* Warm is when two batches of runs in a row have medians this close; a machine that never settles is timed
  * all the same after so many times the wanted warm-up, the rounds then show it. */
 static const double warm_frac = 0.02, warmup_limit = 6;
