@@ -17,7 +17,7 @@ enum { F = MNAS_LM_FEATURES };
 typedef mnas_lm_work work;
 
 static const double tiny = 1e-12;       /* of a feature that a kind has not */
-static const double ridge = 1e-3;       /* of the mean square of a column */
+static const double ridge = 1e-2;       /* of the mean square of a column */
 static const double layers_share = 0.3; /* what a network's layers one by one weigh beside the network */
 
 void *mnas_lm_take(mnas_lm_work *w, size_t n, size_t bytes) {
