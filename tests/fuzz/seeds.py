@@ -419,6 +419,15 @@ def label_list():
         yield f"bad{i}", bad
 
 
+def command():
+    texts = [b"5.25\n", b"warm-up 8.1 ms\naverage 5.5 ms\n", b"12,5 ms", b"5300 us", b"5 \xc2\xb5s", b"-3", b"0", b"1e999", b"nan", b"", b".5", b"0x1f 7",
+             b"t=1\nt=2.5\nu=9", b"t=4 t=", b"bbb", b"Inference timings in us: Init: 3541, Inference (avg): 13452.7\nPeak: 12.5 MB\n",
+             b"x\0 5", b"\x01\xff\n" * 200, b"9" * 400, b"1.2.3", b"a-7"]
+    for i, text in enumerate(texts):
+        for pattern in range(6):
+            yield f"text{i}-{pattern}", bytes([pattern + 6 * (i % 3)]) + text
+
+
 def index_of(splits=(2, 1, 0), classes=2, side=32, places=1, text=b"/photos\0a.jpg\0b.jpg\0", n_text=None, label=1):
     def part(data):
         return data + b"\0" * (-len(data) % 64)
@@ -665,7 +674,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, index, wire, trial_wire, table, pool, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, index, wire, trial_wire, table, pool, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
