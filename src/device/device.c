@@ -141,6 +141,10 @@ bool mnas_device_needs_quiet(const mnas_device *device) {
     return quiet;
 }
 
+bool mnas_device_is_recorded(const mnas_device *device) {
+    return device->class->recorded;
+}
+
 void mnas_device_examine(mnas_device *device, mnas_findings *findings) {
     if (device->class->examine) device->class->examine(device->state, findings);
 }

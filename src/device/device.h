@@ -18,7 +18,8 @@ typedef struct mnas_device_class {
     const char *identity;
     /* Times are taken on this machine: nothing heavy (no training) may run meanwhile. */
     bool needs_quiet;
-    /* Where that, and whether layers can be timed, depends on the options; NULL: it is as the record says. */
+    bool recorded; /* it measures nothing, but tells what was measured earlier */
+    /* Where needs_quiet, and whether layers can be timed, depends on the options; NULL: it is as the record says. */
     void (*traits)(const void *state, bool *needs_quiet, bool *layers);
     /* `opts` outlives the state. *state is handed to the others; may be NULL. */
     int (*open)(void **state, const void *opts);
@@ -52,6 +53,7 @@ int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mna
 void mnas_device_limit(mnas_device *device, double deadline_s,
                        const volatile bool *cancel); /* as limit above */
 bool mnas_device_needs_quiet(const mnas_device *device);
+bool mnas_device_is_recorded(const mnas_device *device);
 void mnas_device_examine(mnas_device *device, mnas_findings *findings); /* as examine above */
 mnas_meter *mnas_device_meter(mnas_device *device);                     /* NULL where it has none */
 void mnas_device_close(mnas_device *device); /* NULL is allowed */

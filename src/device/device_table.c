@@ -189,11 +189,24 @@ static int table_measure(void *state, const mnas_model *model, mnas_latency *out
     return 0;
 }
 
+static void table_examine(void *state, mnas_findings *findings) {
+    const table *t = state;
+    if (t->n > 0) {
+        mnas_findings_add(findings, "ok", "table", "%zu networks, measured on %s", t->n,
+                          t->entries[0].latency.device);
+        return;
+    }
+    mnas_findings_add(findings, isnan(t->opts->default_ms) ? "bad" : "note", "table", "%s holds no latency",
+                      t->opts->file);
+    mnas_findings_fix(findings, "mnas measure MODEL --record %s", t->opts->file);
+}
+
 const mnas_device_class mnas_device_class_table = {
     .plugin = {"table", "latencies recorded earlier, for replay and tests", options, sizeof(table_opts)},
-    .needs_quiet = false,
+    .recorded = true,
     .open = table_open,
     .measure = table_measure,
+    .examine = table_examine,
     .close = table_close,
 };
 

@@ -54,6 +54,12 @@ static const mnas_field info_fields[] = {
     F(INT, n_zones, 0, MOST),       F(INT, best_core, -1, 65535)};
 #undef F
 
+#define F(kind, name, min, max) MNAS_FIELD(mnas_hindrances, kind, name, min, max, false)
+static const mnas_field hindrance_fields[] = {
+    F(REAL, load, 0, 1e6),    F(TEXT, busiest, 0, 0), F(REAL, busiest_frac, 0, 1e6),
+    F(REAL, cap_mhz, 0, 1e9), F(INT, turbo, -1, 1),   F(INT, n_throttled, -1, MOST)};
+#undef F
+
 #define F(kind, name, min, max) MNAS_FIELD(mnas_wire_core, kind, name, min, max, false)
 static const mnas_field core_fields[] = {F(REAL, max_mhz, 0, 1e9), F(BOOL, allowed, 0, 0),
                                          F(TEXT, governor, 0, 0)};
@@ -300,6 +306,8 @@ int mnas_wire_print_info(char **text, const mnas_wire_info *info) {
         ok = json_array_append_new(cores, pack(core_fields, N(core_fields), &info->cores[i])) == 0;
     if (!ok) json_decref(cores);
     ok = ok && json_object_set_new(object, "cores", cores) == 0;
+    ok = ok && json_object_set_new(object, "hindrances",
+                                   pack(hindrance_fields, N(hindrance_fields), &info->hindrances)) == 0;
     return dump(text, json_pack("{s:i, s:o}", "wire", MNAS_WIRE_VERSION, "info", object), ok);
 }
 
@@ -321,11 +329,15 @@ static int parse_cores(mnas_wire_info *out, const json_t *info) {
 
 int mnas_wire_parse_info(mnas_wire_info *out, const char *text) {
     json_t *object;
-    *out = (mnas_wire_info){.memory_bytes = NAN, .free_bytes = NAN, .temp_c = NAN, .best_core = -1};
+    const mnas_hindrances unknown = {.load = NAN, .cap_mhz = NAN, .turbo = -1, .n_throttled = -1};
+    *out = (mnas_wire_info){
+        .memory_bytes = NAN, .free_bytes = NAN, .temp_c = NAN, .best_core = -1, .hindrances = unknown};
     int rc = parse_answer(&object, text);
     if (rc < 0) return rc;
     rc = parse_inner(out, info_fields, N(info_fields), object, "info");
-    if (rc == 0) rc = parse_cores(out, json_object_get(object, "info"));
+    const json_t *info = json_object_get(object, "info");
+    if (rc == 0) rc = parse_cores(out, info);
+    if (rc == 0) rc = parse_inner(&out->hindrances, hindrance_fields, N(hindrance_fields), info, "hindrances");
     json_decref(object);
     if (rc < 0) mnas_wire_free_info(out);
     return rc;

@@ -18,6 +18,7 @@
 
 #include "base/opts.h"
 #include "device/conditions.h"
+#include "device/hindrances.h"
 #include "device/protocol.h"
 #include "mnas.h"
 
@@ -61,6 +62,7 @@ typedef struct mnas_wire_info {
     double memory_bytes, free_bytes, temp_c;
     int n_zones;   /* thermal zones that tell a temperature */
     int best_core; /* what MNAS_CORE_BEST comes to */
+    mnas_hindrances hindrances;
     int n_cores;
     mnas_wire_core *cores; /* malloc'ed */
 } mnas_wire_info;

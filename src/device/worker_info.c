@@ -1,4 +1,5 @@
-/* worker_info.c - tells what this machine is, for whoever sets a device up. It measures nothing and reads no request. */
+/* worker_info.c - tells what this machine is and what may disturb it, for whoever sets a device up. It measures no network and
+ * reads no request. */
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "device/worker.h"
 #include "device/worker_job.h"
+
+static const double watch_s = 0.3; /* for other programs */
 
 static int list_cores(mnas_wire_info *info) {
     cpu_set_t allowed;
@@ -44,7 +47,9 @@ static int find_out(mnas_wire_info *info) {
     const double page = (double)sysconf(_SC_PAGESIZE);
     info->memory_bytes = (double)sysconf(_SC_PHYS_PAGES) * page;
     info->free_bytes = (double)sysconf(_SC_AVPHYS_PAGES) * page;
-    return list_cores(info);
+    const int rc = list_cores(info);
+    if (rc == 0) mnas_hindrances_read(&info->hindrances, "", info->best_core, watch_s);
+    return rc;
 }
 
 int mnas_device_worker_info(FILE *in, FILE *out) {
