@@ -148,6 +148,7 @@ static void test_the_kernel_takes_it_back(void **state) {
         bool taken = false;
         if (mnas_lease_open(&lease, "phone") < 0 || mnas_lease_ask(&lease, &taken) < 0 || !taken) _exit(1);
         if (write(ready[1], "x", 1) != 1) _exit(1);
+        alarm(30); /* should we fail and leave it alone */
         for (;;) pause();
     }
     assert_true(pid > 0);

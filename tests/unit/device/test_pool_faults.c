@@ -84,6 +84,7 @@ static void test_two_of_three_die(void **state) {
 static pid_t spawn(void (*what)(void)) {
     const pid_t pid = fork();
     if (pid == 0) {
+        alarm(60); /* should we fail and leave it alone */
         what();
         _exit(0);
     }

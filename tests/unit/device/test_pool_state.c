@@ -130,7 +130,7 @@ static void test_cut_anywhere(void **state) {
 static void test_too_many(void **state) {
     (void)state;
     mnas_pool_state s = mnas_pool_state_empty();
-    char name[20];
+    char name[40];
     for (int i = 0; i < MNAS_POOL_MAX_MEMBERS; i++) {
         snprintf(name, sizeof name, "%d", i);
         assert_non_null(mnas_pool_state_record(&s, name));
@@ -169,7 +169,7 @@ static void test_changes_of_processes_all_stay(void **state) {
         assert_true(pids[p] >= 0);
         if (pids[p] > 0) continue;
         for (int i = 0; i < 10; i++) {
-            char name[20];
+            char name[40];
             snprintf(name, sizeof name, "%d-%d", p, i);
             if (mnas_pool_state_change(&s, path, add, name) < 0) _exit(1);
         }
