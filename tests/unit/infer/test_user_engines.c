@@ -1,5 +1,5 @@
 /* test_user_engines.c - the engines that are the user's libraries: what they compute is what the reference loops do, and
- * what is said where they are missing. Skipped, with the reason, where this machine has none: MNAS_ONNXRUNTIME and MNAS_TFLITE name
+ * what is said where they are missing. Skipped, with the reason, where this machine has none: MNAS_ONNXRUNTIME, MNAS_LITERT and MNAS_TFLITE name
  * their files.
  */
 #include <stdarg.h>
@@ -65,6 +65,11 @@ static void test_onnxruntime(void **state) {
     check_engine("onnxruntime");
 }
 
+static void test_litert(void **state) {
+    (void)state;
+    check_engine("litert");
+}
+
 static void test_tflite(void **state) {
     (void)state;
     check_engine("tflite");
@@ -73,7 +78,7 @@ static void test_tflite(void **state) {
 /* What is no such library is refused in words, whether it is no file, no library, or another one. */
 static void test_wrong_libraries(void **state) {
     (void)state;
-    static const char *const engines[] = {"onnxruntime", "tflite"};
+    static const char *const engines[] = {"onnxruntime", "litert", "tflite"};
     static const char *const files[] = {"/nowhere/lib.so", MNAS_SOURCE_DIR "/CMakeLists.txt", "libm.so.6"};
     mnas_model model;
     reference_net r;
@@ -81,7 +86,7 @@ static void test_wrong_libraries(void **state) {
     assert_true(model_at(&model, 0));
     open_net(&r, &model, &rng);
     const mnas_infer_job job = {.graph = r.folded, .weights = r.folded_weights, .n_threads = 1};
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         for (int k = 0; k < 3; k++) {
             char spec[700];
             mnas_infer *net;
@@ -119,6 +124,7 @@ static void test_says_how_to_get_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_onnxruntime),
+        cmocka_unit_test(test_litert),
         cmocka_unit_test(test_tflite),
         cmocka_unit_test(test_wrong_libraries),
         cmocka_unit_test(test_says_how_to_get_it),
