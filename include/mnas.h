@@ -511,6 +511,10 @@ typedef struct mnas_search_options {
     double target_ms;                 /* NaN: median of the first 10 latencies */
     double other_targets_ms[MNAS_MAX_DEVICES - 1]; /* on the devices after the first; 0: that median there */
     double device_minutes;            /* a device that has gone away is awaited so long; 0: not at all */
+    const char *screen;               /* file of a latency model of the first device: what it expects, less its stated error,
+                                       * to take more than screen_factor (0: 1.5) x target_ms is neither measured nor trained, a
+                                       * pruned trial. NULL or "": none */
+    double screen_factor;
     int trials;                       /* complete ones wanted */
     int64_t max_images;               /* per trial; 0: the recipe's epochs over all */
     double epochs;                    /* NaN: the recipe's */
