@@ -524,6 +524,51 @@ def table():
     yield "own-text", dump(key=own, cpu="\u00e9" * 40)
 
 
+def latency_model():
+    error = lambda way: {"way": way, "n": 20, "n_near": 5, "mean_frac": 0.05, "near_frac": 0.04, "p90_frac": 0.1, "worst_frac": 0.2,
+                         "within_10_frac": 0.9, "kendall_tau": 0.8}
+    kind = lambda name, width=0: {"kind": name, "rate": [0.02, 0.1, 0.3, 0.5, 0.1],
+                                  "layers": [[32, 16, 32, 16, width, 0.1], [16, 96, 16, 24, width, -0.05]]}
+    good = {"latency_model": 1, "space": "mnasnet", "input_size": 32, "n_networks": 20, "n_layered": 3, "target_ms": None, "low_ms": 0.5,
+            "high_ms": 2.5, "conditions": {"median_ms": 1.5, "device": "one", "engine": "xnnpack"}, "error": error("model"),
+            "baselines": [error("macs"), {**error("layers"), "mean_frac": None}, error("kinds")], "scale": 2.0, "largest_map": 32,
+            "largest_width": 1280, "common_rate": [0.02, 0.1, 0.3, 0.5, 0.1],
+            "kinds": [kind("add"), kind("conv 1/1"), kind("conv 3/2"), kind("dense"), kind("dwconv 3/2"), kind("gap"), kind("se", 8)]}
+    dump = lambda **change: json.dumps({**good, **change}, separators=(",", ":")).encode()
+    yield "good", dump()
+    yield "few", dump(kinds=good["kinds"][:2])
+    yield "target", dump(target_ms=1.5)
+    yield "small", dump(largest_map=1, largest_width=1)
+    for key in good:
+        yield f"without-{key}", json.dumps({k: v for k, v in good.items() if k != key}).encode()
+    for i, change in enumerate([{"latency_model": 2}, {"kinds": good["kinds"][::-1]}, {"kinds": [3]}, {"kinds": [{**kind("add"), "rate": [1]}]},
+                                {"kinds": [{**kind("add"), "rate": [-1] * 5}]}, {"kinds": [{**kind("add"), "layers": []}]},
+                                {"kinds": [{**kind("add"), "layers": [[0, 1, 1, 1, 0, 0.5]]}]}, {"kinds": [kind("x" * 24)]},
+                                {"kinds": [{**kind("add"), "layers": [[1, 1, 1, 1, 0, 1e9]]}]}, {"low_ms": 3}, {"scale": 0}, {"error": 3},
+                                {"error": {**error("model"), "n_near": 21}}, {"baselines": []}, {"space": "\u00e9" * 40},
+                                {"conditions": {"median_ms": 0}}]):
+        yield f"bad{i}", dump(**change)
+    yield "raw0", b""
+    yield "raw1", b"[]"
+    yield "raw2", b"{"
+
+
+def latency_record():
+    line = lambda **change: json.dumps({"key": KEY, "median_ms": 1.5, "device": "one", "engine": "xnnpack", **change}).encode() + b"\n"
+    layers = lambda list, key=KEY: json.dumps({"key": key, "layers": list}).encode() + b"\n"
+    yield "one", b"\0" + line()
+    yield "two", b"\0" + line() + b"\n" + line(key="f" * 16) + line(median_ms=2)
+    yield "cut", b"\0" + line() + line()[:-5]
+    yield "layers", b"\1" + layers([["stem.conv", 0.25], ["head", 0.5]]) + layers([["head", 0.5]], "f" * 16)
+    yield "layers-cut", b"\1" + layers([["stem.conv", 0.25]])[:-3]
+    for i, change in enumerate([{"key": "abc"}, {"key": 3}, {"median_ms": -1}]):
+        yield f"bad{i}", b"\0" + line(**change)
+    for i, change in enumerate([[], 3, [3], [["x" * 64, 1]], [["a", -1]], [["a", "b"]], [[]]]):
+        yield f"layers-bad{i}", b"\1" + layers(change)
+    for i, raw in enumerate([b"", b"\0", b"\0{\n", b"\1[]\n", b"\0\0\n"]):
+        yield f"raw{i}", raw
+
+
 def pool():
     dump = lambda o: json.dumps(o, separators=(",", ":")).encode()
     member = {"device": "adb:serial=A", "sentinel_ms": 5.25, "half_frac": 0.01, "calibrated_s": 1.79e9, "load": None, "freq_mhz": 2000,
@@ -674,7 +719,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, index, wire, trial_wire, table, pool, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, index, wire, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
