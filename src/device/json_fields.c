@@ -20,13 +20,15 @@ static json_t *to_json(const mnas_field *f, const void *from) {
         break;
     }
     const double value = *(const double *)at;
-    return isfinite(value) ? json_real(value) : json_null();
+    if (isfinite(value)) return json_real(value);
+    return f->required ? NULL : json_null();
 }
 
 int mnas_fields_to_json(json_t *object, const mnas_field *fields, size_t n, const void *from) {
     for (size_t i = 0; i < n; i++)
         if (json_object_set_new(object, fields[i].name, to_json(&fields[i], from)) < 0)
-            return mnas_error_set(MNAS_ERR_MEMORY, "\"%s\" is no JSON value: out of memory or no UTF-8",
+            return mnas_error_set(MNAS_ERR_MEMORY,
+                                  "\"%s\" is no JSON value: no finite number, no UTF-8, or out of memory",
                                   fields[i].name);
     return 0;
 }

@@ -25,7 +25,7 @@ typedef struct mnas_field {
 #define MNAS_FIELD(type, kind, member, min, max, required)                                                   \
     { #member, MNAS_FIELD_##kind, offsetof(type, member), sizeof(((type *)0)->member), min, max, required }
 
-/* MNAS_ERR_MEMORY, also for a text that is no UTF-8. */
+/* MNAS_ERR_MEMORY, also for a text that is no UTF-8 and a required number that is not finite. */
 int mnas_fields_to_json(json_t *object, const mnas_field *fields, size_t n, const void *from);
 /* MNAS_ERR_FORMAT names the field. */
 int mnas_fields_from_json(void *to, const mnas_field *fields, size_t n, const json_t *object);

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/stats.h"
 
-enum { min_clean_runs = 5, min_rounds_with_outliers = 5 };
+enum { min_clean_runs = 5, min_rounds_with_outliers = 8 };
 static const double outlying_deviations = 5, outlying_frac = 0.02;
 static const double normal_mad = 1.4826; /* a normal distribution's standard deviation over its MAD */
 

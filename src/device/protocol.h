@@ -11,8 +11,8 @@
  *
  * Disturbed rounds are set aside and replaced while the limit of rounds allows, by what was seen of the machine and whatever
  * they say. Outlying ones, by what they say: further than 5 deviations (of the median absolute deviation, times 1.4826) and 2 %
- * from the median of the calm ones. More than a quarter of them are no outliers but a second state of the machine, and all
- * count: dropping what does not fit would make the interval a lie. All that is set aside is told.
+ * from the median of the calm ones, which must be 8 at least. More than a quarter of them are no outliers but a second state of
+ * the machine, and all count: dropping what does not fit would make the interval a lie. All that is set aside is told.
  *
  * The interval's level holds for a number of rounds fixed beforehand; stopping as soon as it is narrow costs some two
  * points of it (95.8 % stated, 93.4 % found, where rounds differ by 5 %).

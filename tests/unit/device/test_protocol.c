@@ -10,16 +10,36 @@
 #include "base/rng.h"
 #include "device/protocol.h"
 
-static const mnas_protocol standard = {.min_rounds = 5,
-                                       .max_rounds = 10,
-                                       .ci_frac = 0.05,
-                                       .ci_level = 0.95,
-                                       .max_switches_per_s = 50,
-                                       .min_cpu_frac = 0.97};
+static mnas_protocol standard;
+
+static int set_up(void **state) {
+    (void)state;
+    standard = mnas_protocol_standard();
+    standard.min_rounds = 5;
+    standard.max_rounds = 10;
+    standard.ci_frac = 0.05;
+    return 0;
+}
 
 static mnas_round calm(double ms) {
-    return (mnas_round){
-        .median_ms = ms, .p10_ms = ms * 0.97, .runs = 100, .timed_s = 0.1, .n_switches = 1, .cpu_frac = 1};
+    return (mnas_round){.median_ms = ms,
+                        .p10_ms = ms * 0.97,
+                        .runs = 100,
+                        .timed_s = 0.1,
+                        .n_switches = 1,
+                        .cpu_frac = 1,
+                        .steal_frac = NAN,
+                        .freq_mhz = NAN,
+                        .sentinel_ms = NAN,
+                        .ratio = NAN};
+}
+
+/* A network of `ms` on a device that is slower than its reference, 0.5 ms for the sentinel, by `drift_frac`. */
+static mnas_round drifted(double ms, double drift_frac) {
+    mnas_round r = calm(ms * (1 + drift_frac));
+    r.sentinel_ms = 0.5 * (1 + drift_frac);
+    r.ratio = ms / 0.5;
+    return r;
 }
 
 static mnas_round switched(double ms) {
@@ -38,8 +58,8 @@ static void test_preempted_runs_are_set_aside(void **state) {
     (void)state;
     mnas_run runs[40];
     mnas_round r = {.warmup_runs = 3};
-    for (int i = 0; i < 40; i++) runs[i] = (mnas_run){i < 30 ? 1 + 0.001 * i : 5, 2, i >= 30};
-    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 40), 0);
+    for (int i = 0; i < 40; i++) runs[i] = (mnas_run){i < 30 ? 1 + 0.001 * i : 5, 2, i >= 30, 0};
+    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 40, NULL, 0), 0);
     assert_int_equal(r.runs, 30);
     assert_int_equal(r.n_preempted, 10);
     assert_true(fabs(r.median_ms - 1.0145) < 1e-12);
@@ -48,13 +68,75 @@ static void test_preempted_runs_are_set_aside(void **state) {
     assert_int_equal(r.warmup_runs, 3);
     /* of four clean runs no median is made: all count, the preempted ones with their CPU time */
     for (int i = 0; i < 40; i++) runs[i].preempted = i >= 4;
-    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 40), 0);
+    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 40, NULL, 0), 0);
     assert_int_equal(r.runs, 40);
     assert_int_equal(r.n_preempted, 36);
     assert_int_equal(r.n_cpu_timed, 36);
     assert_true(r.median_ms == 2);
-    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 1), 0);
+    assert_int_equal(mnas_protocol_reduce_runs(&r, runs, 1, NULL, 0), 0);
     assert_true(r.median_ms == 1 && r.n_cpu_timed == 0);
+    assert_true(isnan(r.sentinel_ms) && isnan(r.ratio));
+}
+
+/* The clock halves between turns: both networks show it, their ratio does not. Runs that were pushed off the core have no say,
+ * nor has a turn in which the sentinel had no calm run. */
+static void test_ratio_is_taken_turn_by_turn(void **state) {
+    (void)state;
+    mnas_run net[24], sentinel[12];
+    mnas_round r;
+    for (int i = 0; i < 24; i++) net[i] = (mnas_run){i < 14 ? 3 : 6, 1, false, i / 4};
+    for (int i = 0; i < 12; i++) sentinel[i] = (mnas_run){i < 6 ? 1 : 2, 1, false, i / 2};
+    net[15].ms = net[14].ms = net[13].ms = net[12].ms = 6; /* turn 3 is slow, whole */
+    net[1].ms = 99;
+    net[1].preempted = true;
+    sentinel[10].preempted = sentinel[11].preempted = true;
+    sentinel[10].ms = sentinel[11].ms = 77;
+    assert_int_equal(mnas_protocol_reduce_runs(&r, net, 24, sentinel, 12), 0);
+    assert_true(r.ratio == 3);
+    assert_true(r.sentinel_ms == 1);
+    /* where no turn has calm runs of both, medians have to do */
+    for (int i = 0; i < 12; i++) sentinel[i] = (mnas_run){50, 1.5, true, i / 2};
+    assert_int_equal(mnas_protocol_reduce_runs(&r, net, 24, sentinel, 12), 0);
+    assert_true(r.sentinel_ms == 1.5);
+    assert_true(r.ratio == r.median_ms / 1.5);
+}
+
+static void test_drift_rescales(void **state) {
+    (void)state;
+    mnas_protocol p = standard;
+    mnas_round r[5];
+    mnas_protocol_summary s;
+    p.reference_ms = 0.5;
+    p.ci_frac = 0.01;
+    for (int i = 0; i < 5; i++) r[i] = drifted(2 + 0.001 * i, 0.02 * i); /* heating up by 8 % */
+    assert_int_equal(mnas_protocol_judge(&s, &p, r, 5), MNAS_VERDICT_DONE);
+    assert_true(fabs(s.median_ms - 2.002) < 1e-12);
+    assert_true(fabs(s.raw_ms - 2.002 * 1.04) < 1e-12);
+    assert_true(fabs(s.drift_frac - 0.04) < 1e-12 && fabs(s.sentinel_ms - 0.52) < 1e-12);
+    assert_int_equal(s.n_disturbed, 0);
+    p.reference_ms = NAN; /* not known: the clock's word, and no narrow interval */
+    assert_int_equal(mnas_protocol_judge(&s, &p, r, 5), MNAS_VERDICT_MORE);
+    assert_true(s.median_ms == s.raw_ms && isnan(s.drift_frac));
+}
+
+/* Slower by a quarter, rounds are repeated; where that does not end, it is given up without waiting for the last. */
+static void test_too_much_drift_repeats_and_gives_up(void **state) {
+    (void)state;
+    mnas_protocol p = standard;
+    mnas_round r[100];
+    mnas_protocol_summary s;
+    p.reference_ms = 0.5;
+    p.max_rounds = 100;
+    for (int i = 0; i < 7; i++) r[i] = drifted(2, i < 2 ? -0.25 : 0.01);
+    assert_int_equal(mnas_protocol_judge(&s, &p, r, 6), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &p, r, 7), MNAS_VERDICT_DONE);
+    assert_int_equal(s.n_disturbed, 2);
+    assert_int_equal(s.n_caused[MNAS_CAUSE_DRIFT], 2);
+    assert_int_equal(s.n_used, 5);
+    for (int i = 0; i < 100; i++) r[i] = drifted(2, 0.25);
+    assert_int_equal(mnas_protocol_judge(&s, &p, r, 9), MNAS_VERDICT_MORE);
+    assert_int_equal(mnas_protocol_judge(&s, &p, r, 10), MNAS_VERDICT_GIVE_UP);
+    assert_true(fabs(s.drift_frac - 0.25) < 1e-12);
 }
 
 static void test_no_rounds_ask_for_more(void **state) {
@@ -94,17 +176,29 @@ static void test_two_levels_give_up_with_a_wide_interval(void **state) {
     assert_true(s.ci_level >= 0.95);
 }
 
-/* One slow round widens the interval of five; with more rounds order statistics leave it outside. */
-static void test_one_outlier_costs_rounds_but_not_accuracy(void **state) {
+/* One slow round among calm ones is measured again; a third of them is no outlier. */
+static void test_outlying_rounds_are_replaced(void **state) {
     (void)state;
-    const mnas_round r[] = {calm(1.00), calm(1.01), calm(1.30), calm(0.99), calm(1.00),
-                            calm(1.01), calm(0.99), calm(1.00), calm(1.01)};
+    mnas_round r[] = {calm(1.00), calm(1.01), calm(1.30), calm(0.99), calm(1.00),
+                      calm(1.01), calm(0.99), calm(1.00), calm(1.02)};
     mnas_protocol_summary s;
-    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 5), MNAS_VERDICT_MORE);
-    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 9), MNAS_VERDICT_DONE);
-    assert_true(s.median_ms == 1.00);
-    assert_true(s.ci_high_ms <= 1.01);
-    assert_int_equal(s.n_used, 9); /* not dropped */
+    for (int n = 5; n < 8; n++) {
+        assert_int_equal(mnas_protocol_judge(&s, &standard, r, n), MNAS_VERDICT_MORE);
+        assert_int_equal(s.n_outlying, 0); /* of so few nobody can tell */
+    }
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, 8), MNAS_VERDICT_DONE);
+    assert_true(s.median_ms == 1.00 && s.ci_high_ms == 1.01);
+    assert_int_equal(s.n_used, 7);
+    assert_int_equal(s.n_outlying, 1);
+    assert_int_equal(s.n_disturbed, 0);
+    r[2] = calm(1.019); /* where the others agree to a hair, 2 % are still no outlier */
+    mnas_protocol_judge(&s, &standard, r, 9);
+    assert_int_equal(s.n_outlying, 0);
+    r[2] = r[4] = r[6] = calm(1.3);
+    mnas_protocol_judge(&s, &standard, r, 9);
+    assert_int_equal(s.n_outlying, 0);
+    assert_int_equal(s.n_used, 9);
+    assert_true(s.ci_high_ms == 1.3);
 }
 
 /* Of the rounds behind the median those timed by CPU time are told; of those set aside nothing is. */
@@ -149,20 +243,51 @@ static void test_a_machine_that_is_never_calm_is_given_up(void **state) {
     assert_int_equal(s.n_used, 10);
 }
 
+static unsigned causes(const mnas_round *r, double best_mhz) {
+    return mnas_protocol_causes(&standard, r, best_mhz);
+}
+
 static void test_limit_of_switches_grows_with_time(void **state) {
     (void)state;
     mnas_round r = calm(1);
     r.n_switches = 5;
-    assert_false(mnas_protocol_disturbed(&standard, &r)); /* 50 a second for 0.1 s */
+    assert_int_equal(causes(&r, NAN), 0); /* 50 a second for 0.1 s */
     r.n_switches = 6;
-    assert_true(mnas_protocol_disturbed(&standard, &r));
+    assert_int_equal(causes(&r, NAN), 1U << MNAS_CAUSE_SWITCHES);
     r.timed_s = 1;
-    assert_false(mnas_protocol_disturbed(&standard, &r));
+    assert_int_equal(causes(&r, NAN), 0);
     r.timed_s = 0.001;
     r.n_switches = 1;
-    assert_false(mnas_protocol_disturbed(&standard, &r)); /* one may always happen */
+    assert_int_equal(causes(&r, NAN), 0); /* one may always happen */
     r.cpu_frac = 0.96;
-    assert_true(mnas_protocol_disturbed(&standard, &r));
+    assert_int_equal(causes(&r, NAN), 1U << MNAS_CAUSE_SHARE);
+}
+
+static void test_causes(void **state) {
+    (void)state;
+    mnas_round r = calm(1);
+    r.freq_mhz = 1790;
+    r.steal_frac = 0.02;
+    assert_int_equal(causes(&r, NAN), 0);
+    assert_int_equal(causes(&r, 1900), 0);
+    assert_int_equal(causes(&r, 2000), 1U << MNAS_CAUSE_FREQ);
+    r.steal_frac = 0.04;
+    assert_int_equal(causes(&r, 2000), 1U << MNAS_CAUSE_FREQ | 1U << MNAS_CAUSE_STEAL);
+    standard.reference_ms = 2;
+    r = calm(1);
+    r.sentinel_ms = 2.19;
+    assert_int_equal(causes(&r, NAN), 0);
+    r.sentinel_ms = 2.21;
+    assert_int_equal(causes(&r, NAN), 1U << MNAS_CAUSE_DRIFT);
+    r.sentinel_ms = 1.79; /* the reference is of a slow hour */
+    assert_int_equal(causes(&r, NAN), 1U << MNAS_CAUSE_DRIFT);
+    /* judge finds the fastest clock itself */
+    mnas_round two[] = {calm(1), calm(1)};
+    mnas_protocol_summary s;
+    two[0].freq_mhz = 3000;
+    two[1].freq_mhz = 2000;
+    mnas_protocol_judge(&s, &standard, two, 2);
+    assert_int_equal(s.n_caused[MNAS_CAUSE_FREQ], 1);
 }
 
 /* Share of measurements whose interval holds the true median, 1, where the logarithm of a round has this
@@ -203,16 +328,20 @@ static void test_interval_covers_the_true_median(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_preempted_runs_are_set_aside),
-        cmocka_unit_test(test_no_rounds_ask_for_more),
-        cmocka_unit_test(test_quiet_rounds_are_done_at_the_minimum),
-        cmocka_unit_test(test_two_levels_give_up_with_a_wide_interval),
-        cmocka_unit_test(test_one_outlier_costs_rounds_but_not_accuracy),
-        cmocka_unit_test(test_cpu_time_is_told),
-        cmocka_unit_test(test_disturbed_rounds_are_replaced),
-        cmocka_unit_test(test_a_machine_that_is_never_calm_is_given_up),
-        cmocka_unit_test(test_limit_of_switches_grows_with_time),
-        cmocka_unit_test(test_interval_covers_the_true_median),
+        cmocka_unit_test_setup(test_preempted_runs_are_set_aside, set_up),
+        cmocka_unit_test_setup(test_no_rounds_ask_for_more, set_up),
+        cmocka_unit_test_setup(test_quiet_rounds_are_done_at_the_minimum, set_up),
+        cmocka_unit_test_setup(test_two_levels_give_up_with_a_wide_interval, set_up),
+        cmocka_unit_test_setup(test_outlying_rounds_are_replaced, set_up),
+        cmocka_unit_test_setup(test_ratio_is_taken_turn_by_turn, set_up),
+        cmocka_unit_test_setup(test_drift_rescales, set_up),
+        cmocka_unit_test_setup(test_too_much_drift_repeats_and_gives_up, set_up),
+        cmocka_unit_test_setup(test_causes, set_up),
+        cmocka_unit_test_setup(test_cpu_time_is_told, set_up),
+        cmocka_unit_test_setup(test_disturbed_rounds_are_replaced, set_up),
+        cmocka_unit_test_setup(test_a_machine_that_is_never_calm_is_given_up, set_up),
+        cmocka_unit_test_setup(test_limit_of_switches_grows_with_time, set_up),
+        cmocka_unit_test_setup(test_interval_covers_the_true_median, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

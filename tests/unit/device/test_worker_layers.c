@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "device/device.h"
 #include "device/wire.h"
+#include "device/worker.h"
 
-static const mnas_wire_request quick = {.threads = 1, .core = -1, .runs = 7, .time_ms = 1, .warmup_ms = 1};
+static const mnas_wire_request quick = {
+    .threads = 1, .core = MNAS_CORE_NOT_PINNED, .runs = 7, .time_ms = 1, .warmup_ms = 1, .engine = "xnnpack"};
 
 static mnas_model small_model(void) {
     mnas_model m;
@@ -51,7 +52,9 @@ static int ask_model(mnas_layer_time **layers, int *n, const mnas_model *model,
                      const mnas_wire_request *request) {
     char *yaml, *text;
     assert_int_equal(mnas_model_print(model, &yaml), 0);
-    assert_int_equal(mnas_wire_print_request(&text, request, yaml), 0);
+    mnas_wire_request asked = *request;
+    asked.model = yaml;
+    assert_int_equal(mnas_wire_print_request(&text, &asked), 0);
     const int rc = ask(layers, n, text);
     free(yaml);
     free(text);
@@ -95,28 +98,28 @@ static void test_failures_are_stated(void **state) {
     mnas_wire_request nowhere = quick;
     const mnas_model m = small_model();
     nowhere.core = 1023;
-    assert_int_equal(ask_model(&layers, &n, &m, &nowhere), MNAS_ERR_DEVICE);
+    assert_int_equal(ask_model(&layers, &n, &m, &nowhere), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "1023"));
 }
 
 static void test_malformed_answers_are_refused(void **state) {
     (void)state;
     static const char *const bad[] = {"",
-                                      "{\"wire\":2}",
-                                      "{\"wire\":2,\"layers\":[]}",
-                                      "{\"wire\":2,\"layers\":{}}",
-                                      "{\"wire\":2,\"layers\":[3]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\"]]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\",1,2]]}",
-                                      "{\"wire\":2,\"layers\":[[\"\",1]]}",
-                                      "{\"wire\":2,\"layers\":[[1,1]]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\",0]]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\",-1]]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\",2e9]]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\",\"1\"]]}",
-                                      "{\"wire\":2,\"layers\":[[\"a\",1],[\"b\"]]}",
+                                      "{\"wire\":3}",
+                                      "{\"wire\":3,\"layers\":[]}",
+                                      "{\"wire\":3,\"layers\":{}}",
+                                      "{\"wire\":3,\"layers\":[3]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\"]]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\",1,2]]}",
+                                      "{\"wire\":3,\"layers\":[[\"\",1]]}",
+                                      "{\"wire\":3,\"layers\":[[1,1]]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\",0]]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\",-1]]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\",2e9]]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\",\"1\"]]}",
+                                      "{\"wire\":3,\"layers\":[[\"a\",1],[\"b\"]]}",
                                       "{\"wire\":1,\"layers\":[[\"a\",1]]}",
-                                      "{\"wire\":2,\"layers\":[[\"0123456789012345678901234567890123456789"
+                                      "{\"wire\":3,\"layers\":[[\"0123456789012345678901234567890123456789"
                                       "012345678901234567890123\",1]]}"};
     mnas_layer_time *layers;
     int n;
@@ -124,7 +127,7 @@ static void test_malformed_answers_are_refused(void **state) {
         if (mnas_wire_parse_layers(&layers, &n, bad[i]) != MNAS_ERR_FORMAT) fail_msg("accepted: %s", bad[i]);
         assert_true(layers == NULL && n == 0);
     }
-    assert_int_equal(mnas_wire_parse_layers(&layers, &n, "{\"wire\":2,\"layers\":[[\"a\",1],[\"b\",0.5]]}"),
+    assert_int_equal(mnas_wire_parse_layers(&layers, &n, "{\"wire\":3,\"layers\":[[\"a\",1],[\"b\",0.5]]}"),
                      0);
     assert_int_equal(n, 2);
     assert_string_equal(layers[1].name, "b");
