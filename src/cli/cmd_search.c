@@ -19,8 +19,9 @@
 typedef struct search_opts {
     mnas_cli_common common;
     char space[MNAS_OPT_STR], data[MNAS_OPT_STR], device[MNAS_OPT_STR], study[MNAS_OPT_STR];
-    char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR], target_ms[MNAS_OPT_STR];
-    double epochs, max_minutes, device_minutes, trial_timeout_s;
+    char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR], target_ms[MNAS_OPT_STR],
+        screen[MNAS_OPT_STR];
+    double screen_factor, epochs, max_minutes, device_minutes, trial_timeout_s;
     int64_t trials, max_images, max_trials, seed, jobs, threads, top_k;
     bool dry_run, no_forecast;
 } search_opts;
@@ -38,6 +39,12 @@ static const mnas_opt options[] = {
     {"target-ms", MNAS_OPT_STRING, AT(target_ms), "", 0, 0, "ms",
      "latency aimed at, one for each device: 0.5,12; for those without, or auto, the median of the first 10",
      NULL},
+    {"screen", MNAS_OPT_STRING, AT(screen), "", 0, 0, "MODEL",
+     "latency model of the first device (`mnas device-model fit`): what it expects to be far too slow is "
+     "left out",
+     NULL},
+    {"screen-factor", MNAS_OPT_FLOAT, AT(screen_factor), "1.5", 1, 1e6, NULL,
+     "far too slow: above so many times the target, the model's error allowed for", NULL},
     {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "trials", "complete trials wanted", NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, NULL, "of everything random", NULL},
     {"reward", MNAS_OPT_STRING, AT(reward), "soft", 0, 0, "REWARD",
@@ -121,6 +128,13 @@ static void show_failed(const mnas_trial *t) {
                   (int)strcspn(error, "\n"), error);
 }
 
+static void show_screened(const mnas_search_progress *p) {
+    char predicted[MNAS_HUMAN_BYTES];
+    mnas_human_ms(p->trial->predicted_ms, predicted);
+    mnas_log_info("trial %3d  screened: expected to take %s  (%d screened)", p->trial->number, predicted,
+                  p->n_screened);
+}
+
 static void on_progress(void *user, const mnas_search_progress *p) {
     (void)user;
     if (!p->trial && p->awaited) {
@@ -129,6 +143,8 @@ static void on_progress(void *user, const mnas_search_progress *p) {
         show_live(p);
     } else if (p->trial->state == MNAS_TRIAL_COMPLETE) {
         show_complete(p);
+    } else if (p->trial->state == MNAS_TRIAL_PRUNED) {
+        show_screened(p);
     } else {
         show_failed(p->trial);
     }
@@ -252,6 +268,8 @@ static int run(const void *opts, int n_words, char **words) {
                              .seed = (uint64_t)o->seed,
                              .max_minutes = o->max_minutes,
                              .device_minutes = o->device_minutes,
+                             .screen = o->screen,
+                             .screen_factor = o->screen_factor,
                              .max_trials = (int)o->max_trials,
                              .top_k = (int)o->top_k,
                              .jobs = (int)o->jobs,

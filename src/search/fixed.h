@@ -9,7 +9,7 @@ typedef struct mnas_fixed {
     char *value;
 } mnas_fixed;
 
-enum { MNAS_MAX_FIXED = 16 };
+enum { MNAS_MAX_FIXED = 24 };
 typedef struct mnas_fixed_list {
     mnas_fixed items[MNAS_MAX_FIXED];
     int n;

@@ -433,6 +433,11 @@ static bool trials_are_spent(const loop *l) {
     return limit > 0 && (size_t)h->n_trials >= h->n_known && h->n_trials >= limit;
 }
 
+/* Nothing new came of the last proposals. */
+static bool in_vain(const mnas_history *h) {
+    return h->repeats_in_row >= MAX_REPEATS_IN_ROW || h->screened_in_row >= MAX_REPEATS_IN_ROW;
+}
+
 static step decide(const loop *l) {
     const mnas_history *h = &l->history;
     const int wanted = l->setup->options->trials;
@@ -440,8 +445,7 @@ static step decide(const loop *l) {
     mnas_history_unseen(h, &n_complete, &n_unknown);
     n_complete += h->n_complete;
     if (n_complete >= wanted) return STEP_FINISHED;
-    if (h->repeats_in_row >= MAX_REPEATS_IN_ROW || h->n_failed >= failures_per_trial * wanted)
-        return STEP_STOP;
+    if (in_vain(h) || h->n_failed >= failures_per_trial * wanted) return STEP_STOP;
     if (trials_are_spent(l)) return n_unknown > 0 ? STEP_WAIT : STEP_BUDGET;
     if (h->n_seen + l->setup->delay <= h->n_proposals) return STEP_WAIT;
     if (n_complete + n_unknown >= wanted) return STEP_WAIT;
@@ -459,6 +463,12 @@ static int say_why_stopped(const loop *l) {
             "has settled, or the space has no more; ask for fewer --trials, use a larger space, or "
             "--strategy random",
             h->repeats_in_row, h->n_complete, l->setup->options->trials);
+    if (h->screened_in_row >= MAX_REPEATS_IN_ROW)
+        return mnas_error_set(
+            MNAS_ERR_EXHAUSTED,
+            "the last %d candidates were all screened as too slow, with %d of %d trials complete: give a "
+            "larger --target-ms or --screen-factor, or a faster space, in another --study",
+            h->screened_in_row, h->n_complete, l->setup->options->trials);
     return mnas_error_set(MNAS_ERR_EXHAUSTED,
                           "%d trials failed, 3 for each of the %d wanted, and %d are complete; see their "
                           "reasons with `mnas show`",

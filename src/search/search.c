@@ -43,6 +43,7 @@ typedef struct search {
     int n_devices; /* named by the options */
     mnas_recipe recipe;
     mnas_reward reward;
+    mnas_screen screen;
     mnas_decision *decisions;
     mnas_strategy *strategy;
     int delay, n_trials, threads; /* of the study */
@@ -112,10 +113,16 @@ static int take_targets(search *s, double targets_ms[MNAS_MAX_DEVICES]) {
     return 0;
 }
 
+static bool screens(const search *s) {
+    return s->options.screen && s->options.screen[0];
+}
+
 static int open_cheap(search *s) {
     double targets_ms[MNAS_MAX_DEVICES];
     int rc = take_targets(s, targets_ms);
     if (rc == 0) rc = mnas_reward_open(&s->reward, s->options.reward, targets_ms, s->n_devices);
+    if (rc == 0 && screens(s))
+        rc = mnas_screen_open(&s->screen, s->options.screen, s->options.screen_factor, targets_ms[0]);
     if (rc == 0) rc = mnas_recipe_open(&s->recipe, s->options.recipe);
     if (rc == 0) rc = mnas_space_open(&s->space, s->options.space);
     return rc;
@@ -149,6 +156,7 @@ static int fix_settings(search *s) {
     if (rc == 0) rc = mnas_fixed_add(f, "seed", "seed", "%" PRIu64, o->seed);
     if (rc == 0) rc = mnas_fixed_add_number(f, "target_option", "target-ms", o->target_ms, "auto");
     if (rc == 0) rc = fix_other_targets(s);
+    if (rc == 0 && screens(s)) rc = mnas_fixed_add(f, "screen_model", "screen", "%s", s->screen.fixed);
     if (rc == 0) rc = mnas_fixed_add(f, "max_images", "max-images", "%" PRId64, o->max_images);
     if (rc == 0) rc = mnas_fixed_add_number(f, "epochs", "epochs", o->epochs, "recipe");
     return rc;
@@ -186,6 +194,10 @@ static int compare_settings(search *s) {
     const char *was;
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->stored, s->n_stored, &was);
     if (f) return mismatch(s, f, was ? was : "nothing");
+    if (!screens(s) && stored(s, "screen_model"))
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "%s was made with --screen %s, which is not given; give it, or another --study",
+                              s->options.study, stored(s, "screen") ? stored(s, "screen") : "?");
     int rc = stored_int(s, "delay", &s->delay);
     if (rc == 0) rc = stored_int(s, "n_trials", &s->n_trials);
     if (rc == 0) rc = stored_int(s, "threads", &s->threads);
@@ -294,6 +306,7 @@ static int store_names(search *s) {
     if (rc == 0) rc = mnas_store_set(s->store, "space", s->options.space);
     if (rc == 0) rc = mnas_store_set(s->store, "space_name", mnas_space_name(s->space));
     if (rc == 0) rc = mnas_store_set(s->store, "space_text", mnas_space_text(s->space));
+    if (rc == 0 && screens(s)) rc = mnas_store_set(s->store, "screen", s->options.screen);
     if (rc == 0) rc = mnas_store_set(s->store, "n_encodings", mnas_space_n_encodings(s->space));
     if (rc == 0) rc = mnas_store_set(s->store, "data_spec", s->data.spec);
     return rc;
@@ -411,6 +424,7 @@ static int run(search *s) {
                                              .training = &s->recipe,
                                              .images = &s->data,
                                              .free_bytes = s->hooks ? s->hooks->free_bytes : NULL,
+                                             .screen = screens(s) ? &s->screen : NULL,
                                              .runner = runner_of(s)}};
     return mnas_loop_run(&setup);
 }
@@ -418,6 +432,7 @@ static int run(search *s) {
 static void close_all(search *s) {
     mnas_strategy_close(s->strategy);
     mnas_devices_close(&s->devices);
+    mnas_screen_close(&s->screen);
     mnas_space_close(s->space);
     mnas_settings_free(s->stored, s->n_stored);
     mnas_store_close(s->store);

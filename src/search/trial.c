@@ -113,6 +113,21 @@ static int64_t limit_of_memory(const mnas_trial_run *run) {
     return limit < alone ? limit : alone;
 }
 
+/* Left out before it costs anything. */
+static int screen(mnas_trial_run *run, const mnas_trial_context *context) {
+    mnas_trial *row = &run->row;
+    bool too_slow;
+    if (!context->screen) return 0;
+    const int rc = mnas_screen_look(context->screen, &run->model, row, &too_slow);
+    if (rc < 0) return fail_with(run, rc, mnas_error_message());
+    if (!too_slow) return 0;
+    row->state = MNAS_TRIAL_PRUNED;
+    row->reward = 0;
+    snprintf(row->reason, sizeof row->reason, "screened");
+    run->phase = MNAS_RUN_ENDED;
+    return 0;
+}
+
 int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context) {
     assert(run->phase == MNAS_RUN_NEW);
     mnas_cost cost;
@@ -122,7 +137,8 @@ int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context) {
     run->row.macs = cost.macs;
     run->row.train_bytes = cost.train_bytes;
     run->phase = MNAS_RUN_READY;
-    rc = check_memory(run, &cost, context);
+    rc = screen(run, context);
+    if (rc == 0 && run->phase == MNAS_RUN_READY) rc = check_memory(run, &cost, context);
     mnas_cost_free(&cost);
     return rc;
 }

@@ -12,6 +12,7 @@
 #define MNAS_SEARCH_TRIAL_H
 
 #include "search/measuring.h"
+#include "search/screen.h"
 #include "store/store.h"
 #include "train/recipe.h"
 
@@ -29,6 +30,7 @@ typedef struct mnas_trial_context {
     int64_t held_bytes;              /* of it, by trainings that run and have taken their memory */
     double timeout_s;                /* of a training; INFINITY: none */
     mnas_measure_context *measure;   /* NULL where nothing is measured */
+    const mnas_screen *screen;       /* NULL: none */
     const mnas_job_runner *runner;
 } mnas_trial_context;
 
@@ -58,7 +60,7 @@ typedef struct mnas_trial_run {
 
 /* Takes *row over (attempt and start time set); begun_s: since when its time counts. */
 void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *model, double begun_s);
-/* Costs, and whether it fits into memory. */
+/* Costs, whether it is expected to be far too slow (PRUNED), and whether it fits into memory. */
 int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context);
 /* Asks what is due; the machine is quiet where that is needed. */
 int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context);
