@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "model/model.h"
+#include "device/sentinel.h"
 
 enum { POLL_MS = 50 };
 
@@ -101,7 +101,7 @@ int mnas_farm_open(mnas_farm *farm, const mnas_farm_options *options) {
     if (rc < 0) return rc;
     qsort(farm->members, (size_t)farm->n, sizeof *farm->members, compare_specs);
     for (int i = 0; i < farm->n && rc == 0; i++) rc = open_member(&farm->members[i]);
-    if (rc == 0) rc = mnas_zoo_open(&farm->sentinel, "mobilenet-v2@0.35");
+    mnas_sentinel_model(&farm->sentinel);
     if (rc == 0) rc = mnas_model_key(&farm->sentinel, farm->sentinel_key);
     if (rc == 0) rc = choose_path(farm);
     return rc < 0 ? rc : mnas_pool_state_load(&farm->state, farm->path);
