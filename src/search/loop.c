@@ -456,13 +456,15 @@ static step decide(const loop *l) {
 
 static int say_why_stopped(const loop *l) {
     const mnas_history *h = &l->history;
+    char screened[48] = "";
+    if (h->n_screened > 0) snprintf(screened, sizeof screened, " and %d screened as too slow", h->n_screened);
     if (h->repeats_in_row >= MAX_REPEATS_IN_ROW)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,
-            "the last %d proposals were all of known networks, with %d of %d trials complete: the strategy "
+            "the last %d proposals were all of known networks, with %d of %d trials complete%s: the strategy "
             "has settled, or the space has no more; ask for fewer --trials, use a larger space, or "
             "--strategy random",
-            h->repeats_in_row, h->n_complete, l->setup->options->trials);
+            h->repeats_in_row, h->n_complete, l->setup->options->trials, screened);
     if (h->screened_in_row >= MAX_REPEATS_IN_ROW)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,

@@ -5,6 +5,7 @@
 #include "search_fixture.h"
 
 #include "base/clock.h"
+#include "model/latency.h"
 #include "search/devices.h"
 #include "search/search.h"
 #include "search/study.h"
@@ -446,6 +447,107 @@ static void test_all_refused(void **state) {
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'failed'"), 0);
 }
 
+/* ---- screening ---- */
+
+static char model_file[540];
+
+/* A model of a device whose latency follows the multiply-adds. */
+static void fit_model(void) {
+    enum { N = 60 };
+    static mnas_measured nets[N];
+    mnas_dataset_info info = {.height = FIX_SIDE, .width = FIX_SIDE, .channels = 1, .classes = 2};
+    mnas_space *space;
+    mnas_latency_model *model;
+    assert_int_equal(mnas_space_open(&space, fix_space), 0);
+    memset(nets, 0, sizeof nets);
+    for (int i = 0; i < N; i++) {
+        int tokens[8];
+        mnas_cost cost;
+        for (int t = 0; t < 8; t++) tokens[t] = (i * 37 % 256) >> t & 1;
+        assert_int_equal(mnas_loop_decode(space, &info, tokens, &nets[i].network), 0);
+        assert_int_equal(mnas_cost_compute(&cost, &nets[i].network, 1), 0);
+        nets[i].latency = mnas_latency_unknown();
+        nets[i].latency.median_ms = (double)cost.macs / 3e5;
+        snprintf(nets[i].latency.device, sizeof nets[i].latency.device, "toy");
+        mnas_cost_free(&cost);
+    }
+    fix_expect(mnas_latency_model_fit(&model, nets, N, "tiny", NAN), 0, NULL);
+    snprintf(model_file, sizeof model_file, "%s/model.json", fix_dir);
+    fix_expect(mnas_latency_model_save(model, model_file), 0, NULL);
+    mnas_latency_model_free(model);
+    mnas_space_close(space);
+}
+
+static void test_screening(void **state) {
+    (void)state;
+    char other[600];
+    snprintf(other, sizeof other, "%s/other.db", fix_dir);
+    fit_model();
+    mnas_search_options o = options(12);
+    o.strategy = "random", o.screen = model_file, o.screen_factor = 1.2, o.target_ms = NAN;
+    fix_expect(run(&o, 0), MNAS_ERR_ARG, "screen needs a target-ms");
+    o.target_ms = 0.1;
+    fix_expect(run(&o, 3), 0, NULL);
+    const long long n = fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'pruned'");
+    assert_true(n > 0);
+    assert_int_equal(play.n_trained, 12); /* trials wanted are complete ones */
+    assert_int_equal(
+        fix_count(fix_study,
+                  "SELECT count(*) FROM trial WHERE state = 'pruned' AND reason = 'screened' AND reward = 0 "
+                  "AND accuracy_frac IS NULL AND latency_median_ms IS NULL AND "
+                  "predicted_ms * (1 - predicted_error_frac) > 0.12"),
+        n);
+    assert_int_equal(
+        fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete' AND latency_median_ms > 0 "
+                             "AND predicted_ms * (1 - predicted_error_frac) <= 0.12"),
+        12);
+    mnas_study *study;
+    int *front, n_front;
+    assert_int_equal(mnas_study_open(&study, fix_study), 0);
+    assert_string_equal(mnas_study_setting(study, "screen"), model_file);
+    assert_int_equal(mnas_study_front(study, &front, &n_front), 0);
+    for (int i = 0; i < n_front; i++)
+        assert_int_equal(mnas_study_trial(study, front[i])->state, MNAS_TRIAL_COMPLETE);
+    free(front);
+    mnas_study_close(study);
+    /* the same in pieces and side by side */
+    char *whole = dump(fix_study);
+    o.study = other, o.progress = count_down, o.cancel = &cancelled;
+    int rc = MNAS_ERR_CANCELLED;
+    for (int i = 0; rc == MNAS_ERR_CANCELLED; i++) {
+        cancel_after = 1 + i % 3, cancelled = false, o.jobs = 1 + i % 3;
+        rc = run(&o, 3);
+    }
+    fix_expect(rc, 0, NULL);
+    char *pieces = dump(other);
+    fix_same(whole, pieces);
+    free(pieces);
+    free(whole);
+}
+
+/* The model is part of what a study is made of; screened ones count in max-trials. */
+static void test_screening_is_fixed(void **state) {
+    (void)state;
+    fit_model();
+    mnas_search_options o = options(4);
+    o.strategy = "random", o.screen = model_file, o.screen_factor = 1;
+    o.target_ms = 0.001; /* nothing is so fast */
+    fix_expect(run(&o, 0), MNAS_ERR_EXHAUSTED, "screened as too slow");
+    assert_int_equal(play.n_trained + play.n_asked, 0);
+    o.max_trials = 2000;
+    mnas_search_options plain = o;
+    plain.screen = NULL;
+    fix_expect(run(&plain, 0), MNAS_ERR_MISMATCH, "--screen");
+    plain = o, plain.screen_factor = 2;
+    fix_expect(run(&plain, 0), MNAS_ERR_MISMATCH, "--screen is");
+    fix_remove_study(fix_study);
+    o.max_trials = 5;
+    fix_expect(run(&o, 0), MNAS_ERR_TIMEOUT, "5 trials of max-trials");
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'pruned'"), 5);
+    fix_write(model_file, "{}", 2);
+    fix_expect(run(&o, 0), MNAS_ERR_FORMAT, "screen");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_teardown)
 
 int main(void) {
@@ -460,6 +562,8 @@ int main(void) {
                                        T(test_network_at_fault),
                                        T(test_single_failure),
                                        T(test_refused),
-                                       T(test_all_refused)};
+                                       T(test_all_refused),
+                                       T(test_screening),
+                                       T(test_screening_is_fixed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
