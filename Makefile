@@ -1,5 +1,5 @@
 # For people; the build itself is CMake (CMakePresets.json). `make` alone prints this help.
-.PHONY: help deps build install demo check check-asan check-tsan check-onednn3 check-all bench fuzz fuzz-coverage fuzz-planted format clean
+.PHONY: help deps build agent install demo check check-asan check-tsan check-onednn3 check-all bench fuzz fuzz-coverage fuzz-planted format clean
 
 help:
 	@echo "mnas: platform-aware neural architecture search"
@@ -9,7 +9,8 @@ help:
 	@echo
 	@echo "  make deps        install what is missing (apt), nothing else"
 	@echo "  make build       release build at build/mnas"
-	@echo "  make install     the program and its manual pages, below PREFIX (/usr/local)"
+	@echo "  make agent-aarch64  the program for devices of that processor (agent-armv7, agent-x86_64), in build-agent-aarch64/"
+	@echo "  make install     the program, its manual pages and the programs for devices that are built, below PREFIX (/usr/local)"
 	@echo "  make check-asan  all tests under the address and undefined-behaviour sanitizers"
 	@echo "  make check-tsan  the tests of our own threads under the thread sanitizer"
 	@echo "  make check-onednn3  the tests that compute, with Debian 13's oneDNN 3.x, which is fetched beside, not installed"
@@ -26,17 +27,23 @@ deps:
 build: deps
 	@cmake --preset release >/dev/null && ninja -C build
 
+# Of this machine's processor nothing more is needed; others: scripts/install-deps devices.
+agent-%: deps
+	@scripts/build-agent $*
+
+agent: agent-$(shell uname -m)
+
 install: build
 	@cmake --install build --prefix "$${PREFIX:-/usr/local}"
 
 demo: build
 	@scripts/demo
 
-check: build
+check: build agent
 	@ctest --test-dir build -L optional --verbose
 	@ctest --test-dir build -LE optional --output-on-failure
 
-check-asan: deps
+check-asan: deps agent
 	@cmake --preset asan >/dev/null && ninja -C build-asan
 	@scripts/with-sanitizers ctest --test-dir build-asan -LE optional --output-on-failure
 
@@ -73,4 +80,4 @@ format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	@rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-planted build-onednn3
+	@rm -rf build build-debug build-asan build-tsan build-fuzz build-coverage build-planted build-onednn3 build-agent-*

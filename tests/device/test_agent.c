@@ -23,7 +23,8 @@
 
 static const struct {
     const char *arch, *qemu;
-} targets[] = {{"x86_64", "qemu-x86_64-static"}, {"aarch64", "qemu-aarch64-static"}, {"armv7", "qemu-arm-static"}};
+} targets[] = {
+    {"x86_64", "qemu-x86_64-static"}, {"aarch64", "qemu-aarch64-static"}, {"armv7", "qemu-arm-static"}};
 enum { N_TARGETS = sizeof targets / sizeof *targets };
 
 static bool is_installed(const char *program) {
@@ -62,7 +63,8 @@ static char *ask(const mnas_bundle *b, const char *kind, const char *request) {
 static char *request_of(const char *arch, int size) {
     mnas_model m;
     char *text;
-    mnas_wire_request request = {.threads = 1, .core = MNAS_CORE_NOT_PINNED, .runs = 1, .time_ms = 1, .warmup_ms = 1, .seed = 7};
+    mnas_wire_request request = {
+        .threads = 1, .core = MNAS_CORE_NOT_PINNED, .runs = 1, .time_ms = 1, .warmup_ms = 1, .seed = 7};
     mnas_model_defaults(&m);
     assert_int_equal(mnas_model_set_arch(&m, arch), 0);
     m.input_size = size;
@@ -90,7 +92,7 @@ static void test_same_logits(void **state) {
     (void)state;
     static const char *const archs[] = {
         "r1_k3_s22_e1_i32_o16 r2_k5_s22_e6_i16_o24_se0.25 r1_k7_s11_e3_i24_o24",
-        "conv_r1_k3_s22_i32_o16 r1_k3_s11_e6_i16_o32_noskip",
+        "r1_k3_s22_e1_i32_o16_opconv r1_k3_s11_e1_i16_o16_opsep_noskip r1_k3_s11_e6_i16_o32_acthswish",
     };
     int n_done = 0;
     for (int i = 0; i < N_TARGETS; i++) {
@@ -105,7 +107,8 @@ static void test_same_logits(void **state) {
             char *request = request_of(archs[k], 32);
             logits_here(&here, &n_here, request);
             char *answer = ask(&b, "logits", request);
-            if (mnas_wire_parse_logits(&there, &n_there, answer) < 0) fail_msg("%s: %s", b.arch, mnas_error_message());
+            if (mnas_wire_parse_logits(&there, &n_there, answer) < 0)
+                fail_msg("%s: %s", b.arch, mnas_error_message());
             assert_int_equal(n_there, n_here);
             double most = 0;
             for (int j = 0; j < n_here; j++) {
@@ -160,11 +163,13 @@ static void test_moved(void **state) {
         snprintf(folder, sizeof folder, "%s/moved %d", MNAS_TEST_TMP, (int)getpid());
         snprintf(command, sizeof command, "cp -r '%s' '%s'", b.folder, folder);
         assert_int_equal(system(command), 0);
-        snprintf(command, sizeof command, "cd '%s' && [ \"$(sh mnas-agent version)\" = '%s' ]", folder, mnas_version());
+        snprintf(command, sizeof command, "cd '%s' && [ \"$(sh mnas-agent version)\" = '%s' ]", folder,
+                 mnas_version());
         /* called without a folder in front, too */
         const int rc = system(command);
-        snprintf(command, sizeof command, "cd / && LD_PRELOAD=/nowhere.so sh '%s/mnas-agent' latency r1_k3_s22_e1_i32_o16 "
-                                          "--input 32 --classes 10 --time 1 --runs 1 --warmup 1 2>/dev/null | grep -q median_ms",
+        snprintf(command, sizeof command,
+                 "cd / && LD_PRELOAD=/nowhere.so sh '%s/mnas-agent' latency r1_k3_s22_e1_i32_o16 "
+                 "--input 32 --classes 10 --time 1 --runs 1 --warmup 1 2>/dev/null | grep -q median_ms",
                  folder);
         const int rc_words = system(command);
         snprintf(command, sizeof command, "rm -r '%s'", folder);
@@ -184,11 +189,11 @@ static void test_ends_with_its_reader(void **state) {
         const double start_s = mnas_clock_now_s();
         /* the reader ends after a second, the network would take a minute; the shell waits for both */
         snprintf(command, sizeof command,
-                 "sh '%s/mnas-agent' latency r1_k3_s22_e1_i32_o16 --input 32 --time 60000 --runs 20000 2>/dev/null | sleep 0.5",
+                 "sh '%s/mnas-agent' latency mnasnet-b1 --time 60000 --runs 20000 2>/dev/null | sleep 0.5",
                  b.folder);
         assert_int_equal(system(command), 0);
         snprintf(command, sizeof command,
-                 "sh '%s/mnas-agent' latency r1_k3_s22_e1_i32_o16 --input 32 --time 60000 --runs 20000 --limit 1 >/dev/null 2>&1",
+                 "sh '%s/mnas-agent' latency mnasnet-b1 --time 60000 --runs 20000 --limit 1 >/dev/null 2>&1",
                  b.folder);
         assert_int_not_equal(system(command), 0);
         assert_true(mnas_clock_now_s() - start_s < 20);
@@ -201,7 +206,8 @@ static void test_wrong_words(void **state) {
         mnas_bundle b;
         char command[1300];
         if (!find_bundle(&b, i)) continue;
-        snprintf(command, sizeof command, "sh '%s/mnas-agent' latancy </dev/null 2>&1 | grep -q 'allowed: version'", b.folder);
+        snprintf(command, sizeof command,
+                 "sh '%s/mnas-agent' latancy </dev/null 2>&1 | grep -q 'allowed: version'", b.folder);
         assert_int_equal(system(command), 0);
         char *answer = ask(&b, "latency", "not json");
         assert_non_null(strstr(answer, "\"status\":"));
@@ -211,8 +217,11 @@ static void test_wrong_words(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_logits), cmocka_unit_test(test_latency_and_info),     cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_wrong_words), cmocka_unit_test(test_ends_with_its_reader),
+        cmocka_unit_test(test_same_logits),
+        cmocka_unit_test(test_latency_and_info),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_wrong_words),
+        cmocka_unit_test(test_ends_with_its_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
