@@ -10,6 +10,7 @@
 #include "base/human.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "cli/study_print.h"
 #include "cli/table.h"
 
 /* ---- progress ---- */
@@ -71,7 +72,8 @@ static void accuracy_cell(mnas_table *table, double accuracy_frac, int n) {
         mnas_table_cell(table, "%.2f +- %.2f %%", 100 * accuracy_frac, 100 * binomial_frac(accuracy_frac, n));
 }
 
-static void latency_cells(mnas_table *table, const mnas_final *f) {
+/* With its interval on the first device; on the others alone. */
+static void latency_cells(mnas_table *table, const mnas_final *f, int n_devices) {
     char low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
     mnas_table_ms(table, f->latency.median_ms);
     mnas_human_number(f->latency.ci_low_ms, low);
@@ -80,12 +82,25 @@ static void latency_cells(mnas_table *table, const mnas_final *f) {
         mnas_table_cell(table, "-");
     else
         mnas_table_cell(table, "%s to %s", low, high);
+    for (int d = 0; d < n_devices - 1; d++)
+        mnas_table_ms(table, d < f->n_others ? f->others[d].median_ms : (double)NAN);
+}
+
+/* What is behind the numbers of its columns is printed below the table. */
+static void start_table(mnas_table *table, int n_devices) {
+    char titles[400], others[160] = "";
+    for (int d = 2; d <= n_devices; d++)
+        snprintf(others + strlen(others), sizeof others - strlen(others), "latency %d|", d);
+    snprintf(titles, sizeof titles,
+             "<role|<network|size|parameters|multiply-adds|%s|<interval|%svalidation|test|rate|<",
+             n_devices > 1 ? "latency 1" : "latency", others);
+    mnas_table_start(table, titles);
 }
 
 static int print_table(const mnas_study *study) {
     mnas_table table;
-    mnas_table_start(&table, "<role|<network|size|parameters|multiply-adds|latency|<interval|validation|"
-                             "test|rate|<");
+    const int n_devices = mnas_study_n_devices(study);
+    start_table(&table, n_devices);
     for (int i = 0; i < mnas_study_n_finals(study); i++) {
         const mnas_final *f = mnas_study_final(study, i);
         char name[96];
@@ -94,7 +109,7 @@ static int print_table(const mnas_study *study) {
         mnas_table_cell(&table, "%d", f->input_size);
         mnas_table_count(&table, f->params);
         mnas_table_count(&table, f->macs);
-        latency_cells(&table, f);
+        latency_cells(&table, f, n_devices);
         accuracy_cell(&table, f->val_accuracy_frac, f->n_val);
         accuracy_cell(&table, f->test_accuracy_frac, f->n_test);
         mnas_table_cell(&table, isnan(f->lr) ? "-" : "%.4g", f->lr);
@@ -103,7 +118,15 @@ static int print_table(const mnas_study *study) {
         else
             mnas_table_cell(&table, "%s", f->chosen ? "chosen" : "");
     }
-    return mnas_table_print(&table);
+    int rc = mnas_table_print(&table);
+    if (rc == 0) mnas_cli_print_devices(study);
+    return rc;
+}
+
+static json_t *others_json(const mnas_final *f) {
+    json_t *list = json_array();
+    for (int d = 0; d < f->n_others; d++) json_array_append_new(list, mnas_json_latency(&f->others[d]));
+    return list;
 }
 
 static json_t *final_json(const mnas_final *f) {
@@ -114,13 +137,14 @@ static json_t *final_json(const mnas_final *f) {
                                (json_int_t)f->seed, "state", mnas_trial_state_name(f->state), "reason",
                                mnas_json_text(f->reason), "error", mnas_json_text(f->error));
     json_t *more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "val_accuracy_frac",
+        "{s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "val_accuracy_frac",
         mnas_json_number(f->val_accuracy_frac), "val_balanced_frac", mnas_json_number(f->val_balanced_frac),
         "test_accuracy_frac", mnas_json_number(f->test_accuracy_frac), "test_balanced_frac",
         mnas_json_number(f->test_balanced_frac), "n_val", f->n_val, "n_test", f->n_test, "latency",
         mnas_json_latency(&f->latency), "pass_ms", mnas_json_numbers(f->pass_ms, f->n_passes), "params",
         mnas_json_integer(f->params), "macs", mnas_json_integer(f->macs), "train_s",
-        mnas_json_number(f->train_s), "weights", mnas_json_text(f->weights), "chosen", f->chosen);
+        mnas_json_number(f->train_s), "weights", mnas_json_text(f->weights), "chosen", f->chosen,
+        "other_latencies", others_json(f));
     if (object && more) json_object_update(object, more);
     json_decref(more);
     return object;

@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-#define MNAS_TABLE_COLUMNS 16
+#define MNAS_TABLE_COLUMNS 24
 
 typedef struct mnas_table {
     int n_columns, n_cells;

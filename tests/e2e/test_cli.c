@@ -88,7 +88,7 @@ static void test_wrong_usage(void **state) {
     check_refused("search --space mnasnet-28 --data fashion-mnist", 2, "--study FILE is required");
     check_refused("search --trials none", 2, "\"none\"");
     check_refused("search --trials", 2, "--trials needs a value");
-    check_refused("search --target-ms -3", 2, "\"-3\"");
+    check_refused("search --max-minutes -3", 2, "\"-3\"");
     check_refused("search extra", 2, "unexpected argument \"extra\"");
     check_refused("cost", 2, "an argument is missing");
     check_refused("cost mnasnet-a2", 2, "mnasnet-a1");

@@ -171,7 +171,7 @@ static int csv_fields(char **line, char *fields[], int max) {
     return n;
 }
 
-enum { CSV_COLUMNS = 24 };
+enum { CSV_COLUMNS = 27, CSV_ERROR = 23 };
 
 static char *read_text(const char *path) {
     char *text;
@@ -246,9 +246,85 @@ static void test_csv_quotes(void **state) {
     for (int row = 0; row < 5; row++) assert_int_equal(csv_fields(&p, fields, CSV_COLUMNS + 1), CSV_COLUMNS);
     assert_string_equal(fields[1], "failed");
     assert_string_equal(fields[4], ""); /* no accuracy */
-    assert_string_equal(fields[CSV_COLUMNS - 1], said);
+    assert_string_equal(fields[CSV_ERROR], said);
     assert_int_equal(*p, '\0');
     free(csv);
+}
+
+/* ---- several devices ---- */
+
+#define TWO "table:file=" DIR "/t.jsonl,default-ms=0.2 + table:file=" DIR "/t.jsonl,default-ms=12"
+
+/* As run; TWO stands for its devices, whose spec has blanks. */
+static outcome run_two(const char *line) {
+    char words[1600];
+    const char *argv[MAX_ARGS] = {NULL};
+    outcome o = {0};
+    int n = 0;
+    snprintf(words, sizeof words, "%s %s", MNAS_BINARY, line);
+    for (char *save, *w = strtok_r(words, " ", &save); w && n + 1 < MAX_ARGS;
+         w = strtok_r(NULL, " ", &save)) {
+        argv[n++] = strcmp(w, "TWO") == 0 ? TWO : w;
+    }
+    mnas_proc *p;
+    const char *text;
+    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    while (!mnas_proc_done(p)) assert_int_equal(mnas_proc_wait(&p, 1, 1000), 0);
+    while ((text = mnas_proc_next_line(p))) mnas_str_appendf(&o.out, "%s\n", text);
+    mnas_str_append(&o.out, "");
+    o.exit_code = mnas_proc_result_of(p)->exit_code;
+    snprintf(o.err, sizeof o.err, "%s", mnas_proc_result_of(p)->err);
+    mnas_proc_free(p);
+    return o;
+}
+
+#define SEARCH_TWO                                                                                           \
+    "search --space mnasnet-28 --data idx:path=" DIR ",val=40 --device TWO --max-images 64 --recipe "        \
+    "proxy:batch=32 --strategy random --threads 1 --seed 3 --trials 2 --no-forecast --study " DIR            \
+    "/two.db --target-ms "
+
+static void expect_words(outcome o, int code, const char *where, const char *const *words) {
+    const char *text = strcmp(where, "err") == 0 ? o.err : text_of(&o);
+    if (o.exit_code != code) fail_msg("exit %d: %s", o.exit_code, o.err);
+    for (; *words; words++)
+        if (!strstr(text, *words)) fail_msg("no \"%s\" in: %s", *words, text);
+    mnas_str_free(&o.out);
+}
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_two_devices(void **state) {
+    (void)state;
+    expect_words(run_two(SEARCH_TWO "0.2,x"), 2, "err", WORDS("target-ms is \"0.2,x\"", "or auto"));
+    expect_words(run_two(SEARCH_TWO "0.2,12,3"), 2, "err", WORDS("for device 3, and there are 2"));
+    expect_words(run_two(SEARCH_TWO "0.2,12"), 0, "err", WORDS("0.200 ms + 12.0 ms"));
+    expect_words(run_two(SEARCH_TWO "0.2,12"), 0, "out",
+                 WORDS("latency 1", "latency 2", "latency 2: table:file=" DIR "/t.jsonl,default-ms=12"));
+    expect_words(run_two(SEARCH_TWO "0.2,auto"), 2, "err", WORDS("--target-ms is auto"));
+    expect_words(run_two("show " DIR "/two.db 0"), 0, "out", WORDS("12.0 ms", "on table:file="));
+    expect_words(run_two("show " DIR "/two.db"), 0, "out", WORDS("latency 2"));
+    expect_words(run_two("show " DIR "/two.db --csv"), 0, "out",
+                 WORDS(",predicted_error_frac,latency_2_ms,latency_2_low_ms,latency_2_high_ms\n", ",12,,\n"));
+    json_t *root = run_json("show " DIR "/two.db --json"), *front = run_json("pareto " DIR "/two.db --json");
+    assert_int_equal(json_array_size(json_object_get(root, "devices")), 2);
+    const json_t *t = json_array_get(json_object_get(root, "trials"), 1),
+                 *other = json_array_get(json_object_get(t, "other_latencies"), 0),
+                 *best = json_array_get(json_object_get(front, "front"), 0);
+    assert_true(json_number_value(json_object_get(other, "median_ms")) == 12);
+    assert_true(json_number_value(json_array_get(json_object_get(best, "latencies_ms"), 1)) == 12);
+    const double reward = json_number_value(json_object_get(t, "reward")),
+                 accuracy = json_number_value(json_object_get(t, "accuracy_frac"));
+    assert_true(fabs(reward - accuracy) < 1e-9); /* on both targets */
+    json_decref(root);
+    json_decref(front);
+    outcome o = run("report " DIR "/two.db -o " DIR "/two.html");
+    assert_int_equal(o.exit_code, 0);
+    mnas_str_free(&o.out);
+    char *html = read_text(DIR "/two.html");
+    assert_non_null(strstr(html, "<h3>table:file=" DIR "/t.jsonl,default-ms=12</h3>"));
+    assert_non_null(strstr(html, "Pareto front of all devices together"));
+    assert_non_null(strstr(html, "fastest on the first device"));
+    assert_non_null(strstr(html, "target 12 ms"));
+    free(html);
 }
 
 /* ---- layers ---- */
@@ -257,7 +333,7 @@ static void test_csv_quotes(void **state) {
 static void test_search_times_layers(void **state) {
     (void)state;
     const char *line = "search --space mnasnet-28 --data idx:path=" DIR
-                       ",val=40 --device local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1 --max-images 64 "
+                       ",val=40 --device local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1,wide --max-images 64 "
                        "--recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --trials 2 "
                        "--study " DIR "/local.db --json";
     json_t *front = run_json(line);
@@ -285,7 +361,7 @@ static void test_search_times_layers(void **state) {
 static void test_measure_layers(void **state) {
     (void)state;
     json_t *m = run_json("measure mnasnet-small@0.35 --input 32 --layers --device "
-                         "local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1 --json"),
+                         "local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1,wide --json"),
            *c = run_json("cost mnasnet-small@0.35 --input 32 --json"), *layer, *cost;
     size_t i, k = 0;
     double sum = 0, share = 0;
@@ -477,6 +553,7 @@ int main(void) {
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_json_beside_the_page),
         cmocka_unit_test(test_csv_quotes),
+        cmocka_unit_test(test_two_devices),
         cmocka_unit_test(test_search_times_layers),
         cmocka_unit_test(test_measure_layers),
         cmocka_unit_test(test_output_spares_what_is_read),

@@ -117,7 +117,7 @@ static void test_killed_search_ends_as_the_whole_one(void **state) {
 
 static void test_killed_while_measuring(void **state) {
     (void)state;
-    const command c = {fix_study, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2", "4", "3"};
+    const command c = {fix_study, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide", "4", "3"};
     mnas_rng rng = mnas_rng_stream((uint64_t)mnas_clock_now_ns(), 0, "kill");
     for (int i = 0; i < 5; i++) kill_after(&c, mnas_rng_uniform(&rng) * 0.6);
     const int code = finish(start(&c));
@@ -149,7 +149,7 @@ static void test_nothing_trains_while_measuring(void **state) {
     runner.resume = count_resume;
     const mnas_search_hooks hooks = {.runner = &runner};
     mnas_search_options o = fix_options(fix_study, 4);
-    o.device = "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2";
+    o.device = "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide";
     o.jobs = 2;
     o.epochs = 20; /* longer than a measurement */
     fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
@@ -214,11 +214,99 @@ static void test_too_large(void **state) {
     assert_false(mnas_file_exists(fix_study));
 }
 
+/* A binary whose children measure and do nothing else. */
+static void use_script(const char *body) {
+    char path[600], text[1400];
+    snprintf(path, sizeof path, "%s/mnas.sh", fix_dir);
+    snprintf(text, sizeof text, "#!/bin/sh\n%s\nexec %s \"$@\"\n", body, MNAS_BINARY);
+    fix_write(path, text, strlen(text));
+    assert_int_equal(chmod(path, 0755), 0);
+    mnas_proc_set_self(path);
+}
+
 static void test_crashed(void **state) {
     (void)state;
     mnas_search_options o = fix_options(fix_study, 1);
-    mnas_proc_set_self("/bin/false");
+    use_script("[ \"$2\" = measure ] || exit 1");
     expect_failures(&o, "crash", "exit code 1");
+}
+
+/* ---- several devices, asked in processes of their own ---- */
+
+static char two_devices[1400];
+
+static mnas_search_options two_options(const char *study, int trials) {
+    mnas_search_options o = fix_options(study, trials);
+    snprintf(two_devices, sizeof two_devices, "%s + table:file=%s,device=toy,default-ms=2", fix_device,
+             fix_table);
+    o.device = two_devices;
+    return o;
+}
+
+static void compare_with_others(const char *one, const char *other) {
+    static const char sql[] =
+        "SELECT number, device, latency_median_ms FROM trial_latency ORDER BY number, device";
+    mnas_str a = {0}, b = {0};
+    compare_studies(one, other);
+    fix_query(&a, one, sql);
+    fix_query(&b, other, sql);
+    fix_same(a.data, b.data);
+    mnas_str_free(&a);
+    mnas_str_free(&b);
+}
+
+/* Killed while children measure, a search goes on as if nothing had been; jobs do not matter. */
+static void test_killed_with_two_devices(void **state) {
+    (void)state;
+    char other[600], trials[16];
+    snprintf(other, sizeof other, "%s/other.db", fix_dir);
+    snprintf(trials, sizeof trials, "%d", 5);
+    const mnas_search_options o = two_options(fix_study, 5);
+    use_script("[ \"$2\" = measure ] && sleep 0.1"); /* long enough to be killed in it */
+    const mnas_search_hooks four = {.delay = 4};
+    fix_expect(mnas_search_run_with(&o, &four), 0, NULL);
+    mnas_search_options side = o;
+    side.study = other, side.jobs = 4;
+    fix_expect(mnas_search_run_with(&side, NULL), 0, NULL);
+    compare_with_others(fix_study, other);
+    fix_remove_study(fix_study);
+    fix_remove_study(other);
+
+    const command c = {fix_study, o.device, trials, "3"};
+    const command whole = {other, o.device, trials, "3"};
+    int code = finish(start(&whole));
+    if (code != 0) fail_with_log(code);
+    mnas_rng rng = mnas_rng_stream((uint64_t)mnas_clock_now_ns(), 0, "kill");
+    for (int i = 0; i < 6; i++) kill_after(&c, mnas_rng_uniform(&rng) * 0.3);
+    code = finish(start(&c));
+    if (code != 0) fail_with_log(code);
+    compare_with_others(fix_study, other);
+}
+
+/* What a child that measures says goes into the trial: here it dies of the network. */
+static void test_measuring_child_dies(void **state) {
+    (void)state;
+    mnas_search_options o = two_options(fix_study, 2);
+    o.device_minutes = 1;
+    use_script("[ \"$2\" = measure ] && { echo last words >&2; kill -SEGV $$; }");
+    fix_expect(mnas_search_run(&o), MNAS_ERR_DEVICE, "signal 11");
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 1);
+    mnas_proc_set_self(MNAS_BINARY);
+    fix_expect(mnas_search_run(&o), 0, NULL);
+}
+
+/* One device needs this machine quiet, the other does not. */
+static void test_mixed_devices(void **state) {
+    (void)state;
+    mnas_search_options o = two_options(fix_study, 3);
+    char mixed[900];
+    snprintf(mixed, sizeof mixed, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide + %s", fix_device);
+    o.device = mixed, o.jobs = 2;
+    fix_expect(mnas_search_run(&o), 0, NULL);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE latency_engine LIKE 'xnnpack%'"),
+                     3);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial_latency WHERE latency_device = 'toy'"),
+                     3);
 }
 
 static volatile bool cancelled;
@@ -280,6 +368,9 @@ int main(void) {
                                        T(test_too_slow),
                                        T(test_too_large),
                                        T(test_crashed),
+                                       T(test_killed_with_two_devices),
+                                       T(test_measuring_child_dies),
+                                       T(test_mixed_devices),
                                        T(test_cancelled),
                                        T(test_test_split_is_never_opened),
                                        T(test_overhead)};

@@ -487,6 +487,15 @@ def trial_wire():
     yield "request-model", b"\0" + dump({**request, "model": "name: x"})
     yield "request-int", b"\0" + dump({**request, "threads": 1 << 40})
     yield "request-less", b"\0" + dump({"model": "x"})
+    measure = {"model": MODEL, "devices": ["local", "table:file=\"a + b\""]}
+    yield "measure", b"\2" + dump(measure)
+    yield "measure-none", b"\2" + dump({**measure, "devices": []})
+    yield "measure-many", b"\2" + dump({**measure, "devices": ["local"] * 9})
+    yield "measure-types", b"\2" + dump({**measure, "devices": ["local", 3]})
+    yield "measure-model", b"\2" + dump({**measure, "model": "name: x"})
+    yield "latency", b'\1{"latency":{"median_ms":0.5,"rounds":5,"device":"phone","wide":true}}'
+    yield "latency-null", b'\1{"latency":{"median_ms":null}}'
+    yield "latency-types", b'\1{"latency":{"median_ms":1,"rounds":"x"}}'
     yield "step", b'\1{"step":3,"n_steps":100}'
     yield "step-zero", b'\1{"step":3,"n_steps":0}'
     yield "epoch", b'\1{"epoch":1,"val_accuracy_frac":0.7}'

@@ -1,4 +1,5 @@
-/* What search and training process say to each other. The first byte: 0 a request, else a line of an answer. */
+/* What search and the processes of its trials say to each other. The first byte: 0 a request to train, 2 one to measure, else
+ * a line of an answer. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,20 @@ static void check_request(const char *text) {
     free(printed);
 }
 
+static void check_measure(const char *text) {
+    mnas_trial_wire_measure request, again;
+    char *printed;
+    if (mnas_trial_wire_parse_measure(&request, text) < 0) return;
+    FUZZ_CHECK(request.n_devices >= 1 && request.n_devices <= MNAS_MAX_DEVICES);
+    const mnas_measure_request job = {&request.model, request.devices, request.n_devices};
+    FUZZ_CHECK(mnas_trial_wire_print_measure(&printed, &job) == 0);
+    FUZZ_CHECK(mnas_trial_wire_parse_measure(&again, printed) == 0);
+    FUZZ_CHECK(again.n_devices == request.n_devices && strcmp(again.devices[0], request.devices[0]) == 0);
+    mnas_trial_wire_free_measure(&again);
+    mnas_trial_wire_free_measure(&request);
+    free(printed);
+}
+
 /* The line that `print` writes reads back. */
 static void check_printed(const mnas_trial_wire_line *line) {
     char *text = NULL;
@@ -36,6 +51,8 @@ static void check_printed(const mnas_trial_wire_line *line) {
     FUZZ_CHECK(out);
     if (line->kind == MNAS_TRIAL_WIRE_RESULT)
         FUZZ_CHECK(mnas_trial_wire_print_result(out, &line->result) == 0);
+    else if (line->kind == MNAS_TRIAL_WIRE_LATENCY)
+        FUZZ_CHECK(mnas_trial_wire_print_latency(out, &line->latency) == 0);
     else if (line->kind == MNAS_TRIAL_WIRE_ERROR)
         FUZZ_CHECK(mnas_trial_wire_print_error(out, line->status, line->message) == 0);
     else
@@ -57,6 +74,9 @@ static void check_line(const char *text) {
     case MNAS_TRIAL_WIRE_ERROR:
         FUZZ_CHECK(line.status < 0 && strlen(line.message) < sizeof line.message);
         break;
+    case MNAS_TRIAL_WIRE_LATENCY:
+        FUZZ_CHECK(line.latency.median_ms > 0);
+        break;
     case MNAS_TRIAL_WIRE_EPOCH:
         break;
     case MNAS_TRIAL_WIRE_STEP:
@@ -69,6 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     char *text = fuzz_text(data + 1, n - 1);
     if (data[0] == 0)
         check_request(text);
+    else if (data[0] == 2)
+        check_measure(text);
     else
         check_line(text);
     free(text);
