@@ -79,6 +79,46 @@ static void test_two_of_three_die(void **state) {
     mnas_device_close(farm);
 }
 
+static int n_asked;
+
+static void count_asked(const char *name, const char *stage, bool sentinel) {
+    (void)sentinel;
+    n_asked += strcmp(name, "a") == 0 && strcmp(stage, "start") == 0;
+}
+
+/* Tried again after 50 ms, 100, 200, 400: not each time that somebody looks. */
+static void test_pauses_grow(void **state) {
+    (void)state;
+    const mnas_model m = network("n");
+    mnas_latency l;
+    mnas_device *farm = open_farm("a", "");
+    assert_measured_by(farm, "a", NETWORK_MS);
+    phone_put("a", "unplugged", "");
+    n_asked = 0;
+    phone_hook = count_asked;
+    mnas_device_limit(farm, mnas_clock_now_s() + 0.6, NULL);
+    assert_int_equal(mnas_device_measure(farm, &m, &l), MNAS_ERR_CANCELLED);
+    assert_in_range(n_asked, 3, 4);
+    mnas_device_close(farm);
+}
+
+/* Who finds a phone away spares the others the try. */
+static void test_away_is_known_to_all(void **state) {
+    (void)state;
+    mnas_device *farm = open_farm("ab", ",retry-s=100"), *other = open_farm("ab", ",retry-s=100");
+    phone_put("a", "unplugged", "");
+    phone_hook = count_asked;
+    n_asked = 0;
+    assert_measured_by(farm, "b", NETWORK_MS);
+    assert_int_equal(n_asked, 1);
+    for (int i = 0; i < 3; i++) assert_measured_by(other, "b", NETWORK_MS);
+    phone_remove("a", "unplugged");
+    assert_measured_by(other, "b", NETWORK_MS);
+    assert_int_equal(n_asked, 1);
+    mnas_device_close(farm);
+    mnas_device_close(other);
+}
+
 /* ---- other processes ---- */
 
 static pid_t spawn(void (*what)(void)) {
@@ -363,9 +403,17 @@ static void test_state_is_damaged(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, phones_set_up, phones_tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_pulled_at_every_stage),  TEST(test_two_of_three_die), TEST(test_all_die_and_one_comes_back),
-        TEST(test_all_die_for_good),       TEST(test_holder_is_killed), TEST(test_pulled_while_waiting),
-        TEST(test_processes_share_a_farm), TEST(test_nobody_starves),   TEST(test_cancel_and_deadline),
+        TEST(test_pulled_at_every_stage),
+        TEST(test_two_of_three_die),
+        TEST(test_pauses_grow),
+        TEST(test_away_is_known_to_all),
+        TEST(test_all_die_and_one_comes_back),
+        TEST(test_all_die_for_good),
+        TEST(test_holder_is_killed),
+        TEST(test_pulled_while_waiting),
+        TEST(test_processes_share_a_farm),
+        TEST(test_nobody_starves),
+        TEST(test_cancel_and_deadline),
         TEST(test_state_is_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
