@@ -286,7 +286,7 @@ static void test_invalid_network(void **state) {
 static volatile bool cancelled;
 static void *cancel_soon(void *unused) {
     (void)unused;
-    mnas_clock_sleep_ms(1500);
+    mnas_clock_sleep_ms(400);
     cancelled = true;
     return NULL;
 }
@@ -306,11 +306,11 @@ static void test_cancel_and_deadline(void **state) {
         for (int by_deadline = 0; by_deadline < 2; by_deadline++) {
             const double start_s = mnas_clock_now_s();
             cancelled = false;
-            mnas_device_limit(device, by_deadline ? start_s + 1.5 : INFINITY, &cancelled);
+            mnas_device_limit(device, by_deadline ? start_s + 0.4 : INFINITY, &cancelled);
             if (!by_deadline) assert_int_equal(pthread_create(&thread, NULL, cancel_soon, NULL), 0);
             const int rc = mnas_device_measure(device, &m, &l);
             const double took_s = mnas_clock_now_s() - start_s;
-            if (rc != MNAS_ERR_CANCELLED || took_s < 1.4 || took_s > 2.5)
+            if (rc != MNAS_ERR_CANCELLED || took_s < 0.35 || took_s > 1.4)
                 fail_msg("%s: %d after %.2f s: %s", r->name, rc, took_s, mnas_error_message());
             if (!by_deadline) pthread_join(thread, NULL);
         }
