@@ -263,26 +263,36 @@ static void feed(const mnas_native *net, const mnas_native_step *s, strip *t, in
     }
 }
 
-static void depthwise_row(const mnas_native *net, const mnas_native_step *s, const strip *t, int b, int y) {
-    const size_t lanes = net->tile->lanes, block = (size_t)(t->block + b), row = (size_t)s->out.w * lanes;
+/* Of all blocks of the strip. */
+static void depthwise_row(const mnas_native *net, const mnas_native_step *s, const strip *t, int y) {
+    const size_t lanes = net->tile->lanes, block = (size_t)t->block, row = (size_t)s->out.w * lanes;
     const mnas_native_product *p = &s->product;
-    const float *taps = mnas_native_weights(net, p->weight) + block * (size_t)p->n_inputs * lanes;
     float *sum = s->sums == MNAS_NATIVE_NONE ? NULL : mnas_native_at(net, s->sums) + block * lanes;
-    mnas_tile_dw d = {
-        .kernel = s->kernel, .stride = s->stride, .n_pixels = s->out.w, .low = p->low, .high = p->high};
+    mnas_tile_dw d = {.kernel = s->kernel,
+                      .stride = s->stride,
+                      .n_pixels = s->out.w,
+                      .n_blocks = t->group,
+                      .src_block = t->rows.block,
+                      .weight_block = (size_t)p->n_inputs * lanes,
+                      .dst_block = t->dst_block,
+                      .bias = mnas_native_weights(net, p->bias) + block * lanes,
+                      .low = p->low,
+                      .high = p->high,
+                      .dst = t->dst + (size_t)(y - t->first) * row,
+                      .sum = p->act ? NULL : sum};
+    const float *taps = mnas_native_weights(net, p->weight) + block * d.weight_block;
     for (int v = 0; v < s->kernel; v++) {
         const int from = y * s->stride - s->top + v;
         if (from < 0 || from >= s->in.h) continue;
-        d.src[d.n_rows] = ring_row(&t->rows, b, from, s->in.h);
+        d.src[d.n_rows] = ring_row(&t->rows, 0, from, s->in.h);
         d.weight[d.n_rows++] = taps + (size_t)(v * s->kernel) * lanes;
     }
-    d.bias = mnas_native_weights(net, p->bias) + block * lanes;
-    d.dst = t->dst + (size_t)b * t->dst_block + (size_t)(y - t->first) * row;
-    d.sum = p->act ? NULL : sum;
     net->tile->dw(&d);
-    if (!p->act) return;
-    net->tile->activate(p->act, d.dst, row, NULL);
-    if (sum) net->tile->sum(d.dst, (size_t)s->out.w, sum);
+    for (int b = 0; p->act && b < t->group; b++) {
+        float *dst = d.dst + (size_t)b * d.dst_block;
+        net->tile->activate(p->act, dst, row, NULL);
+        if (sum) net->tile->sum(dst, (size_t)s->out.w, sum + (size_t)b * lanes);
+    }
 }
 
 /* Rings of bands hold what the band before has left; otherwise all blocks share the place of the first few. */
@@ -303,7 +313,7 @@ static void run_band(const mnas_native *net, const mnas_native_step *s, int firs
         strip t = strip_of(net, s, block, group, first);
         for (int y = first; y < end; y++) {
             feed(net, s, &t, y);
-            for (int b = 0; b < group; b++) depthwise_row(net, s, &t, b, y);
+            depthwise_row(net, s, &t, y);
         }
     }
 }

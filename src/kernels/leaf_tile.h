@@ -111,15 +111,16 @@ static void conv(const mnas_tile_conv *c) {
 /* ---------------------------------------------------------------------------------- depthwise */
 
 /* Each pixel of a row is loaded once for all taps that meet it. */
-LEAF_INLINE void dw_tile(const mnas_tile_dw *d, int at, vec *total, const int kernel, const int stride,
-                         const int n_pixels) {
+LEAF_INLINE void dw_tile(const mnas_tile_dw *d, size_t b, int at, vec *total, const int kernel,
+                         const int stride, const int n_pixels) {
     vec sum[8], weight[MNAS_DW_MAX_KERNEL];
-    const vec bias = load(d->bias);
+    const vec bias = load(d->bias + b * LANES);
 #pragma GCC unroll 8
     for (int p = 0; p < n_pixels; p++) sum[p] = bias;
     for (int v = 0; v < d->n_rows; v++) {
-        const float *src = d->src[v] + (ptrdiff_t)at * stride * LANES;
-        for (int h = 0; h < kernel; h++) weight[h] = load(d->weight[v] + h * LANES);
+        const float *src = d->src[v] + b * d->src_block + (ptrdiff_t)at * stride * LANES;
+        const float *taps = d->weight[v] + b * d->weight_block;
+        for (int h = 0; h < kernel; h++) weight[h] = load(taps + h * LANES);
 #pragma GCC unroll 32
         for (int x = 0; x < (n_pixels - 1) * stride + kernel; x++) {
             const vec pixel = load(src + x * LANES);
@@ -134,35 +135,44 @@ LEAF_INLINE void dw_tile(const mnas_tile_dw *d, int at, vec *total, const int ke
     for (int p = 0; p < n_pixels; p++) {
         const vec y = clamped(sum[p], low, high);
         *total += y;
-        store(d->dst + (ptrdiff_t)(at + p) * LANES, y);
+        store(d->dst + b * d->dst_block + (ptrdiff_t)(at + p) * LANES, y);
     }
 }
 
 LEAF_INLINE void dw_tiles(const mnas_tile_dw *d, const int kernel, const int stride) {
-    vec total = {0};
-    int p = 0;
-    for (; p + 7 <= d->n_pixels; p += 7) dw_tile(d, p, &total, kernel, stride, 7);
-    if (p + 4 <= d->n_pixels) dw_tile(d, p, &total, kernel, stride, 4), p += 4;
-    if (p + 2 <= d->n_pixels) dw_tile(d, p, &total, kernel, stride, 2), p += 2;
-    if (p < d->n_pixels) dw_tile(d, p, &total, kernel, stride, 1);
-    if (d->sum) store(d->sum, load(d->sum) + total);
+    for (size_t b = 0; b < (size_t)d->n_blocks; b++) {
+        vec total = {0};
+        int p = 0;
+        for (; p + 7 <= d->n_pixels; p += 7) dw_tile(d, b, p, &total, kernel, stride, 7);
+        if (p + 4 <= d->n_pixels) dw_tile(d, b, p, &total, kernel, stride, 4), p += 4;
+        if (p + 2 <= d->n_pixels) dw_tile(d, b, p, &total, kernel, stride, 2), p += 2;
+        if (p < d->n_pixels) dw_tile(d, b, p, &total, kernel, stride, 1);
+        if (d->sum) store(d->sum + b * LANES, load(d->sum + b * LANES) + total);
+    }
 }
 
-/* Any kernel and stride. */
-static void dw_any(const mnas_tile_dw *d) {
+/* One pixel of any kernel and stride. */
+LEAF_INLINE vec dw_pixel(const mnas_tile_dw *d, size_t b, int p) {
     const vec low = (vec){0} + d->low, high = (vec){0} + d->high;
-    vec total = {0};
-    for (int p = 0; p < d->n_pixels; p++) {
-        vec sum = load(d->bias);
-        for (int v = 0; v < d->n_rows; v++) {
-            const float *src = d->src[v] + (ptrdiff_t)p * d->stride * LANES;
-            for (int h = 0; h < d->kernel; h++) sum += load(d->weight[v] + h * LANES) * load(src + h * LANES);
-        }
-        sum = clamped(sum, low, high);
-        total += sum;
-        store(d->dst + (ptrdiff_t)p * LANES, sum);
+    vec sum = load(d->bias + b * LANES);
+    for (int v = 0; v < d->n_rows; v++) {
+        const float *src = d->src[v] + b * d->src_block + (ptrdiff_t)p * d->stride * LANES;
+        const float *taps = d->weight[v] + b * d->weight_block;
+        for (int h = 0; h < d->kernel; h++) sum += load(taps + h * LANES) * load(src + h * LANES);
     }
-    if (d->sum) store(d->sum, load(d->sum) + total);
+    return clamped(sum, low, high);
+}
+
+static void dw_any(const mnas_tile_dw *d) {
+    for (size_t b = 0; b < (size_t)d->n_blocks; b++) {
+        vec total = {0};
+        for (int p = 0; p < d->n_pixels; p++) {
+            const vec y = dw_pixel(d, b, p);
+            total += y;
+            store(d->dst + b * d->dst_block + (ptrdiff_t)p * LANES, y);
+        }
+        if (d->sum) store(d->sum + b * LANES, load(d->sum + b * LANES) + total);
+    }
 }
 
 static void dw(const mnas_tile_dw *d) {

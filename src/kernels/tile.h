@@ -42,12 +42,13 @@ typedef struct mnas_tile_conv {
     size_t n_inputs, ahead_floats;
 } mnas_tile_conv;
 
-/* One block: dst[p, :] = clamp(bias + sum over rows v and columns h of src[v][p * stride + h, :] * weight[v][h, :]), n_pixels of
- * them; sum[:] += dst[p, :] where not NULL. */
+/* dst[b, p, :] = clamp(bias + sum over rows v and columns h of src[v][b, p * stride + h, :] * weight[v][b, h, :]), n_pixels p and
+ * n_blocks b; sum[b, :] += dst[b, p, :] where not NULL. */
 typedef struct mnas_tile_dw {
-    int kernel, stride, n_rows, n_pixels;
+    int kernel, stride, n_rows, n_pixels, n_blocks;
     const float *src[MNAS_DW_MAX_KERNEL], *weight[MNAS_DW_MAX_KERNEL]; /* [n_rows] */
-    const float *bias;                                                 /* [lanes] */
+    size_t src_block, weight_block, dst_block;                         /* floats from one block to the next */
+    const float *bias;                                                 /* [n_blocks, lanes] */
     float low, high;
     float *dst, *sum;
 } mnas_tile_dw;
