@@ -250,14 +250,29 @@ static void bad_specs(void **state) {
     }
 }
 
+static void test_one_more_option(void **state) {
+    (void)state;
+    static const char *const cases[][3] = {
+        {"idx", "a", "idx:path=a"},
+        {"idx:", "a", "idx:path=a"},
+        {"idx:val=3", "a", "idx:val=3,path=a"},
+        {"idx:val=3", "a:b=\"c,d\"", "idx:val=3,path=\"a:b=\"\"c,d\"\"\""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *spec;
+        assert_int_equal(mnas_registry_add_option(&spec, cases[i][0], "path", cases[i][1]), 0);
+        assert_string_equal(spec, cases[i][2]);
+        free(spec);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),           cmocka_unit_test(pairs_set_fields),
-        cmocka_unit_test(quotes_hold_commas), cmocka_unit_test(errors_say_what_is_allowed),
-        cmocka_unit_test(command_lines),      cmocka_unit_test(too_long_text_is_refused),
-        cmocka_unit_test(bad_command_lines),  cmocka_unit_test(canonical_form_reads_back),
-        cmocka_unit_test(specs_open_plugins), cmocka_unit_test(help_names_everything),
-        cmocka_unit_test(bad_specs),
+        cmocka_unit_test(test_one_more_option),       cmocka_unit_test(defaults),
+        cmocka_unit_test(pairs_set_fields),           cmocka_unit_test(quotes_hold_commas),
+        cmocka_unit_test(errors_say_what_is_allowed), cmocka_unit_test(command_lines),
+        cmocka_unit_test(too_long_text_is_refused),   cmocka_unit_test(bad_command_lines),
+        cmocka_unit_test(canonical_form_reads_back),  cmocka_unit_test(specs_open_plugins),
+        cmocka_unit_test(help_names_everything),      cmocka_unit_test(bad_specs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
