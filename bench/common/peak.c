@@ -1,7 +1,8 @@
 /* peak.c - loops over arrays of half a cache level, and over registers.
  *
  * Each thread works on a slice of its own which it was the first to touch. A level of L2 is all threads' L2 together, L3 is
- * shared. The loops (peak_loops.h) are compiled for each instruction set and chosen when run.
+ * shared. The loops are compiled for each instruction set and chosen when run; arithmetic and reading are those of
+ * device/peaks.h, which the product measures with, copying is peak_loops.h's.
  */
 #include "common/peak.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "device/peaks.h"
 #include "train/slab.h"
 
 #if defined(__x86_64__)
@@ -25,15 +27,9 @@ enum { RUNS = 7, MEMORY_BYTES = 512 << 20 };
 
 /* ---- the loops ---- */
 
-/* Multiply-adds in flight: two units with a latency of 4 need 8; 12 and the factor fit into the 16 registers of AVX2. */
-enum { CHAINS = 12 };
-static volatile float sink;
-
 typedef struct loops {
-    double (*fma)(long n);
     void (*copy)(float *a, const float *b, size_t n);
     void (*triad)(float *a, const float *b, const float *c, size_t n);
-    void (*read)(const float *a, size_t n);
 } loops;
 
 #define LOOPS_NAME  plain
@@ -64,6 +60,9 @@ static const loops *widest(void) {
 }
 
 #if defined(__x86_64__)
+enum { CHAINS = 12 }; /* multiply-adds in flight */
+static volatile float sink;
+
 __attribute__((target("avx512f,avx512bf16"))) static double bf16_fma(long n) {
     __m512 x[CHAINS];
     __m512bh f = (__m512bh)_mm512_set1_epi16(0x3f80);
@@ -116,7 +115,7 @@ static void pass(kind what, const loops *l, float *a, size_t floats) {
     if (what == COPY) l->copy(a, a + floats, floats);
     if (what == COPY_LIBC) memcpy(a, a + floats, floats * sizeof *a);
     if (what == TRIAD) l->triad(a, a + floats, a + 2 * floats, floats);
-    if (what == READ) l->read(a, floats);
+    if (what == READ) mnas_peaks_widest()->read(a, floats);
     __asm__ volatile("" ::: "memory");
 }
 
@@ -141,25 +140,10 @@ static double bandwidth(kind what, float *data, size_t bytes, int threads) {
     return best;
 }
 
-static bool read_number(const char *path, int *out) {
-    FILE *in = fopen(path, "r");
-    bool ok = in && fscanf(in, "%d", out) == 1;
-    if (in) fclose(in);
-    return ok;
-}
-
-/* Of the first core, from sysfs: sysconf counts other machines' shares of L3 on some virtual ones. */
+/* As the system tells it of the first core. */
 static size_t cache_bytes(int level, size_t otherwise) {
-    size_t bytes = otherwise;
-    for (int i = 0; i < 8; i++) {
-        char path[96];
-        int of_level = 0, kb = 0;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/level", i);
-        if (!read_number(path, &of_level) || of_level != level) continue;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", i);
-        if (read_number(path, &kb) && kb > 0) bytes = (size_t)kb << 10;
-    }
-    return bytes;
+    const double told = mnas_peaks_cache_bytes("", 0, level);
+    return told > 0 ? (size_t)told : otherwise;
 }
 
 static void touch(float *data, size_t bytes, int threads) {
@@ -184,7 +168,7 @@ int peak_measure(peak *out, int threads) {
         out->at[i].triad = bandwidth(TRIAD, data, bytes, threads);
         out->at[i].read = bandwidth(READ, data, bytes, threads);
     }
-    out->flops = flops_of(widest()->fma, threads);
+    out->flops = flops_of(mnas_peaks_widest()->fma, threads);
     if (has_bf16()) out->bf16_flops = flops_of(bf16_fma, threads);
     mnas_slab_unmap(&slab);
     return 0;
