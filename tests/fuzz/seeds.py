@@ -456,25 +456,52 @@ def index():
 
 
 def wire():
-    request = {"wire": 2, "model": MODEL, "threads": 1, "core": 1, "runs": 20, "time_ms": 100.0, "warmup_ms": 50.0}
-    reply = {"wire": 2, "median_ms": 0.51, "p10_ms": 0.5, "runs": 196, "n_preempted": 0, "n_cpu_timed": 0, "warmup_runs": 20,
-             "timed_s": 0.1, "n_switches": 0, "cpu_frac": 1.0, "core": 1, "engine": "xnnpack"}
+    request = {"wire": 3, "model": MODEL, "sentinel": MODEL, "threads": 1, "core": -2, "runs": 20, "time_ms": 100.0, "warmup_ms": 50.0,
+               "seed": 7, "engine": "xnnpack"}
+    measured = {"median_ms": 0.51, "p10_ms": 0.5, "runs": 196, "n_preempted": 0, "n_cpu_timed": 0, "warmup_runs": 20,
+                "timed_s": 0.1, "n_switches": 0, "cpu_frac": 1.0, "steal_frac": None, "freq_mhz": 2400.0, "sentinel_ms": 0.4, "ratio": 1.27}
+    before = {"load": 0.5, "freq_mhz": 2400.0, "temp_c": None, "steal_s": 1.5, "governor": "performance", "cpu": "a cpu"}
+    reply = {"wire": 3, "core": 1, "engine": "xnnpack", "arch": "x86_64", "emulated": False, "round": measured, "before": before, "after": {}}
+    core = {"max_mhz": 1800, "allowed": True, "governor": "schedutil"}
+    info = {"version": "1", "cpu": "a cpu", "arch": "armv7l", "kernel": "Linux", "emulated": True, "can_raise": False, "memory_bytes": 4e9,
+            "free_bytes": None, "temp_c": 40.5, "n_zones": 2, "best_core": 0, "cores": [core, {**core, "max_mhz": None}]}
+    peaks = {"isa": "avx2", "flops_per_s": 2e11, "levels": [{"name": "L1", "bytes": 32768, "bytes_per_s": 1e11}]}
     dump = lambda o: json.dumps(o, separators=(",", ":")).encode()
     yield "request", b"\0" + dump(request)
     yield "reply", b"\1" + dump(reply)
-    yield "failure", b"\1" + dump({"wire": 2, "status": -10, "message": "cannot be built"})
-    yield "failure2", b"\1" + dump({"wire": 2, "status": 77})
-    yield "engine", b"\1" + dump({**reply, "engine": "x" * 47 + "\u00e9" * 20})
-    yield "layers", b"\2" + dump({"wire": 2, "layers": [["stem.conv", 0.25], ["head", 0.5]]})
-    yield "layers-bad", b"\2" + dump({"wire": 2, "layers": [[3, 0.25]]})
-    yield "layers-failure", b"\2" + dump({"wire": 2, "status": -8, "message": "m"})
+    yield "failure", b"\1" + dump({"wire": 3, "status": -10, "message": "cannot be built"})
+    yield "failure2", b"\1" + dump({"wire": 3, "status": 77})
+    yield "engine", b"\1" + dump({**reply, "engine": "x" * 95 + "\u00e9" * 20})
+    yield "layers", b"\2" + dump({"wire": 3, "layers": [["stem.conv", 0.25], ["head", 0.5]]})
+    yield "layers-bad", b"\2" + dump({"wire": 3, "layers": [[3, 0.25]]})
+    yield "layers-failure", b"\2" + dump({"wire": 3, "status": -8, "message": "m"})
+    yield "logits", b"\3" + dump({"wire": 3, "logits": [0.1, -3e-9, 1e20]})
+    yield "logits-bad", b"\3" + dump({"wire": 3, "logits": [1, "2"]})
+    yield "info", b"\4" + dump({"wire": 3, "info": info})
+    yield "info-cores", b"\4" + dump({"wire": 3, "info": {**info, "cores": [3]}})
+    yield "peaks", b"\5" + dump({"wire": 3, "peaks": peaks})
     for key in request:
         if key != "wire":
             yield f"request-{key}", b"\0" + dump({k: v for k, v in request.items() if k != key})
     for key in reply:
         yield f"reply-{key}", b"\1" + dump({**reply, key: -5})
-    for i, raw in enumerate([b"", b"\0", b"\0{", b"\1[]", b"\1{}", b'\0{"wire":1}', b'\0{"wire":2,"wire":2}', b"\1\0{}"]):
+    for key in measured:
+        yield f"round-{key}", b"\1" + dump({**reply, "round": {**measured, key: -5}})
+    for i, raw in enumerate([b"", b"\0", b"\0{", b"\1[]", b"\1{}", b'\0{"wire":1}', b'\0{"wire":3,"wire":3}', b"\1\0{}"]):
         yield f"raw{i}", raw
+
+
+def sentinel():
+    reference = {"schema": 1, "device": "ssh:host=pi", "engine": "xnnpack", "cpu": "a cpu", "arch": "aarch64", "threads": 1, "core": 3,
+                 "network": KEY, "ms": 0.42, "half_frac": 0.004, "rounds": 9, "time_utc": "2026-01-01T00:00:00Z"}
+    dump = lambda o: json.dumps(o, indent=2).encode()
+    yield "reference", dump(reference)
+    yield "cut", dump(reference)[:-20]
+    yield "long", dump({**reference, "device": "x" * 95 + "\u00e9" * 9})
+    yield "empty", b""
+    for key in reference:
+        yield f"no-{key}", dump({k: v for k, v in reference.items() if k != key})
+        yield f"bad-{key}", dump({**reference, key: -5})
 
 
 def trial_wire():
@@ -728,7 +755,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, index, wire, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
