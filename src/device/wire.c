@@ -55,9 +55,9 @@ static const mnas_field info_fields[] = {
 #undef F
 
 #define F(kind, name, min, max) MNAS_FIELD(mnas_hindrances, kind, name, min, max, false)
-static const mnas_field hindrance_fields[] = {
-    F(REAL, load, 0, 1e6),    F(TEXT, busiest, 0, 0), F(REAL, busiest_frac, 0, 1e6),
-    F(REAL, cap_mhz, 0, 1e9), F(INT, turbo, -1, 1),   F(INT, n_throttled, -1, MOST)};
+static const mnas_field hindrance_fields[] = {F(REAL, load, 0, 1e6),         F(TEXT, busiest, 0, 0),
+                                              F(REAL, busiest_frac, 0, 1e6), F(REAL, cap_mhz, 0, 1e9),
+                                              F(INT, turbo, -1, 1),          F(INT, n_throttled, -1, MOST)};
 #undef F
 
 #define F(kind, name, min, max) MNAS_FIELD(mnas_wire_core, kind, name, min, max, false)
@@ -337,7 +337,8 @@ int mnas_wire_parse_info(mnas_wire_info *out, const char *text) {
     rc = parse_inner(out, info_fields, N(info_fields), object, "info");
     const json_t *info = json_object_get(object, "info");
     if (rc == 0) rc = parse_cores(out, info);
-    if (rc == 0) rc = parse_inner(&out->hindrances, hindrance_fields, N(hindrance_fields), info, "hindrances");
+    if (rc == 0 && json_object_get(info, "hindrances"))
+        rc = parse_inner(&out->hindrances, hindrance_fields, N(hindrance_fields), info, "hindrances");
     json_decref(object);
     if (rc < 0) mnas_wire_free_info(out);
     return rc;

@@ -478,6 +478,8 @@ def wire():
     yield "logits", b"\3" + dump({"wire": 3, "logits": [0.1, -3e-9, 1e20]})
     yield "logits-bad", b"\3" + dump({"wire": 3, "logits": [1, "2"]})
     yield "info", b"\4" + dump({"wire": 3, "info": info})
+    busy = {"load": 2.5, "busiest": "cc1, process 8", "busiest_frac": 0.9, "cap_mhz": 1200.0, "turbo": 1, "n_throttled": 3}
+    yield "info-busy", b"\4" + dump({"wire": 3, "info": {**info, "hindrances": busy}})
     yield "info-cores", b"\4" + dump({"wire": 3, "info": {**info, "cores": [3]}})
     yield "peaks", b"\5" + dump({"wire": 3, "peaks": peaks})
     for key in request:
