@@ -6,12 +6,12 @@
 #include "exporter/onnx_graph.h"
 
 #include <assert.h>
+#include <onnx.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "onnx.pb-c.h"
 
 enum { MAX_ATTRIBUTES = 8, MAX_INPUTS = 4, MAX_FACTS = 16 };
 static const size_t max_file_bytes = ((size_t)1 << 31) - 1; /* protobuf's own limit */

@@ -1,9 +1,9 @@
-/* engine_litert.c - LiteRT, TensorFlow Lite's successor, the user's: its C library (libLiteRt.so, as PyPI's ai-edge-litert has it), loaded
- * while running, computes our TensorFlow Lite file with XNNPACK on the calling thread.
+/* engine_litert.c - LiteRT, TensorFlow Lite's successor, the user's: its C library (libLiteRt.so, as PyPI's ai-edge-litert has
+ * it), loaded while running, computes our TensorFlow Lite file with XNNPACK on the calling thread.
  *
  * Declared here is what is used of its headers (litert/c/). They changed in one function: from some version on
- * LiteRtCreateModelFromBuffer takes an environment in front, which may be NULL. Asked in that way, older versions see a buffer that is
- * NULL and say no; they are then asked in theirs. Image and logits are ours, bound to the network once.
+ * LiteRtCreateModelFromBuffer takes an environment in front, which may be NULL. Asked in that way, older versions see a buffer
+ * that is NULL and say no; they are then asked in theirs. Image and logits are ours, bound to the network once.
  */
 #include <stdlib.h>
 #include <string.h>

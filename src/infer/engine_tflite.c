@@ -1,5 +1,5 @@
-/* engine_tflite.c - TensorFlow Lite, the user's: its C library, loaded while running, computes our TensorFlow Lite file. XNNPACK is on,
- * as it is by default there.
+/* engine_tflite.c - TensorFlow Lite, the user's: its C library, loaded while running, computes our TensorFlow Lite file.
+ * XNNPACK is on, as it is by default there.
  *
  * Declared here is what is used of tensorflow/lite/c/c_api.h. LiteRT's own C API is another: engine_litert.c. Image and logits are
  * the interpreter's own memory.
