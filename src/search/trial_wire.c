@@ -253,13 +253,13 @@ static int parse_object(mnas_trial_wire_line *out, const json_t *object) {
     }
     out->kind = MNAS_TRIAL_WIRE_STEP;
     out->frac = real_of(object, "step") / real_of(object, "n_steps");
-    return isnan(out->frac) ? mnas_error_set(MNAS_ERR_FORMAT, "an unknown line from a training process") : 0;
+    return isnan(out->frac) ? mnas_error_set(MNAS_ERR_FORMAT, "an unknown line from a child process") : 0;
 }
 
 int mnas_trial_wire_parse_line(mnas_trial_wire_line *out, const char *text) {
     json_error_t error;
     json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!object) return mnas_error_set(MNAS_ERR_FORMAT, "a line from a training process: %s", error.text);
+    if (!object) return mnas_error_set(MNAS_ERR_FORMAT, "a line from a child process: %s", error.text);
     const int rc = parse_object(out, object);
     json_decref(object);
     return rc;

@@ -354,6 +354,79 @@ static void test_failing_device(void **state) {
     assert_int_equal(count("role = 'found' AND n_passes = 3"), 2);
 }
 
+/* ---- several devices ---- */
+
+static char two[1500];
+
+/* A study of two devices, as a search leaves it. */
+static void begin_with_two(void) {
+    fix_remove_study(fix_study);
+    fix_remove_study(random_study);
+    snprintf(two, sizeof two, "%s + table:file=%s,device=toy,default-ms=7", device, fix_table);
+    mnas_search_options o = fix_options(fix_study, N_TRIALS);
+    o.strategy = "random";
+    o.device = two, o.other_targets_ms[0] = 0.2;
+    const mnas_search_hooks hooks = {.runner = &player};
+    fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
+}
+
+static char *dump_others(void) {
+    mnas_str out = {0};
+    fix_query(&out, fix_study,
+              "SELECT number, device, latency_median_ms FROM final_latency ORDER BY number, device");
+    fix_query(&out, fix_study, "SELECT number, n_others_pass_ms, others_pass_ms FROM final ORDER BY number");
+    fix_query(&out, fix_study,
+              "SELECT * FROM setting WHERE name LIKE 'final_target_ms%' OR name = 'final_chosen'");
+    assert_true(mnas_str_ok(&out));
+    return out.data;
+}
+
+/* All passes are taken on both; the choice is by the product, and the same in pieces. */
+static void test_two_devices(void **state) {
+    (void)state;
+    mnas_finalize_options o = options();
+    begin_with_two();
+    fix_expect(run(&o), 0, NULL);
+    assert_int_equal(count("repeat = 0 AND state = 'complete' AND n_others_pass_ms != n_passes"), 0);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM final_latency WHERE device = 1"),
+                     count("repeat = 0 AND state = 'complete'"));
+    assert_int_equal(fix_count(random_study, "SELECT count(*) FROM setting WHERE name = 'target_ms_2'"), 1);
+    mnas_study *study;
+    assert_int_equal(mnas_study_open(&study, fix_study), 0);
+    const mnas_final *chosen = NULL;
+    double best = -1;
+    for (int i = 0; i < mnas_study_n_finals(study); i++) {
+        const mnas_final *f = mnas_study_final(study, i);
+        if (f->role != MNAS_FINAL_FOUND || f->repeat > 0) continue;
+        assert_int_equal(f->n_others, 1);
+        const double reward = f->val_accuracy_frac * pow(f->latency.median_ms / 0.5, -0.07) *
+                              pow(f->others[0].median_ms / 0.2, -0.07);
+        if (reward > best) best = reward, chosen = f;
+    }
+    assert_true(chosen && chosen->chosen);
+    mnas_verdict verdict;
+    assert_int_equal(mnas_study_verdict(study, &verdict), 0);
+    assert_non_null(strstr(verdict.words, "first of 2 devices"));
+    mnas_verdict_free(&verdict);
+    mnas_study_close(study);
+
+    char *whole = dump_others();
+    begin_with_two();
+    o.cancel = &cancelled;
+    int rc = MNAS_ERR_CANCELLED;
+    for (int i = 1; rc == MNAS_ERR_CANCELLED; i++) {
+        cancelled = false;
+        play.n_events = 0, play.stop_at = i;
+        rc = run(&o);
+    }
+    play.stop_at = 0;
+    fix_expect(rc, 0, NULL);
+    char *pieces = dump_others();
+    fix_same(whole, pieces);
+    free(pieces);
+    free(whole);
+}
+
 /* ---- baselines of another study ---- */
 
 static char lender[540];
@@ -504,6 +577,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_refusals, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_jobs, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_failing_device, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_two_devices, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_borrowed_baselines, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_borrowing_is_refused, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_reserved_names, setup, fix_teardown),

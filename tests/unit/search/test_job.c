@@ -68,6 +68,66 @@ static void check(const char *body, int status, const char *words) {
     mnas_job_runner_process.close(job);
 }
 
+/* ---- measuring ---- */
+
+static mnas_job *start_measuring(const char *body) {
+    static const char *const devices[] = {"table:file=a", "table:file=b"};
+    FILE *f = fopen(script, "w");
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n[ \"$1 $2\" = 'worker measure' ] || exit 99\ncat > %s.request\n%s\n", script,
+            body);
+    fclose(f);
+    chmod(script, 0755);
+    mnas_proc_set_self(script);
+    mnas_model model;
+    mnas_job *job;
+    assert_int_equal(mnas_model_open(&model, "mnasnet-small", 0), 0);
+    const mnas_measure_request request = {&model, devices, 2};
+    if (mnas_job_runner_process.measure(NULL, &job, &request) < 0) fail_msg("%s", mnas_error_message());
+    return job;
+}
+
+static void check_measuring(const char *body, int n, int status, const char *words) {
+    mnas_job *job = start_measuring(body);
+    const mnas_job_news *news = finish(job);
+    if (news->status != status || news->n_latencies != n)
+        fail_msg("%s: status %d, %d latencies: %s", body, news->status, news->n_latencies, news->error);
+    if (words && !strstr(news->error, words)) fail_msg("%s: no \"%s\" in: %s", body, words, news->error);
+    for (int i = 0; i < n; i++) assert_true(news->latencies[i].median_ms == 0.1 + 0.2 + i);
+    mnas_job_runner_process.close(job);
+}
+
+#define LATENCY_A "echo '{\"latency\":{\"median_ms\":0.30000000000000004}}'\n"
+#define LATENCY_B "echo '{\"latency\":{\"median_ms\":1.3}}'\n"
+
+/* What was measured before the failure stands. */
+static void test_measuring(void **state) {
+    (void)state;
+    check_measuring(LATENCY_A LATENCY_B, 2, 0, NULL);
+    check_measuring(LATENCY_A LATENCY_B LATENCY_B, 2, 0, NULL);
+    check_measuring(LATENCY_A "echo why >&2; echo '{\"error\":\"device\",\"message\":\"gone\"}'; exit 1", 1,
+                    MNAS_ERR_DEVICE, "gone\nwhy");
+    check_measuring("echo '{\"error\":\"refused\",\"message\":\"too unsteady\"}'; exit 1", 0,
+                    MNAS_ERR_REFUSED, "too unsteady");
+    check_measuring(LATENCY_A, 1, MNAS_ERR_CHILD, "measuring process ended with exit code 0 and no result");
+    check_measuring(LATENCY_A "kill -SEGV $$", 1, MNAS_ERR_CHILD, "measuring process was ended by signal 11");
+    check_measuring("echo '{\"latency\":{\"median_ms\":-1}}'", 0, MNAS_ERR_CHILD, "median_ms");
+    check_measuring("echo garbage", 0, MNAS_ERR_CHILD, "line from a child process");
+
+    char path[600], *text;
+    size_t n;
+    mnas_trial_wire_measure request;
+    snprintf(path, sizeof path, "%s.request", script);
+    assert_int_equal(mnas_file_read(path, 1 << 20, &text, &n), 0);
+    assert_int_equal(mnas_trial_wire_parse_measure(&request, text), 0);
+    assert_int_equal(request.n_devices, 2);
+    assert_string_equal(request.devices[1], "table:file=b");
+    assert_true(request.model.n_blocks > 0);
+    mnas_trial_wire_free_measure(&request);
+    free(text);
+    unlink(path);
+}
+
 #define RESULT(accuracy)                                                                                     \
     "{\"result\":{\"val_accuracy_frac\":" accuracy                                                           \
     ",\"val_balanced_frac\":0.5,\"val_loss\":1,\"train_loss\":1,\"steps\":1,"                                \
@@ -106,7 +166,7 @@ static void test_failures(void **state) {
           "bad_alloc");
     check("exit 0", MNAS_ERR_CHILD, "no result");
     check("exit 77", MNAS_ERR_CHILD, "exit code 77");
-    check("echo garbage; exit 0", MNAS_ERR_CHILD, "line from a training process");
+    check("echo garbage; exit 0", MNAS_ERR_CHILD, "line from a child process");
     check("echo '{\"result\":{}}'; exit 0", MNAS_ERR_CHILD, "lacks");
     check("echo '" RESULT("7") "'", MNAS_ERR_NAN, "validation accuracy is 7");
     check("echo '" RESULT("null") "'", MNAS_ERR_NAN, "validation accuracy is nan");
@@ -158,8 +218,8 @@ static void test_request_arrives_whole(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_result), cmocka_unit_test(test_failures),
-                                       cmocka_unit_test(test_pause_and_close),
-                                       cmocka_unit_test(test_request_arrives_whole)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_result), cmocka_unit_test(test_measuring), cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_pause_and_close), cmocka_unit_test(test_request_arrives_whole)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
