@@ -18,7 +18,7 @@
 
 /* 7 x 3 sums, 3 weights and a pixel leave a few of 32 registers; 4 x 3 take all 16. Maps of 224 >> n pixels are whole
  * tiles of 7. */
-enum { LANES = MNAS_LEAF_LANES };
+enum { LANES = MNAS_LEAF_LANES, VECTOR_AHEAD = 64 };
 #if MNAS_LEAF_LANES == 16 || defined(__aarch64__)
 enum { TILE = 7 };
 #else
@@ -38,8 +38,13 @@ LEAF_INLINE void conv_tile(const mnas_tile_conv *c, int at, const float *ahead, 
         const float *src = tile + c->segment[s].at, *end = src + c->segment[s].length;
         for (; src < end; src++, weight += n_blocks * LANES) {
             vec w[MNAS_TILE_MAX_BLOCKS];
-            __builtin_prefetch(ahead, 0, 2);
-            ahead += MNAS_TILE_LINE_FLOATS;
+            if (n_pixels == 1) { /* a vector's product is nothing but reading weights */
+                for (int b = 0; b < n_blocks; b++)
+                    __builtin_prefetch(weight + (VECTOR_AHEAD * n_blocks + b) * LANES);
+            } else {
+                __builtin_prefetch(ahead, 0, 2);
+                ahead += MNAS_TILE_LINE_FLOATS;
+            }
             for (int b = 0; b < n_blocks; b++) w[b] = load(weight + b * LANES);
 #pragma GCC unroll 8
             for (int p = 0; p < n_pixels; p++)
@@ -110,44 +115,68 @@ static void conv(const mnas_tile_conv *c) {
 
 /* ---------------------------------------------------------------------------------- depthwise */
 
-/* Each pixel of a row is loaded once for all taps that meet it. */
-LEAF_INLINE void dw_tile(const mnas_tile_dw *d, size_t b, int at, vec *total, const int kernel,
+/* x is loaded here, once: the compiler would rather load it again for each multiplication. */
+#if defined(__x86_64__) && MNAS_LEAF_LANES == 16
+#define HOLD(x) __asm__("" : "+v"(x))
+#elif defined(__x86_64__) && MNAS_LEAF_LANES > 1
+#define HOLD(x) __asm__("" : "+x"(x))
+#else
+#define HOLD(x)
+#endif
+
+/* What a tile adds up: each pixel of a row is loaded once for all taps that meet it. */
+LEAF_INLINE void dw_sums(const mnas_tile_dw *d, size_t b, int at, vec *sum, const int kernel,
                          const int stride, const int n_pixels) {
-    vec sum[8], weight[MNAS_DW_MAX_KERNEL];
     const vec bias = load(d->bias + b * LANES);
 #pragma GCC unroll 8
     for (int p = 0; p < n_pixels; p++) sum[p] = bias;
     for (int v = 0; v < d->n_rows; v++) {
         const float *src = d->src[v] + b * d->src_block + (ptrdiff_t)at * stride * LANES;
         const float *taps = d->weight[v] + b * d->weight_block;
-        for (int h = 0; h < kernel; h++) weight[h] = load(taps + h * LANES);
+        vec weight[MNAS_DW_MAX_KERNEL];
+#pragma GCC unroll 8
+        for (int h = 0; h < kernel; h++) {
+            weight[h] = load(taps + h * LANES);
+            HOLD(weight[h]);
+        }
 #pragma GCC unroll 32
         for (int x = 0; x < (n_pixels - 1) * stride + kernel; x++) {
-            const vec pixel = load(src + x * LANES);
+            vec pixel = load(src + x * LANES);
+            HOLD(pixel);
 #pragma GCC unroll 8
             for (int h = 0; h < kernel; h++)
                 if (x >= h && (x - h) % stride == 0 && (x - h) / stride < n_pixels)
                     sum[(x - h) / stride] += weight[h] * pixel;
         }
     }
-    const vec low = (vec){0} + d->low, high = (vec){0} + d->high;
-#pragma GCC unroll 8
-    for (int p = 0; p < n_pixels; p++) {
-        const vec y = clamped(sum[p], low, high);
-        *total += y;
-        store(d->dst + b * d->dst_block + (ptrdiff_t)(at + p) * LANES, y);
-    }
 }
 
-LEAF_INLINE void dw_tiles(const mnas_tile_dw *d, const int kernel, const int stride) {
-    for (size_t b = 0; b < (size_t)d->n_blocks; b++) {
+LEAF_INLINE vec dw_tile(const mnas_tile_dw *d, size_t b, int at, const int kernel, const int stride,
+                        const int n_pixels) {
+    const vec low = (vec){0} + d->low, high = (vec){0} + d->high;
+    float *dst = d->dst + b * d->dst_block + (size_t)at * LANES;
+    vec sum[8], total = {0};
+    dw_sums(d, b, at, sum, kernel, stride, n_pixels);
+#pragma GCC unroll 8
+    for (int p = 0; p < n_pixels; p++) {
+        sum[p] = clamped(sum[p], low, high);
+        total += sum[p];
+        store(dst + p * LANES, sum[p]);
+    }
+    return total;
+}
+
+/* The copy of the call: stores to floats could change the original for all that the compiler knows. */
+LEAF_INLINE void dw_tiles(const mnas_tile_dw *call, const int kernel, const int stride) {
+    const mnas_tile_dw d = *call;
+    for (size_t b = 0; b < (size_t)d.n_blocks; b++) {
         vec total = {0};
         int p = 0;
-        for (; p + 7 <= d->n_pixels; p += 7) dw_tile(d, b, p, &total, kernel, stride, 7);
-        if (p + 4 <= d->n_pixels) dw_tile(d, b, p, &total, kernel, stride, 4), p += 4;
-        if (p + 2 <= d->n_pixels) dw_tile(d, b, p, &total, kernel, stride, 2), p += 2;
-        if (p < d->n_pixels) dw_tile(d, b, p, &total, kernel, stride, 1);
-        if (d->sum) store(d->sum + b * LANES, load(d->sum + b * LANES) + total);
+        for (; p + 7 <= d.n_pixels; p += 7) total += dw_tile(&d, b, p, kernel, stride, 7);
+        if (p + 4 <= d.n_pixels) total += dw_tile(&d, b, p, kernel, stride, 4), p += 4;
+        if (p + 2 <= d.n_pixels) total += dw_tile(&d, b, p, kernel, stride, 2), p += 2;
+        if (p < d.n_pixels) total += dw_tile(&d, b, p, kernel, stride, 1);
+        if (d.sum) store(d.sum + b * LANES, load(d.sum + b * LANES) + total);
     }
 }
 
