@@ -428,6 +428,21 @@ def command():
             yield f"text{i}-{pattern}", bytes([pattern + 6 * (i % 3)]) + text
 
 
+def bundle():
+    line = "0123456789abcdef" * 4 + "  "
+    yield "whole", text(line, "ld.so\n", line, "libc.so.6\n", line, "libyaml-0.so.2\n", line, "mnas-agent\n")
+    yield "short", text("abc  program")
+    yield "longest", text(line, "n" * 63, "\n")
+    yield "too_long", text(line, "n" * 64, "\n", line, "program\n")
+    yield "outside", text(line, "../../etc/passwd\n")
+    yield "words", text(line, "a b\n")
+    yield "shell", text(line, "$(x);y\n")
+    yield "option", text(line, "-rf\n")
+    yield "many", text(*[f"abc  file{i}\n" for i in range(70)])
+    yield "nul", b"abc  a\0b\n"
+    yield "nothing", b"\n"
+
+
 def index_of(splits=(2, 1, 0), classes=2, side=32, places=1, text=b"/photos\0a.jpg\0b.jpg\0", n_text=None, label=1):
     def part(data):
         return data + b"\0" * (-len(data) % 64)
@@ -757,7 +772,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
