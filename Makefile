@@ -57,7 +57,7 @@ check-onednn3: deps
 	@if scripts/fetch-onednn3; then \
 	    cmake -C build-onednn3/debian13/onednn3.cmake --preset release -B build-onednn3 >/dev/null && \
 	    ninja -C build-onednn3 && build-onednn3/mnas doctor | grep "oneDNN *3" && \
-	    ctest --test-dir build-onednn3 --output-on-failure -L '^(ops|golden|train)$$'; \
+	    ctest --test-dir build-onednn3 --output-on-failure -L '^(ops|golden|train|infer)$$'; \
 	else echo "skipped: no oneDNN 3.x here to build with, see above"; fi
 
 bench: build
