@@ -15,12 +15,14 @@
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 
 static int map_slab(mnas_native *net) {
-    net->slab_bytes = mnas_round_up(net->slab_bytes, HUGE_PAGE_BYTES);
-    net->slab = aligned_alloc(HUGE_PAGE_BYTES, net->slab_bytes);
+    const bool huge = net->slab_bytes >= HUGE_PAGE_BYTES;
+    const size_t piece = huge ? HUGE_PAGE_BYTES : MNAS_PLACE_ALIGN_BYTES;
+    net->slab_bytes = mnas_round_up(net->slab_bytes, piece);
+    net->slab = aligned_alloc(piece, net->slab_bytes);
     if (!net->slab)
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu MB for a network's weights and maps",
                               net->slab_bytes >> 20);
-    (void)madvise(net->slab, net->slab_bytes, MADV_HUGEPAGE); /* else ordinary pages */
+    if (huge) (void)madvise(net->slab, net->slab_bytes, MADV_HUGEPAGE); /* refused: ordinary pages */
     memset(net->slab, 0, net->slab_bytes);
     return 0;
 }
