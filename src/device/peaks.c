@@ -159,7 +159,7 @@ static double list_levels(mnas_peaks *p) {
     for (int level = 1; level <= 3; level++) {
         const double told = mnas_peaks_cache_bytes("", core, level);
         const double bytes = told > 0 ? told : usual[level - 1];
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "L%d", level);
         if (bytes > largest) add_level(p, name, largest = bytes);
     }
