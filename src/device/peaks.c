@@ -153,15 +153,14 @@ static void add_level(mnas_peaks *p, const char *name, double bytes) {
 
 /* What the system does not tell is what small processors have. */
 static double list_levels(mnas_peaks *p) {
+    static const char *const names[] = {"L1", "L2", "L3"};
     static const double usual[] = {32 << 10, 512 << 10, 0};
     const int core = sched_getcpu() > 0 ? sched_getcpu() : 0;
     double largest = 0;
     for (int level = 1; level <= 3; level++) {
         const double told = mnas_peaks_cache_bytes("", core, level);
         const double bytes = told > 0 ? told : usual[level - 1];
-        char name[16];
-        snprintf(name, sizeof name, "L%d", level);
-        if (bytes > largest) add_level(p, name, largest = bytes);
+        if (bytes > largest) add_level(p, names[level - 1], largest = bytes);
     }
     return largest;
 }
