@@ -132,7 +132,8 @@ static void print_balance(const description *d) {
 
 static int run(const void *opts, int n_words, char **words) {
     bool json = ((const mnas_cli_common *)opts)->json;
-    if (n_words == 0) return mnas_cli_print_plugins("dataset", "datasets", json);
+    if (n_words == 0)
+        return mnas_cli_print_plugins(&(mnas_cli_plugins){"dataset", "datasets", NULL}, 1, json);
     description d;
     int rc = describe(&d, words[0]);
     if (rc == 0 && json) {

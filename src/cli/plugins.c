@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/json.h"
+#include "base/str.h"
 
 /* "name   help" of the lines that are not indented */
 static json_t *parse(const char *text) {
@@ -22,15 +24,30 @@ static json_t *parse(const char *text) {
     return list;
 }
 
-int mnas_cli_print_plugins(const char *kind, const char *key, bool json) {
-    char *text;
-    int rc = mnas_plugins_help(&text, kind);
-    if (rc < 0) return rc;
-    if (json) {
-        rc = mnas_json_print(json_pack("{s:o}", key, parse(text)));
-    } else {
-        fputs(text, stdout);
+static int print_text(const mnas_str *text) {
+    if (!mnas_str_ok(text)) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: help");
+    fputs(text->data, stdout);
+    return 0;
+}
+
+int mnas_cli_print_plugins(const mnas_cli_plugins *lists, int n, bool json) {
+    json_t *object = json_object();
+    mnas_str all = {0};
+    int rc = 0;
+    for (int i = 0; i < n && rc == 0; i++) {
+        char *text;
+        if ((rc = mnas_plugins_help(&text, lists[i].kind)) < 0) break;
+        json_object_set_new(object, lists[i].key, parse(text));
+        if (i > 0) mnas_str_append(&all, "\n");
+        if (lists[i].title) mnas_str_appendf(&all, "%s\n", lists[i].title);
+        mnas_str_append(&all, text);
+        free(text);
     }
-    free(text);
+    if (rc == 0 && json)
+        rc = mnas_json_print(json_incref(object));
+    else if (rc == 0)
+        rc = print_text(&all);
+    mnas_str_free(&all);
+    json_decref(object);
     return rc;
 }

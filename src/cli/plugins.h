@@ -4,7 +4,12 @@
 
 #include <stdbool.h>
 
-/* Print the plug-ins of `kind` ("dataset"), as text or as JSON {key: [{name, help}]}. */
-int mnas_cli_print_plugins(const char *kind, const char *key, bool json);
+typedef struct mnas_cli_plugins {
+    const char *kind, *key; /* "dataset"; its name in JSON, "datasets" */
+    const char *title;      /* a line above, or NULL */
+} mnas_cli_plugins;
+
+/* Print the plug-ins of each kind, as text or as JSON {key: [{name, help}], ...}. n >= 1. */
+int mnas_cli_print_plugins(const mnas_cli_plugins *lists, int n, bool json);
 
 #endif

@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "device/device.h"
 #include "exporter/exporter.h"
+#include "infer/engine.h"
 #include "search/reward.h"
 #include "strategy/strategy.h"
 #include "train/recipe.h"
@@ -15,7 +16,8 @@ static const struct {
     const mnas_plugin *const *(*list)(size_t *n);
 } kinds[] = {
     {"dataset", mnas_dataset_plugins}, {"device", mnas_device_plugins}, {"strategy", mnas_strategy_plugins},
-    {"reward", mnas_reward_plugins},   {"recipe", mnas_recipe_plugins},   {"format", mnas_exporter_plugins},
+    {"reward", mnas_reward_plugins},   {"recipe", mnas_recipe_plugins}, {"format", mnas_exporter_plugins},
+    {"engine", mnas_infer_plugins},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -28,7 +30,8 @@ int mnas_plugins_help(char **text, const char *kind) {
     if (i == N_KINDS)
         return mnas_error_set(MNAS_ERR_ARG,
                               "unknown kind \"%s\"; known: dataset, device, strategy, reward, recipe, "
-                              "format", kind);
+                              "format, engine",
+                              kind);
     const mnas_plugin *const *list = kinds[i].list(&n);
     mnas_registry_help(list, n, &out);
     if (mnas_str_ok(&out) && out.data) {
