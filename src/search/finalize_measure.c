@@ -172,6 +172,11 @@ static bool is_needed(const mnas_stage *s) {
     return false;
 }
 
+static double deadline_s(const mnas_stage *s) {
+    const double minutes = s->options.max_minutes;
+    return isnan(minutes) ? (double)INFINITY : s->begun_s + 60 * minutes;
+}
+
 int mnas_stage_measure(mnas_stage *s) {
     passes p = {.s = s};
     if (!is_needed(s)) return 0;
@@ -181,8 +186,7 @@ int mnas_stage_measure(mnas_stage *s) {
                                        .runner = s->hooks.runner,
                                        .wait_s = 60 * s->options.device_minutes,
                                        .pause_s = pause_s};
-    mnas_devices_limit(&p.devices, s->begun_s + 60 * s->options.max_minutes,
-                       s->options.cancel); /* NaN: none */
+    mnas_devices_limit(&p.devices, deadline_s(s), s->options.cancel);
     for (int i = 0; i < s->options.n_passes && rc == 0; i++) rc = run_pass(&p, i);
     mnas_devices_close(&p.devices);
     if (rc != MNAS_ERR_CANCELLED) return rc;
