@@ -103,6 +103,54 @@ static mnas_latency_model *fit(const mnas_measured *networks, int n, double targ
     return model;
 }
 
+/* ---- a layer as numbers ---- */
+
+static void check_features(const char *kind, const int sizes[5], const double wanted[4], int64_t macs) {
+    mnas_lm_layer layer = {.in_size = sizes[0], .in_c = sizes[1], .out_size = sizes[2], .out_c = sizes[3]};
+    double f[MNAS_LM_FEATURES];
+    layer.width = sizes[4];
+    snprintf(layer.kind, sizeof layer.kind, "%s", kind);
+    mnas_lm_features(f, &layer);
+    for (int i = 0; i < 4; i++)
+        if (fabs(f[i] * 1e6 - wanted[i]) > 1e-6)
+            fail_msg("%s: feature %d is %g, not %g", kind, i, f[i] * 1e6, wanted[i]);
+    assert_int_equal(mnas_lm_macs(&layer), macs);
+}
+
+/* Multiply-adds in vectors of 16, bytes read, written, of weights; and multiply-adds as they are. */
+static void test_features(void **state) {
+    (void)state;
+    check_features("conv 3/2", (const int[]){10, 4, 5, 20, 0},
+                   (const double[]){25 * 32 * 36, 1600, 2000, 2880}, 25 * 20 * 36);
+    check_features("dwconv 5/1", (const int[]){6, 24, 6, 24, 0},
+                   (const double[]){36 * 32 * 25, 3456, 3456, 2400}, 36 * 24 * 25);
+    check_features("avgpool 3/1", (const int[]){6, 16, 6, 16, 0},
+                   (const double[]){36 * 16 * 9, 2304, 2304, 0}, 0);
+    check_features("se", (const int[]){6, 24, 6, 24, 6}, (const double[]){288, 3456, 3456, 1152}, 288);
+    check_features("dense", (const int[]){1, 32, 1, 10, 0}, (const double[]){512, 128, 40, 1280}, 320);
+    check_features("add", (const int[]){6, 24, 6, 24, 0}, (const double[]){0, 3456, 3456, 0}, 0);
+}
+
+/* The sum over a network's layers is what the cost model says. */
+static void test_layers_of_networks(void **state) {
+    (void)state;
+    static const char *const names[] = {"mnasnet-a1", "mnasnet-b1", "mobilenet-v2@0.5", "mnasnet-small"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        mnas_model network;
+        mnas_lm_net net;
+        mnas_cost cost;
+        assert_int_equal(mnas_model_open(&network, names[i], 0), 0);
+        assert_int_equal(mnas_cost_compute(&cost, &network, 1), 0);
+        assert_int_equal(mnas_lm_net_open(&net, &network), 0);
+        assert_int_equal(net.macs, cost.macs);
+        assert_string_equal(net.names[0], "conv_stem");
+        assert_string_equal(net.layers[0].kind, "conv 3/2");
+        assert_string_equal(net.layers[net.n - 1].kind, "dense");
+        mnas_lm_net_close(&net);
+        mnas_cost_free(&cost);
+    }
+}
+
 /* ---- fitting ---- */
 
 static void test_additive_device_is_found(void **state) {
@@ -153,7 +201,7 @@ static void test_stated_error_holds(void **state) {
         n_inside += count_inside(model, fresh, N_FIT);
         mnas_latency_model_free(model);
     }
-    if (stated < 0.75 * actual || stated > 1.4 * actual || actual > 0.07)
+    if (stated < 0.75 * actual || stated > 1.4 * actual || actual > 0.048) /* without the correction 0.0494 */
         fail_msg("%.4f off, states %.4f", actual, stated);
     assert_in_range(n_inside, N_ALL * 80 / 100, N_ALL * 98 / 100);
     drop(all, N_ALL);
@@ -253,7 +301,8 @@ static void test_round_trip(void **state) {
         mnas_latency_guess a, b;
         assert_int_equal(mnas_latency_model_predict(&a, model, &all[i].network), 0);
         assert_int_equal(mnas_latency_model_predict(&b, again, &all[i].network), 0);
-        assert_true(a.ms == b.ms && a.outside == b.outside && a.low_ms == b.low_ms);
+        assert_true(a.ms == b.ms && a.outside == b.outside);
+        assert_true(a.outside || (a.low_ms == b.low_ms && a.error_frac == b.error_frac));
     }
     const mnas_latency_about *a = mnas_latency_model_about(model), *b = mnas_latency_model_about(again);
     assert_string_equal(a->space, b->space);
@@ -347,6 +396,7 @@ static void test_record(void **state) {
     fclose(f);
     for (int i = 0; i < 2; i++) { /* the second time nothing is left to take off */
         assert_int_equal(mnas_lm_record_open(&record, RECORD), 0);
+        assert_int_equal(mnas_lm_record_add(record, &all[1].network, &all[1].latency), 0);
         assert_true(mnas_lm_record_find(record, key, &found) && found.median_ms == all[1].latency.median_ms);
         assert_int_equal(mnas_lm_record_find_layers(record, key, &layers, &n), 0);
         assert_int_equal(n, all[1].n_layers);
@@ -360,12 +410,14 @@ static void test_record(void **state) {
     fputs("{\"key\":\"0123\"}\n", f);
     fclose(f);
     assert_int_equal(mnas_lm_record_open(&record, RECORD), MNAS_ERR_FORMAT);
-    assert_non_null(strstr(mnas_error_message(), ":3"));
+    assert_non_null(strstr(mnas_error_message(), ":5"));
     drop(all, 2);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_layers_of_networks),
         cmocka_unit_test(test_additive_device_is_found),
         cmocka_unit_test(test_stated_error_holds),
         cmocka_unit_test(test_single_layers_help),
