@@ -126,6 +126,10 @@ double mnas_farm_factor(const mnas_farm *farm, const mnas_farm_member *member) {
     return known ? farm->state.reference_ms / r->sentinel_ms : (double)NAN;
 }
 
+bool mnas_farm_is_unequal(const mnas_farm *farm, const mnas_farm_member *member) {
+    return fabs(mnas_farm_factor(farm, member) - 1) > farm->options->differ_frac; /* false for NaN */
+}
+
 mnas_farm_standing mnas_farm_judge(const mnas_farm *farm, const mnas_farm_member *member) {
     const mnas_farm_options *o = farm->options;
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, member->spec);
@@ -138,7 +142,7 @@ mnas_farm_standing mnas_farm_judge(const mnas_farm *farm, const mnas_farm_member
     if (isnan(factor)) return MNAS_FARM_STALE;
     const double age_s = now_s - r->calibrated_s;
     if (age_s < 0 || age_s >= 60 * o->calibrate_minutes) return MNAS_FARM_STALE;
-    return fabs(factor - 1) > o->differ_frac ? MNAS_FARM_UNEQUAL : MNAS_FARM_READY;
+    return mnas_farm_is_unequal(farm, member) ? MNAS_FARM_UNEQUAL : MNAS_FARM_READY;
 }
 
 /* ---- waiting for one ---- */
@@ -200,26 +204,23 @@ static void leave_queues(mnas_farm *farm, bool layers, bool all) {
     }
 }
 
-/* "adb:serial=A for 42 s (device not found); ..." of those that are away, then the others. */
+/* "adb:serial=A away for 42 s (device not found)" */
+static int print_lost(char *text, size_t n, const mnas_farm *farm, const mnas_farm_member *m) {
+    const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
+    char since[32];
+    if (!r || isnan(r->away_s))
+        return snprintf(text, n, "%s %s", m->spec,
+                        mnas_farm_is_unequal(farm, m) ? "left out as no equal" : "cannot do it");
+    mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->away_s, since, sizeof since);
+    return snprintf(text, n, "%s away for %s (%s)", m->spec, since, r->why);
+}
+
 static void list_lost(const mnas_farm *farm, char *text, size_t n) {
     size_t used = 0;
     text[0] = '\0';
     for (int i = 0; i < farm->n && used < n; i++) {
-        const mnas_farm_member *m = &farm->members[i];
-        const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
-        const double factor = mnas_farm_factor(farm, m);
-        char since[32];
-        const char *gap = used ? "; " : "";
-        int more = 0;
-        if (r && !isnan(r->away_s)) {
-            mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->away_s, since, sizeof since);
-            more = snprintf(text + used, n - used, "%s%s away for %s (%s)", gap, m->spec, since, r->why);
-        } else {
-            more = snprintf(text + used, n - used, "%s%s %s", gap, m->spec,
-                            fabs(factor - 1) > farm->options->differ_frac ? "left out as no equal"
-                                                                          : "cannot do it");
-        }
-        used += (size_t)more;
+        if (used > 0) used += (size_t)snprintf(text + used, n - used, "; ");
+        if (used < n) used += (size_t)print_lost(text + used, n - used, farm, &farm->members[i]);
     }
 }
 
@@ -276,35 +277,41 @@ int mnas_farm_lease(mnas_farm *farm, bool layers, mnas_farm_member **out) {
 
 /* ---- for the doctor ---- */
 
-static void describe_standing(const mnas_farm *farm, const mnas_farm_member *m, mnas_findings *findings) {
+static void describe_calibrated(const mnas_farm *farm, const mnas_farm_member *m, const char *who,
+                                mnas_findings *findings) {
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
-    const double now_s = (double)mnas_clock_unix_ms() / 1e3, factor = mnas_farm_factor(farm, m);
-    const mnas_farm_standing s = mnas_farm_judge(farm, m);
+    const bool unequal = mnas_farm_is_unequal(farm, m);
+    char age[32];
+    mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->calibrated_s, age, sizeof age);
+    mnas_findings_add(findings, unequal ? "bad" : "ok", "farm",
+                      "%s: %s, the sentinel network takes %.4f ms, factor %.4f, %s ago%s", m->spec, who,
+                      r->sentinel_ms, mnas_farm_factor(farm, m), age,
+                      unequal ? ": left out, it is no equal device" : "");
+    if (unequal)
+        mnas_findings_fix(findings,
+                          "let it cool, or take it out of the pool; if %s is the odd one, remove %s, and "
+                          "another becomes the reference",
+                          farm->state.reference, farm->path);
+}
+
+static void describe_member(const mnas_farm *farm, const mnas_farm_member *m, mnas_findings *findings) {
+    const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     const int holder = mnas_lease_holder(&m->lease);
-    char who[64], since[32], factor_text[64];
+    char who[64], since[32];
     snprintf(who, sizeof who, "%s", holder == 0 ? "free" : "in use");
     if (holder > 0) snprintf(who, sizeof who, "in use by process %d", holder);
-    if (s == MNAS_FARM_DUE || s == MNAS_FARM_AWAY) {
-        mnas_clock_duration(now_s - r->away_s, since, sizeof since);
+    if (r && !isnan(r->away_s)) {
+        mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->away_s, since, sizeof since);
         mnas_findings_add(findings, "bad", "farm", "%s: away for %s, %s: %s", m->spec, since, who, r->why);
         mnas_findings_fix(findings, "plug it in; it is tried again by itself when something is measured");
-    } else if (isnan(factor)) {
+    } else if (isnan(mnas_farm_factor(farm, m))) {
         mnas_findings_add(findings, "ok", "farm", "%s: %s, not yet calibrated", m->spec, who);
     } else {
-        mnas_clock_duration(now_s - r->calibrated_s, since, sizeof since);
-        snprintf(factor_text, sizeof factor_text, "%.4f ms, factor %.4f, %s ago", r->sentinel_ms, factor,
-                 since);
-        const bool unequal = fabs(factor - 1) > farm->options->differ_frac;
-        mnas_findings_add(findings, unequal ? "bad" : "ok", "farm", "%s: %s, the sentinel network takes %s%s",
-                          m->spec, who, factor_text, unequal ? ": left out, it is no equal device" : "");
-        if (unequal)
-            mnas_findings_fix(findings,
-                              "let it cool, or take it out of the pool; if %s is the odd one, "
-                              "remove %s, and another becomes the reference",
-                              farm->state.reference, farm->path);
+        describe_calibrated(farm, m, who, findings);
     }
 }
 
 void mnas_farm_describe(mnas_farm *farm, mnas_findings *findings) {
-    for (int i = 0; i < farm->n; i++) describe_standing(farm, &farm->members[i], findings);
+    if (reload(farm) < 0) mnas_findings_add_error(findings, "farm");
+    for (int i = 0; i < farm->n; i++) describe_member(farm, &farm->members[i], findings);
 }

@@ -70,6 +70,8 @@ void mnas_farm_return(mnas_farm_member *member);
 
 /* ms there times this are ms of the pool; NaN before it is calibrated. */
 double mnas_farm_factor(const mnas_farm *farm, const mnas_farm_member *member);
+/* Calibrated, and too fast or too slow to be an equal device. */
+bool mnas_farm_is_unequal(const mnas_farm *farm, const mnas_farm_member *member);
 /* From the member's time to the pool's; the interval takes in what is not known of the factor. */
 void mnas_farm_scale(const mnas_farm *farm, const mnas_farm_member *member, mnas_latency *latency);
 /* A finding for each member: free, leased by whom, away since when and why, left out; its factor. */

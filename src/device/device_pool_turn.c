@@ -159,7 +159,7 @@ static void tell_calibrated(const mnas_farm *farm, const mnas_farm_member *m, do
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     const double factor = mnas_farm_factor(farm, m);
     char since[32];
-    if (fabs(factor - 1) > farm->options->differ_frac) {
+    if (mnas_farm_is_unequal(farm, m)) {
         mnas_log_warn(
             "%s takes %.4g ms for the sentinel network, the pool's reference (%s) %.4g: factor %.3f; "
             "an equal device's is %.3g to %.3g, so it is left out",
@@ -208,7 +208,7 @@ int mnas_farm_prepare(mnas_farm *farm, mnas_farm_member *m, bool layers, bool *r
     }
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     /* by the factor, not by age: where calibrations last no time at all, this one is still good for this turn */
-    *ready = r && isnan(r->away_s) && fabs(mnas_farm_factor(farm, m) - 1) <= farm->options->differ_frac;
+    *ready = r && isnan(r->away_s) && !mnas_farm_is_unequal(farm, m);
     return 0;
 }
 
