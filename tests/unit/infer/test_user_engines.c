@@ -75,6 +75,45 @@ static void test_tflite(void **state) {
     check_engine("tflite");
 }
 
+/* The calls to TensorFlow Lite, with a library that stands for it and fails where it is told to. */
+static void test_tflite_calls(void **state) {
+    (void)state;
+    static const char *const steps[] = {"model", "interpreter", "allocate", "invoke", "none"};
+    mnas_model model;
+    reference_net r;
+    mnas_rng rng = mnas_rng_stream(7, 3, "stand-in");
+    assert_true(model_at(&model, 0));
+    open_net(&r, &model, &rng);
+    const mnas_infer_job job = {.graph = r.folded, .weights = r.folded_weights, .n_threads = 1};
+    const size_t n = mnas_shape_size(r.folded->nodes[0].out), n_out = (size_t)model.classes;
+    float *image = random_image(&rng, r.graph), *logits = malloc(n_out * sizeof *logits);
+    double sum = 0;
+    char bytes[64];
+    assert_non_null(logits);
+    for (size_t i = 0; i < n; i++) sum += (double)image[i];
+    for (int wrong = 0; wrong < 2; wrong++)
+        for (int i = 0; i < 5; i++) {
+            mnas_infer *net;
+            snprintf(bytes, sizeof bytes, "%zu,%zu", 4 * n, 4 * n_out + 4 * (size_t)wrong);
+            setenv("STAND_IN_BYTES", bytes, 1);
+            setenv("STAND_IN_FAILS", steps[i], 1);
+            int rc = mnas_infer_create(&net, "tflite:library=" MNAS_TFLITE_STAND_IN, &job);
+            if (rc == 0) rc = mnas_infer_run(net, image, logits);
+            if (rc < 0) assert_non_null(strstr(mnas_error_message(), "stand-in"));
+            assert_int_equal(rc, wrong || i < 4 ? MNAS_ERR_LIBRARY : 0);
+            if (rc == 0) {
+                assert_string_equal(mnas_infer_name(net), "tflite stand-in");
+                for (size_t k = 0; k < n_out; k++)
+                    assert_true(fabs((double)logits[k] - sum * (double)(k + 1)) < 1e-3);
+            }
+            mnas_infer_destroy(net);
+        }
+    unsetenv("STAND_IN_FAILS");
+    free(image);
+    free(logits);
+    close_net(&r);
+}
+
 /* What is no such library is refused in words, whether it is no file, no library, or another one. */
 static void test_wrong_libraries(void **state) {
     (void)state;
@@ -123,11 +162,9 @@ static void test_says_how_to_get_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_onnxruntime),
-        cmocka_unit_test(test_litert),
-        cmocka_unit_test(test_tflite),
-        cmocka_unit_test(test_wrong_libraries),
-        cmocka_unit_test(test_says_how_to_get_it),
+        cmocka_unit_test(test_onnxruntime),     cmocka_unit_test(test_litert),
+        cmocka_unit_test(test_tflite),          cmocka_unit_test(test_tflite_calls),
+        cmocka_unit_test(test_wrong_libraries), cmocka_unit_test(test_says_how_to_get_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
