@@ -1,9 +1,10 @@
 /* infer.c - one image, one thread: a case's network on one of our engines.
  *
- *     bench_infer CASE [ENGINE=native] [SECONDS=2] [layers]
+ *     bench_infer CASE [ENGINE=native] [SECONDS=2] [layers|split]
  *
  * Prints one line of JSON: milliseconds of a run (median, quartiles, least) after a warm-up of a tenth of the time. `layers`
- * instead prints the median of each layer, timed in its place within a run. Weights are random: a time does not depend on them.
+ * instead prints the median of each layer as the engine runs it, timed in its place within a run; `split` with nothing fused.
+ * Weights are random: a time does not depend on them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include "common/cases.h"
 #include "infer/engine.h"
 
-enum { MAX_RUNS = 100000, LAYER_RUNS = 201 };
+enum { MIN_RUNS = 5, MAX_RUNS = 100000, LAYER_RUNS = 201 };
 
 static int open_net(mnas_infer **net, mnas_graph **folded, mnas_weights **w, const char *name,
                     const char *engine, bool by_layer) {
@@ -43,7 +44,7 @@ static void time_whole(mnas_infer *net, double seconds) {
     if (!ms) return;
     const double start_s = mnas_clock_now_s();
     while (mnas_clock_now_s() < start_s + seconds / 10) (void)run_ms(net);
-    while (n < MAX_RUNS && mnas_clock_now_s() < start_s + seconds) ms[n++] = run_ms(net);
+    while (n < MIN_RUNS || (n < MAX_RUNS && mnas_clock_now_s() < start_s + seconds)) ms[n++] = run_ms(net);
     printf("{\"median_ms\": %.4f, \"q1_ms\": %.4f, \"q3_ms\": %.4f, \"least_ms\": %.4f, \"runs\": %zu}\n",
            mnas_stats_quantile(ms, n, 0.5), mnas_stats_quantile(ms, n, 0.25),
            mnas_stats_quantile(ms, n, 0.75), mnas_stats_quantile(ms, n, 0), n);

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-WARMUP_SHARE = 0.1
+WARMUP_SHARE, MIN_RUNS = 0.1, 5
 
 
 def onnxruntime(path):
@@ -47,10 +47,11 @@ def tflite(path):
 
 def main(library, path, seconds):
     run = {"onnxruntime": onnxruntime, "openvino": openvino, "tflite": tflite}[library](path)
+    run()
     began, times = time.perf_counter(), []
     while time.perf_counter() - began < seconds * WARMUP_SHARE:
         run()
-    while time.perf_counter() - began < seconds:
+    while len(times) < MIN_RUNS or time.perf_counter() - began < seconds:
         before = time.perf_counter()
         run()
         times.append((time.perf_counter() - before) * 1e3)
