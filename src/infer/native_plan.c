@@ -298,11 +298,12 @@ static int make_depthwise(const plan *p, mnas_native_step *step, const mnas_node
     set_act(&step->product, node->act);
     add_ring(p, step, behind >= 0 ? n_blocks : few);
     const int reader = only_reader(p, i);
-    if (reader >= 0 && is_gate(p, reader)) step->sums = add_buffer(p, (size_t)n_blocks * p->net->tile->lanes);
+    if (reader >= 0 && is_gate(p, reader))
+        step->sums = p->sums[i] = add_buffer(p, (size_t)n_blocks * p->net->tile->lanes);
     return behind >= 0 ? make_behind(p, step, behind) : 0;
 }
 
-/* The step in front, a depthwise convolution, has added up the sums of a gate. */
+/* The depthwise convolution in front has added up the sums of a gate. */
 static int make_se(const plan *p, mnas_native_step *step, const mnas_node *node, int i) {
     const int channels = step->in.c;
     const size_t columns = (size_t)mnas_native_blocks(p->net, channels) * p->net->tile->lanes;
@@ -311,7 +312,7 @@ static int make_se(const plan *p, mnas_native_step *step, const mnas_node *node,
     step->ring = add_buffer(p, (size_t)mnas_native_blocks(p->net, node->filters) * p->net->tile->lanes);
     if (is_gate(p, i)) {
         step->src = MNAS_NATIVE_NONE;
-        step->sums = step[-1].sums;
+        step->sums = p->sums[node->in[0]];
     } else {
         step->sums = add_buffer(p, columns);
     }
@@ -430,9 +431,10 @@ int mnas_native_plan(mnas_native *net, const mnas_infer_job *job) {
               .by_layer = job->by_layer,
               .whole_layers = job->by_layer || net->whole_layers};
     p.buffer = mnas_arena_alloc(net->arena, n * sizeof *p.buffer);
+    p.sums = mnas_arena_alloc(net->arena, n * sizeof *p.sums);
     p.done = mnas_arena_alloc(net->arena, n * sizeof *p.done);
     net->steps = mnas_arena_alloc(net->arena, n * sizeof *net->steps);
     net->buffers = mnas_arena_alloc(net->arena, n * BUFFERS_A_STEP * sizeof *net->buffers);
-    if (!p.buffer || !p.done || !net->steps || !net->buffers) return MNAS_ERR_MEMORY;
+    if (!p.buffer || !p.sums || !p.done || !net->steps || !net->buffers) return MNAS_ERR_MEMORY;
     return make_plan(&p);
 }
