@@ -21,6 +21,7 @@ typedef struct plan {
     const mnas_weights *weights;
     bool by_layer, whole_layers; /* by_layer is also whole_layers */
     int *buffer;                 /* [n_nodes] of each node's output; NONE: not made, or made in passing */
+    int *sums;                   /* [n_nodes] what a depthwise convolution adds up for a gate */
     bool *done;                  /* [n_nodes] in passing */
 } plan;
 
