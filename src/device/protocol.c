@@ -81,7 +81,7 @@ mnas_protocol mnas_protocol_standard(void) {
         .max_steal_frac = 0.03,
         .min_freq_frac = 0.9,
         .reference_ms = NAN,
-        .max_drift_frac = 0.1,
+        .max_drift_frac = 0.06,
     };
 }
 

@@ -7,7 +7,8 @@
  *
  * Drift. In each round a fixed network, the sentinel, takes turns with the measured one. What it should take is known
  * (`reference_ms`), and a round's sample is then ratio * reference_ms: what slows both alike (clock, heat, neighbours on the
- * processor) falls out. Slow by more than max_drift_frac, the two are not slowed alike any more, and the round is disturbed.
+ * processor) falls out. It falls out for the better half: memory that others use slows a network twice as much as another. Slow
+ * by more than max_drift_frac, a round is therefore disturbed.
  *
  * Disturbed rounds are set aside and replaced while the limit of rounds allows, by what was seen of the machine and whatever
  * they say. Outlying ones, by what they say: further than 5 deviations (of the median absolute deviation, times 1.4826) and 2 %

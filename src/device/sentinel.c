@@ -27,7 +27,7 @@ void mnas_sentinel_model(mnas_model *out) {
     (void)mnas_model_set_arch(out, arch); /* a constant: checked by a test */
     snprintf(out->name, sizeof out->name, "sentinel");
     out->stem_filters = 16;
-    out->input_size = 112;
+    out->input_size = 160;
     out->head_filters = 640;
     out->classes = 1000; /* its classifier waits for memory, as theirs do */
 }
