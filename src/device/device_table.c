@@ -1,7 +1,7 @@
 /* device_table.c - latencies recorded earlier, looked up by the network's key: replay, tests, and searches
  * whose device is elsewhere.
  *
- * A table file is JSON lines, each one measurement: {"key":..., "arch":..., "input":..., <fields of
+ * A table file is JSON lines, each one measurement: {"key":..., "network":..., "input":..., <fields of
  * mnas_latency>}. The last line of a network counts. Nothing is estimated: a network that is not there is an
  * error, or the constant default-ms. Invariant: the array is sorted by key, one entry a key.
  */
@@ -218,7 +218,7 @@ static int print_record(char **text, const mnas_model *model, const mnas_latency
     int rc;
     if ((rc = mnas_model_key(model, key)) < 0) goto out;
     if ((rc = mnas_model_arch(model, &arch)) < 0) goto out;
-    object = json_pack("{s:s, s:s, s:s, s:i}", "key", key, "name", model->name, "arch", arch, "input",
+    object = json_pack("{s:s, s:s, s:s, s:i}", "key", key, "name", model->name, "network", arch, "input",
                        model->input_size);
     if (!object) {
         rc = mnas_error_set(MNAS_ERR_MEMORY, "cannot record %s: out of memory or a name that is no UTF-8",
