@@ -36,7 +36,7 @@ def networks(program, out, engine):
     result = []
     for key, entry in lines.items():
         path = out / "networks" / f"{key}.yaml"
-        blocks = "".join(f"  - {block}\n" for block in entry["arch"].split())
+        blocks = "".join(f"  - {block}\n" for block in entry["network"].split())
         path.write_text("\n".join(fixed) + f"\ninput: {entry['input']}\nblocks:\n{blocks}")
         if key not in macs:
             macs[key] = mnas(program, "cost", str(path), "--total")["macs"]
