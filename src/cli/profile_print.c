@@ -41,12 +41,12 @@ static void print_rounds(const mnas_latency *l) {
     row("rounds", "%d, each a fresh process; spread %.1f %%", l->rounds, 100 * l->spread_frac);
     if (l->n_refused > 0)
         row("repeated", "%d rounds more, which were disturbed or had drifted", l->n_refused);
-    row("runs", "%d timed, %d before to warm up", l->runs, l->warmup_runs);
+    if (l->runs >= 0) row("runs", "%d timed, %d before to warm up", l->runs, l->warmup_runs);
     if (l->core >= 0)
         row("threads", "%d, pinned to core %d", l->threads, l->core);
-    else
+    else if (l->threads >= 0)
         row("threads", "%d, not pinned", l->threads);
-    row("disturbed", "%d rounds with other work on the core", l->n_disturbed);
+    if (l->n_disturbed >= 0) row("disturbed", "%d rounds with other work on the core", l->n_disturbed);
     if (l->n_cpu_timed > 0)
         row("clock", "CPU time in %d of the rounds: nearly all runs there were pushed off the core",
             l->n_cpu_timed);

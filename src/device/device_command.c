@@ -280,7 +280,6 @@ static void describe(const command_state *s, const mnas_protocol_summary *summar
     out->ci_high_ms = summary->ci_high_ms;
     out->ci_level = summary->ci_level;
     out->spread_frac = summary->spread_frac;
-    out->n_disturbed = summary->n_disturbed;
     snprintf(out->engine, sizeof out->engine, "the user's, %.60s file", s->opts->format);
     snprintf(out->device, sizeof out->device, "command:run=%.80s", s->opts->run);
     if (!s->opts->quiet) return;

@@ -25,15 +25,20 @@ typedef struct passes {
 
 /* ---- folding ---- */
 
+/* -1, as each of them, where it is not known. */
+static int total(int a, int b) {
+    return a < 0 || b < 0 ? -1 : a + b;
+}
+
 /* Sums of what is counted, conditions of the last pass, and the statistics over passes[n]. */
 static void fold(mnas_latency *l, const mnas_latency *now, const double *pass_ms, size_t n) {
     const mnas_latency before = *l;
     *l = *now;
     if (n == 1) return; /* its own interval over rounds says more than one pass can */
     l->rounds += before.rounds;
-    l->runs += before.runs;
-    l->n_disturbed += before.n_disturbed;
-    l->n_cpu_timed += before.n_cpu_timed;
+    l->runs = total(l->runs, before.runs);
+    l->n_disturbed = total(l->n_disturbed, before.n_disturbed);
+    l->n_cpu_timed = total(l->n_cpu_timed, before.n_cpu_timed);
     l->n_refused += before.n_refused;
     l->wide = l->wide || before.wide;
     l->elapsed_s += before.elapsed_s;

@@ -21,8 +21,8 @@
 #include "device/device.h"
 #include "model/model.h"
 
-static const char folder[] = MNAS_TEST_TMP "/command", script[] = MNAS_TEST_TMP "/command.sh",
-                  notes[] = MNAS_TEST_TMP "/command.notes";
+static char folder[400];
+static const char script[] = MNAS_TEST_TMP "/command.sh", notes[] = MNAS_TEST_TMP "/command.notes";
 
 /* ---- reading what was printed ---- */
 
@@ -165,6 +165,7 @@ static void test_good_program(void **state) {
     assert_int_equal(l.threads, -1);
     assert_int_equal(l.core, -1);
     assert_int_equal(l.runs, -1);
+    assert_int_equal(l.n_disturbed, -1);
     assert_true(isnan(l.sentinel_ms) && isnan(l.drift_frac) && isnan(l.freq_mhz) && isnan(l.temp_c));
     assert_true(l.cpu[0] && l.elapsed_s > 0);
     char *text;
@@ -304,9 +305,16 @@ static void test_network_that_cannot_be_built(void **state) {
     assert_int_equal(n_left(), 0);
 }
 
+/* A new one: what an earlier run left is not this one's. */
 static int make_folder(void **state) {
     (void)state;
+    snprintf(folder, sizeof folder, "%s/command-%d", MNAS_TEST_TMP, (int)getpid());
     return mnas_file_mkdirs(folder) < 0 || setenv("TMPDIR", folder, 1) < 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return rmdir(folder);
 }
 
 int main(void) {
@@ -324,5 +332,5 @@ int main(void) {
         cmocka_unit_test(test_wrong_options),
         cmocka_unit_test(test_network_that_cannot_be_built),
     };
-    return cmocka_run_group_tests(tests, make_folder, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
