@@ -20,6 +20,7 @@
 #include "device/latency_json.h"
 
 enum { KEY_BYTES = 17, MAX_BYTES = 256 << 20, MAX_LAYERS = 65536 };
+static const double scale_frac = 0.02;
 
 typedef struct line {
     char key[KEY_BYTES];
@@ -37,6 +38,7 @@ struct mnas_lm_record {
     line *lines;
     layers_line *layers;
     size_t n_lines, n_layers;
+    bool warned;
 };
 
 /* ---- lines ---- */
@@ -173,9 +175,26 @@ bool mnas_lm_record_find(const mnas_lm_record *r, const char *key, mnas_latency 
     return false;
 }
 
-static int check_device(const mnas_lm_record *r, const mnas_latency *latency) {
+/* What the device's fixed network took when drift was first counted from it; NaN where none is timed. */
+static double reference_ms(const mnas_latency *l) {
+    return l->sentinel_ms / (1 + l->drift_frac);
+}
+
+/* Drift is taken out against a reference: with another one, later times need not lie on the scale of the earlier ones. */
+static void check_scale(mnas_lm_record *r, const mnas_latency *latency) {
+    const double was = reference_ms(&r->lines[0].latency), is = reference_ms(latency);
+    if (r->warned || !(fabs(is / was - 1) > scale_frac)) return;
+    r->warned = true;
+    mnas_log_warn(
+        "%s: drift was counted from %.4g ms of the device's fixed network, now from %.4g; where the two "
+        "scales differ a fit suffers: another --record starts anew",
+        r->path, was, is);
+}
+
+static int check_device(mnas_lm_record *r, const mnas_latency *latency) {
     if (r->n_lines == 0) return 0;
     const mnas_latency *first = &r->lines[0].latency;
+    check_scale(r, latency);
     if (strcmp(first->device, latency->device) == 0 && strcmp(first->engine, latency->engine) == 0) return 0;
     return mnas_error_set(
         MNAS_ERR_MISMATCH,
