@@ -9,9 +9,10 @@
 #include "base/error.h"
 #include "device/device.h"
 #include "device/sentinel.h"
+#include "search/devices.h"
 #include "search/doctor.h"
 
-static const double busy_frac = 0.2, busy_load = 0.5, hot_c = 80, drifted_frac = 0.05,
+static const double busy_frac = 0.2, busy_load = 0.5, hot_c = 80, drifted_frac = 0.03,
                     little_memory_bytes = 256 << 20;
 
 /* ---- what the device's program tells ---- */
@@ -185,17 +186,40 @@ static void check_meter(mnas_findings *f, mnas_meter *meter) {
     mnas_wire_free_info(&info);
 }
 
-int mnas_doctor_device(mnas_finding **findings, size_t *n, const char *device_spec) {
-    mnas_findings f = {0};
+static void examine(mnas_findings *f, const char *spec) {
     mnas_device *device;
-    if (mnas_device_open(&device, device_spec) < 0) {
-        mnas_findings_add_error(&f, "device");
-        return mnas_findings_take(&f, findings, n);
+    if (mnas_device_open(&device, spec) < 0) {
+        mnas_findings_add_error(f, "device");
+        return;
     }
     mnas_meter *meter = mnas_device_meter(device);
-    mnas_device_examine(device, &f);
-    if (all_well(&f) && meter) check_meter(&f, meter);
-    if (all_well(&f) && !mnas_device_is_recorded(device)) check_measuring(&f, device);
+    mnas_device_examine(device, f);
+    if (all_well(f) && meter) check_meter(f, meter);
+    if (all_well(f) && !mnas_device_is_recorded(device)) check_measuring(f, device);
     mnas_device_close(device);
+}
+
+/* Of several devices each finding says whose it is; what is bad of one leaves the others out of it. */
+static void examine_one_of_several(mnas_findings *all, const char *spec) {
+    mnas_findings f = {0};
+    examine(&f, spec);
+    for (size_t i = 0; i < f.n; i++) {
+        mnas_findings_add(all, f.items[i].level, f.items[i].topic, "%s: %s", spec, f.items[i].text);
+        if (f.items[i].fix[0]) mnas_findings_fix(all, "%s", f.items[i].fix);
+    }
+    all->failed = all->failed || f.failed;
+    mnas_findings_free(&f);
+}
+
+int mnas_doctor_device(mnas_finding **findings, size_t *n, const char *device_spec) {
+    mnas_findings f = {0};
+    mnas_device_specs specs;
+    int rc = mnas_device_specs_split(&specs, device_spec);
+    if (rc < 0) return rc;
+    if (specs.n == 1)
+        examine(&f, specs.list[0]);
+    else
+        for (int i = 0; i < specs.n; i++) examine_one_of_several(&f, specs.list[i]);
+    mnas_device_specs_free(&specs);
     return mnas_findings_take(&f, findings, n);
 }

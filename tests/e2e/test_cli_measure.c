@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "cli_fixture.h"
+#include "mnas.h"
 
 #define DIR   MNAS_TEST_TMP "/cli-measure"
 #define QUICK "local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1,wide=true,sentinel=false"
@@ -133,11 +134,36 @@ static void test_doctor_finds_faults(void **state) {
     check_ill("command:run=echo_{model}", "measuring", "echo_");
 }
 
+/* Of several devices each is examined, whatever is wrong with the others, and findings say whose they are. */
+static void test_doctor_on_several_devices(void **state) {
+    (void)state;
+    mnas_finding *f;
+    size_t n;
+    assert_int_equal(mnas_file_write_atomic(DIR "/empty.jsonl", "", 0), 0);
+    assert_int_equal(mnas_doctor_device(&f, &n,
+                                        "table:file=" DIR "/empty.jsonl + lokal + table:file=" DIR
+                                        "/empty.jsonl,default-ms=1"),
+                     0);
+    assert_int_equal(n, 3);
+    assert_string_equal(f[0].level, "bad");
+    assert_non_null(strstr(f[0].text, "table:file=" DIR "/empty.jsonl: "));
+    assert_non_null(strstr(f[0].fix, "--record"));
+    assert_string_equal(f[1].level, "bad");
+    assert_non_null(strstr(f[1].text, "lokal: "));
+    assert_string_equal(f[2].level, "note");
+    free(f);
+    assert_int_equal(mnas_doctor_device(&f, &n, "local + "), MNAS_ERR_ARG);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_and_page),          cmocka_unit_test(test_layers_are_as_asked),
-        cmocka_unit_test(test_no_layers_there),         cmocka_unit_test(test_engine),
-        cmocka_unit_test(test_doctor_on_a_good_device), cmocka_unit_test(test_doctor_finds_faults),
+        cmocka_unit_test(test_table_and_page),
+        cmocka_unit_test(test_layers_are_as_asked),
+        cmocka_unit_test(test_no_layers_there),
+        cmocka_unit_test(test_engine),
+        cmocka_unit_test(test_doctor_on_a_good_device),
+        cmocka_unit_test(test_doctor_finds_faults),
+        cmocka_unit_test(test_doctor_on_several_devices),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
