@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/proc.h"
 #include "device/device.h"
 
@@ -26,6 +27,7 @@ static int set_up(void **state) {
     snprintf(counter, sizeof counter, "%s/local-%d.count", MNAS_TEST_TMP, (int)getpid());
     snprintf(request, sizeof request, "%s/local-%d.request", MNAS_TEST_TMP, (int)getpid());
     unlink(counter);
+    setenv("MNAS_CACHE_DIR", MNAS_TEST_TMP "/local-cache", 1);
     mnas_proc_set_self(script);
     return 0;
 }
@@ -101,6 +103,23 @@ static void test_each_round_is_a_process(void **state) {
     free(text);
 }
 
+/* What is timed is timed alone. */
+static void test_measurements_take_turns(void **state) {
+    (void)state;
+    char folder[900], path[1000];
+    mnas_latency l;
+    int fd;
+    write_worker();
+    assert_int_equal(mnas_file_cache_dir(folder, sizeof folder), 0);
+    snprintf(path, sizeof path, "%s/measuring", folder);
+    assert_int_equal(mnas_lock_take(&fd, path, "held by the test"), 0);
+    assert_int_equal(measure(&l, "local:core=0,timeout=1"), MNAS_ERR_DEVICE);
+    assert_non_null(strstr(mnas_error_message(), "another measurement"));
+    assert_false(mnas_file_exists(counter)); /* nothing was started */
+    close(fd);
+    assert_int_equal(measure(&l, "local:core=0,timeout=1"), 0);
+}
+
 static void expect_failure(const char *body, const char *spec, int status, const char *part) {
     mnas_latency l;
     write_script(body);
@@ -132,6 +151,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_each_round_is_a_process),
+        TEST(test_measurements_take_turns),
         TEST(test_failing_processes),
     };
 #undef TEST
