@@ -142,7 +142,7 @@ static int explain(void *state, const mnas_shell_done *done) {
 static int push(void *state, const mnas_bundle *bundle, const char *to, const mnas_shell_limit *limit) {
     enum { PATH_BYTES = sizeof bundle->folder + MNAS_BUNDLE_NAME };
     const char *argv[MNAS_BUNDLE_MAX_FILES + 8];
-    char target[700], line[256];
+    char target[700];
     mnas_shell_done done = {0};
     char *paths = malloc((size_t)bundle->n_files * PATH_BYTES);
     if (!paths) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: names of files");
@@ -157,14 +157,7 @@ static int push(void *state, const mnas_bundle *bundle, const char *to, const mn
     argv[n++] = target;
     argv[n] = NULL;
     int rc = mnas_shell_run(&done, argv, NULL, limit);
-    if (rc == 0 && done.exit_code != 0) {
-        const bool full = strstr(done.err, "No space left") || strstr(done.out, "No space left");
-        mnas_shell_last_line(done.err[0] ? done.err : done.out, line, sizeof line);
-        if (full)
-            rc = mnas_error_set(MNAS_ERR_FULL, "%s; free some space on the phone", line);
-        else if ((rc = check_state(state, limit)) == 0)
-            rc = mnas_error_set(MNAS_ERR_DEVICE, "%s", line);
-    }
+    if (rc == 0 && done.exit_code != 0 && (rc = check_state(state, limit)) == 0) rc = mnas_shell_fail(&done);
     free(done.out);
     free(paths);
     return rc;

@@ -1,7 +1,6 @@
 /* link_shell.c - see link_shell.h. */
 #include "device/link_shell.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 
-enum { LOOK_MS = 50 };
+enum { LOOK_MS = 50, NOT_ALLOWED = 126 /* a shell's exit code: found, and not to be run */ };
 
 typedef struct shell {
     const mnas_shell_class *class;
@@ -31,7 +30,7 @@ static int wait_for(mnas_proc *p, const mnas_shell_limit *limit, mnas_str *out) 
     while (!mnas_proc_done(p)) {
         if (limit->cancel && *limit->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
         if (mnas_clock_now_s() >= limit->deadline_s)
-            return mnas_error_set(MNAS_ERR_TIMEOUT, "no answer within the time allowed");
+            return mnas_error_set(MNAS_ERR_TIMEOUT, "no answer within the time allowed (timeout)");
         const int rc = mnas_proc_wait(&p, 1, LOOK_MS);
         if (rc < 0) return rc;
     }
@@ -78,32 +77,38 @@ void mnas_shell_last_line(const char *text, char *buf, size_t n) {
 
 /* ---- commands there ---- */
 
-/* Runs a command there. Its own failure is MNAS_ERR_DEVICE, or MNAS_ERR_FULL, with what it said; the way's failure leaves the link to be
- * taken up anew. *out is its stdout, malloc'ed. */
+int mnas_shell_fail(const mnas_shell_done *done) {
+    const char *said = done->err[0] ? done->err : done->out;
+    const char *mend =
+        done->exit_code == NOT_ALLOWED ? "; may programs run there, or is it mounted noexec?" : "";
+    char line[256];
+    mnas_shell_last_line(said, line, sizeof line);
+    if (strstr(said, "No space left"))
+        return mnas_error_set(MNAS_ERR_FULL, "%s; free some space there", line);
+    return mnas_error_set(MNAS_ERR_DEVICE, "exit code %d there%s%s%s", done->exit_code, line[0] ? ": " : "",
+                          line, mend);
+}
+
+/* Runs a command there. A failure of its own leaves the link as it is; of the way, to be taken up anew. *out is its stdout,
+ * malloc'ed. */
 static int run_there(shell *s, const char *command, const char *input, const mnas_shell_limit *limit,
                      char **out) {
     const char *words[MNAS_SHELL_MAX_WORDS];
-    char line[256];
     mnas_shell_done done;
+    bool way_failed = true;
     *out = NULL;
     words[s->class->words(s->state, words, command)] = NULL;
     int rc = mnas_shell_run(&done, words, input, limit);
-    if (rc < 0) goto out;
-    if (done.exit_code != 0 && (rc = s->class->explain(s->state, &done)) == 0) {
-        mnas_shell_last_line(done.err, line, sizeof line);
-        const bool full = strstr(done.err, strerror(ENOSPC)) != NULL;
-        rc = mnas_error_set(full ? MNAS_ERR_FULL : MNAS_ERR_DEVICE, "exit code %d there%s%s%s",
-                            done.exit_code, line[0] ? ": " : "", line, full ? "; free some space there" : "");
-        free(done.out);
-        return rc; /* the way is well */
+    if (rc == 0 && done.exit_code != 0 && (rc = s->class->explain(s->state, &done)) == 0) {
+        way_failed = false;
+        rc = mnas_shell_fail(&done);
     }
     if (rc == 0) {
         *out = done.out;
         return 0;
     }
     free(done.out);
-out:
-    if (rc != MNAS_ERR_CANCELLED) { /* whoever cancels is not the line's fault */
+    if (way_failed && rc != MNAS_ERR_CANCELLED) { /* whoever cancels is not the line's fault */
         s->ready = false;
         s->class->disconnect(s->state);
     }
@@ -211,7 +216,6 @@ static int ask(void *state, const char *kind, const char *request, double timeou
     if (cancel && *cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
     int rc = s->ready ? 0 : prepare(s, &limit);
     if (rc == 0) rc = answer_to(s, kind, request, &limit, answer);
-    if (rc == MNAS_ERR_TIMEOUT) mnas_error_set(rc, "no answer within %g s", timeout_s);
     return rc;
 }
 

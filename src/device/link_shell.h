@@ -1,8 +1,8 @@
-/* link_shell.h - a link to a machine on which shell commands can be run: learns what it is, brings mnas-agent there once, starts it
- * for each question. How a command gets there is the class's business (link_ssh.c, link_adb.c).
+/* link_shell.h - a link to a machine on which shell commands can be run: learns what it is, brings mnas-agent there once,
+ * starts it for each question. How a command gets there is the class's business (link_ssh.c, link_adb.c).
  *
- * There the program lies in ROOT/agent-ID, ID being of its content (bundle.h): a folder of that name is whole, for it is filled under
- * another name and then renamed. Nothing else is written there.
+ * There the program lies in ROOT/agent-ID, ID being of its content (bundle.h): a folder of that name is whole, for it is
+ * filled under another name and then renamed. Nothing else is written there.
  */
 #ifndef MNAS_DEVICE_LINK_SHELL_H
 #define MNAS_DEVICE_LINK_SHELL_H
@@ -51,6 +51,9 @@ void mnas_link_examine_shell(const mnas_link *link, mnas_findings *findings);
  * installed; any exit code is 0. free(done->out). */
 int mnas_shell_run(mnas_shell_done *done, const char *const words[], const char *input,
                    const mnas_shell_limit *limit);
+
+/* The error that a command left which failed there: MNAS_ERR_FULL, or MNAS_ERR_DEVICE with what it said. */
+int mnas_shell_fail(const mnas_shell_done *done);
 
 /* A list of what other programs complain of, in plain words. The first whose `sign` is in `text`, or NULL. */
 typedef struct mnas_shell_complaint {

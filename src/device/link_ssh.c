@@ -176,17 +176,13 @@ static int explain(void *state, const mnas_shell_done *done) {
 static int push_file(ssh *s, const char *from, const char *to, const mnas_shell_limit *limit) {
     const char *argv[MNAS_SHELL_MAX_WORDS + 5] = {"sh", "-c", "from=$1; shift; exec \"$@\" <\"$from\"", "sh",
                                                   from};
-    char command[1024], line[256];
+    char command[1024];
     mnas_shell_done done;
     snprintf(command, sizeof command, "exec sh -c 'cat >\"%s\"'", to);
     argv[5 + words(s, argv + 5, command)] = NULL;
     int rc = mnas_shell_run(&done, argv, NULL, limit);
-    if (rc == 0 && done.exit_code != 0 && (rc = explain(s, &done)) == 0) {
-        const bool full = strstr(done.err, "No space left") != NULL;
-        mnas_shell_last_line(done.err, line, sizeof line);
-        rc = mnas_error_set(full ? MNAS_ERR_FULL : MNAS_ERR_DEVICE, "writing %s there: %s%s", to, line,
-                            full ? "; free some space there" : "");
-    }
+    if (rc == 0 && done.exit_code != 0 && (rc = explain(s, &done)) == 0)
+        rc = mnas_error_context(mnas_shell_fail(&done), "writing %s", to);
     free(done.out);
     return rc;
 }
