@@ -13,7 +13,7 @@ complain() { echo "$*" >&2; failed=1; }
 
 [ -s "$out/mnas.1" ] || complain "mnas.1 is missing"
 grep -q '@[A-Z]*@' "$out/mnas.1" && complain "mnas.1 has a place that was not filled"
-for command in $("$mnas" help | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p'); do
+for command in $("$mnas" help | sed -n 's/^  \([a-z][a-z-]*\)  *.*/\1/p'); do
     page=$out/mnas-$command.1
     [ -s "$page" ] || { complain "mnas-$command.1 is missing"; continue; }
     grep -q "mnas-$command" "$out/mnas.1" || complain "mnas.1 does not name mnas-$command"
