@@ -156,7 +156,7 @@ def draw(path, first, pairs, engine):
         for _, ms, macs, _ in (fast, slow):
             parts.append(f'<circle cx="{x(macs / 1e6):.1f}" cy="{y(ms):.1f}" r="6" fill="none" stroke="#c53030" stroke-width="2"/>')
         parts.append(f'<path d="M{x(fast[2] / 1e6):.1f} {y(fast[1]) - 7:.1f}L{x(slow[2] / 1e6):.1f} {y(slow[1]) + 7:.1f}" stroke="#c53030"/>')
-        parts.append(f'<text x="{x(slow[2] / 1e6) + 10:.1f}" y="{y(slow[1]) - 8:.1f}" fill="#c53030">equal multiply-adds, {ratio:.2f} times the latency</text>')
+        parts.append(f'<text x="{left + 16}" y="60" fill="#c53030">marked: equal multiply-adds, {ratio:.2f} times the latency</text>')
     path.write_text("\n".join(parts + ["</svg>", ""]))
 
 
