@@ -244,24 +244,34 @@ int mnas_link_open_shell(mnas_link *out, const mnas_shell_class *class, void *st
 
 static const double examine_s = 60;
 
+/* Our messages say what is wrong; and then what mends it. */
+static void add_failure(mnas_findings *findings, const char *topic) {
+    char text[MNAS_SHELL_TEXT];
+    snprintf(text, sizeof text, "%s", mnas_error_message());
+    char *mend = strstr(text, "; ");
+    if (mend) *mend = '\0';
+    mnas_findings_add(findings, "bad", topic, "%s", text);
+    if (mend) mnas_findings_fix(findings, "%s", mend + 2);
+}
+
 void mnas_link_examine_shell(const mnas_link *link, mnas_findings *findings) {
     shell *s = link->state;
     const mnas_shell_limit limit = {mnas_clock_now_s() + examine_s, NULL};
     bool there = false;
     if (s->class->connect(s->state, &limit) < 0 || greet(s, &limit) < 0) {
-        mnas_findings_add_error(findings, "connection");
+        add_failure(findings, "connection");
         return;
     }
     mnas_findings_add(findings, "ok", "connection", "reached over %s; its processor is %s", s->class->name,
                       s->machine);
     if (mnas_bundle_find(&s->bundle, s->machine, s->agent) < 0) {
-        mnas_findings_add_error(findings, "program");
+        add_failure(findings, "program");
         return;
     }
     int rc = is_there(s, &limit, &there);
     if (rc == 0 && !there) rc = upload(s, &limit);
     if (rc < 0) {
-        mnas_findings_add_error(findings, "program");
+        add_failure(findings, "program");
         return;
     }
     s->ready = true;
