@@ -61,7 +61,8 @@ static void print_head(const char *name, const mnas_latency *l) {
         printf("%s: %s (%.3g %% interval %s to %s)\n", name, median, 100 * l->ci_level, low, high);
     else
         printf("%s: %s (not measured)\n", name, median);
-    if (l->wide) printf("This interval is wider than was asked for.\n");
+    if (l->wide)
+        printf("Less sure than was asked for: the interval is wider, or too few rounds were calm.\n");
     if (l->emulated) printf("It ran under an emulator: the time means nothing for the real device.\n");
     putchar('\n');
 }

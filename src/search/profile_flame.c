@@ -194,8 +194,8 @@ void mnas_profile_flame(const mnas_profile *p, mnas_str *out) {
     for (int i = 0; i < MNAS_PROFILE_KINDS; i++)
         key(out, (const char[]){'f', (char)('0' + i), '\0'}, mnas_profile_kind_names[i]);
     if (p->peaks.n_levels > 0) {
-        key(out, "by-arithmetic", "at least needed: for arithmetic");
-        key(out, "by-memory", "for memory");
+        key(out, "by-arithmetic", "at least needed, bound by arithmetic");
+        key(out, "by-memory", "bound by memory");
         key(out, "room", "above that");
     }
     mnas_str_append(out, "</p>\n");
@@ -204,9 +204,9 @@ void mnas_profile_flame(const mnas_profile *p, mnas_str *out) {
 void mnas_profile_flame_style(mnas_str *out) {
     mnas_str_append(
         out,
-        ":root{--by-memory:#c79a00;--by-arithmetic:#6b7580}@media(prefers-color-scheme:dark){:root{--by-"
+        ":root{--by-memory:#c79a00;--by-arithmetic:#3d4a57}@media(prefers-color-scheme:dark){:root{--by-"
         "memory:#d9b42c;"
-        "--by-arithmetic:#98a2ab}}\n"
+        "--by-arithmetic:#c3ccd4}}\n"
         ".flame rect{stroke:var(--card);stroke-width:.6}.flame .f0{fill:var(--p0)}.flame .f1{fill:var(--p1)}"
         ".flame .f2{fill:var(--p2)}.flame .f3{fill:var(--p3)}.flame .f4{fill:var(--p4)}\n"
         ".flame .g0{fill:var(--line)}.flame .g1,.flame .g2{fill:var(--code)}.flame .room{fill:var(--grid)}"

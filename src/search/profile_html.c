@@ -71,7 +71,8 @@ static void words(const mnas_profile *p, const mnas_profile_summary *s, mnas_str
         mnas_str_append(
             out, "<p><b>It ran under an emulator: the times mean nothing for the real device.</b></p>\n");
     if (p->latency.wide)
-        mnas_str_append(out, "<p><b>The interval of the latency is wider than was asked for.</b></p>\n");
+        mnas_str_append(out, "<p><b>Less sure than was asked for: the interval is wider, or too few rounds "
+                             "were calm.</b></p>\n");
     if (p->n_layers > 0 && p->peaks.n_levels > 0)
         mnas_str_appendf(
             out,
@@ -104,7 +105,7 @@ static void figures(const mnas_profile *p, const mnas_profile_summary *s, mnas_s
         snprintf(note, sizeof note, "%.0f&#160;%% of the latency", 100 * p->layers_ms / l->median_ms);
         figure(out, "layers one by one", value, note);
         mnas_human_count(s->macs, value);
-        snprintf(note, sizeof note, "%.1f GFLOP/s of the latency", 2e-6 * (double)s->macs / l->median_ms);
+        snprintf(note, sizeof note, "%.1f GFLOP/s at that latency", 2e-6 * (double)s->macs / l->median_ms);
         figure(out, "multiply-adds", value, note);
     }
     if (p->peaks.n_levels > 0) {

@@ -199,7 +199,7 @@ static void test_page_of_what_is_unknown(void **state) {
     check_page(&p, &page, "b1");
     assert_null(strstr(page.data, "class=\"room\""));
     assert_non_null(strstr(page.data, "under an emulator"));
-    assert_non_null(strstr(page.data, "wider than was asked for"));
+    assert_non_null(strstr(page.data, "Less sure than was asked for"));
     mnas_str_free(&page);
     mnas_profile_free(&p);
     snprintf(p.no_layers, sizeof p.no_layers, "device table knows <whole> networks alone");
