@@ -267,7 +267,7 @@ static int run_rounds(const command_state *s, network_file *file, mnas_protocol_
     out->wide = verdict == MNAS_VERDICT_GIVE_UP;
     if (!out->wide || s->opts->wide) return 0;
     return mnas_error_set(
-        MNAS_ERR_DEVICE,
+        MNAS_ERR_REFUSED,
         "the interval is +-%.1f %% of %.4g ms after %d runs of the program; wanted: %.1f %%. Let it time "
         "longer, calm what it runs on, or allow more (max-rounds=, ci=, wide=true)",
         summary->half_width_frac * 100, summary->median_ms, n, s->opts->ci * 100);
