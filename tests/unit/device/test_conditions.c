@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "device/conditions.h"
+#include "mnas.h"
 
 static void put(const char *root, const char *path, const char *text) {
     char full[1200];
@@ -59,6 +60,51 @@ static void test_everything_told(void **state) {
     remove_root(root);
 }
 
+/* In ticks of 1/100 s; the sum of all cores where none is meant. */
+static void test_steal_and_zones(void **state) {
+    (void)state;
+    char root[1000], governor[32];
+    new_root(root, sizeof root, "steal");
+    put(root, "/proc/stat",
+        "cpu  10 20 30 40 50 60 70 900 0 0\ncpu1 1 2 3 4 5 6 7 250 0 0\ncpu12 1 2 3 4 5 6 7 350 0 0\ncpu3 1 "
+        "2\nintr 5\n");
+    put(root, "/sys/class/thermal/thermal_zone0/temp", "41500\n");
+    put(root, "/sys/class/thermal/thermal_zone3/temp", "41500\n");
+    put(root, "/sys/devices/system/cpu/cpu1/cpufreq/cpuinfo_max_freq", "1800000\n");
+    put(root, "/sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "schedutil\n");
+    mnas_conditions c;
+    const double tick_s = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    mnas_conditions_read(&c, root, -1);
+    assert_true(fabs(c.steal_s - 900 * tick_s) < 1e-9);
+    mnas_conditions_read(&c, root, 1);
+    assert_true(fabs(c.steal_s - 250 * tick_s) < 1e-9);
+    mnas_conditions_read(&c, root, 12);
+    assert_true(fabs(c.steal_s - 350 * tick_s) < 1e-9);
+    mnas_conditions_read(&c, root, 3); /* cut short */
+    assert_true(isnan(c.steal_s));
+    mnas_conditions_read(&c, root, 2);
+    assert_true(isnan(c.steal_s));
+    assert_int_equal(mnas_conditions_n_zones(root), 2);
+    assert_true(mnas_conditions_max_mhz(root, 1) == 1800 && isnan(mnas_conditions_max_mhz(root, 0)));
+    mnas_conditions_governor(root, 1, governor);
+    assert_string_equal(governor, "schedutil");
+    remove_root(root);
+}
+
+static void test_core_of_this_process(void **state) {
+    (void)state;
+    int core;
+    assert_int_equal(mnas_conditions_choose_core(MNAS_CORE_BEST, &core), 0);
+    assert_true(core >= 0);
+    int same;
+    assert_int_equal(mnas_conditions_choose_core(core, &same), 0);
+    assert_int_equal(same, core);
+    assert_int_equal(mnas_conditions_choose_core(MNAS_CORE_NOT_PINNED, &core), 0);
+    assert_int_equal(core, -1);
+    assert_int_equal(mnas_conditions_choose_core(1023, &core), MNAS_ERR_ARG);
+    assert_false(mnas_conditions_emulated());
+}
+
 static void test_nothing_told(void **state) {
     (void)state;
     char root[1000];
@@ -102,6 +148,8 @@ static void test_this_machine(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_told),
+        cmocka_unit_test(test_steal_and_zones),
+        cmocka_unit_test(test_core_of_this_process),
         cmocka_unit_test(test_nothing_told),
         cmocka_unit_test(test_best_core),
         cmocka_unit_test(test_this_machine),

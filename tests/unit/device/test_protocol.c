@@ -290,6 +290,91 @@ static void test_causes(void **state) {
     assert_int_equal(s.n_caused[MNAS_CAUSE_FREQ], 1);
 }
 
+/* ---- recorded ---- */
+
+/* Rounds of MnasNet-B1 0.5 on a virtual machine of two cores at a load of 15, compilers and other measurements among it. */
+typedef struct recorded {
+    double ms, sentinel_ms, ratio;
+    int n_switches;
+    double timed_s, cpu_frac;
+} recorded;
+
+/* By root, before all but other measurements. */
+static const recorded busy_neighbour[] = {
+    {1.9603, 0.9598, 2.0388, 1, 0.1899, 0.472},  {2.0173, 0.9763, 2.0790, 1, 0.0924, 0.999},
+    {1.9076, 0.9324, 2.0463, 1, 0.1890, 0.464},  {1.9883, 0.9514, 2.1103, 5, 0.2107, 0.416},
+    {1.9122, 0.9719, 2.0121, 1, 0.2834, 0.309},  {1.9248, 0.9476, 2.0507, 1, 0.2069, 0.420},
+    {2.0128, 0.9843, 2.0694, 1, 0.2209, 0.407},  {1.9820, 0.9354, 2.1559, 23, 0.3714, 0.249},
+    {1.9479, 0.9369, 2.0469, 0, 0.0888, 1.000},  {1.9633, 0.9499, 2.0720, 10, 0.5225, 0.172},
+    {1.9360, 0.9543, 2.0432, 1, 0.1745, 0.511},  {2.0222, 0.9666, 2.0922, 1, 0.1904, 0.474},
+    {2.0144, 0.9646, 2.0807, 0, 0.0911, 1.000},  {1.9121, 0.9388, 2.0081, 2, 0.2255, 0.381},
+    {1.9844, 0.9709, 2.0745, 2, 0.3153, 0.283},  {1.9536, 0.9966, 2.0027, 1, 0.0908, 1.000},
+    {1.9334, 0.9759, 1.9876, 1, 0.2851, 0.312},  {1.9852, 0.9543, 2.0962, 1, 0.2608, 0.348},
+    {1.8901, 0.9458, 1.9995, 1, 0.1856, 0.461},  {1.9558, 0.9679, 2.0357, 5, 0.2969, 0.296},
+    {1.9776, 0.9580, 2.0705, 3, 0.2443, 0.361},  {1.9607, 0.9671, 2.0200, 1, 0.0941, 0.956},
+    {1.9728, 0.9555, 2.0607, 1, 0.1861, 0.484},  {1.9476, 0.9633, 2.0222, 1, 0.2285, 0.393},
+    {1.9963, 0.9738, 2.0663, 8, 0.1478, 0.637},  {1.9796, 1.0053, 2.0400, 1, 0.0910, 0.999},
+    {2.1732, 1.0479, 1.9839, 1, 0.1885, 0.488},  {1.9554, 0.9602, 2.0471, 1, 0.2158, 0.407},
+    {1.9675, 0.9732, 2.0410, 1, 0.2282, 0.386},  {1.9981, 0.9737, 2.0707, 1, 0.1517, 0.604},
+    {1.9642, 0.9478, 2.0523, 1, 0.1595, 0.552},  {1.9640, 0.9830, 2.0030, 2, 0.1097, 0.829},
+    {1.9946, 0.9810, 2.0680, 18, 0.2155, 0.447}, {1.9979, 0.9915, 2.0291, 1, 0.0915, 0.999},
+    {1.9992, 0.9898, 2.0459, 1, 0.1896, 0.473},  {2.0442, 0.9823, 2.0968, 1, 0.1903, 0.491},
+    {2.0765, 1.0089, 2.0574, 1, 0.2223, 0.404},  {2.0603, 1.0044, 2.0611, 1, 0.0947, 0.994},
+    {1.9974, 0.9719, 2.0796, 1, 0.0911, 1.000},  {1.9816, 0.9613, 2.0698, 0, 0.0914, 1.000},
+};
+
+/* By an ordinary user, a busy loop on the same core. */
+static const recorded shared_core[] = {
+    {1.9649, 0.9361, 2.0904, 54, 4.4188, 0.026}, {1.8547, 0.8913, 2.1175, 43, 4.1331, 0.026},
+    {1.8385, 0.9130, 2.0338, 32, 3.0463, 0.031}, {1.7989, 0.8923, 2.0403, 69, 5.0769, 0.024},
+    {1.7661, 0.8769, 2.0321, 47, 4.0201, 0.027}, {1.8887, 0.8826, 2.1644, 30, 3.4514, 0.025},
+    {1.8154, 0.9410, 1.9319, 64, 4.1840, 0.026}, {1.8520, 0.8932, 2.0450, 38, 3.0424, 0.032},
+    {1.9570, 0.9517, 2.0925, 42, 4.0865, 0.027}, {1.9357, 0.9152, 2.1705, 51, 4.1779, 0.025},
+};
+
+static int replay(mnas_round *rounds, const recorded *from, int n) {
+    for (int i = 0; i < n; i++) {
+        rounds[i] = calm(from[i].ms);
+        rounds[i].sentinel_ms = from[i].sentinel_ms;
+        rounds[i].ratio = from[i].ratio;
+        rounds[i].n_switches = from[i].n_switches;
+        rounds[i].timed_s = from[i].timed_s;
+        rounds[i].cpu_frac = from[i].cpu_frac;
+    }
+    return n;
+}
+
+static void test_recorded_busy_machine(void **state) {
+    (void)state;
+    mnas_round r[MNAS_PROTOCOL_MAX_ROUNDS];
+    mnas_protocol_summary s;
+    const int n = replay(r, busy_neighbour, sizeof busy_neighbour / sizeof *busy_neighbour);
+    standard.max_rounds = MNAS_PROTOCOL_MAX_ROUNDS;
+    standard.reference_ms = 0.95;
+    standard.ci_frac = 0.015;
+    mnas_protocol_verdict verdict = MNAS_VERDICT_MORE;
+    int taken = 0;
+    while (verdict == MNAS_VERDICT_MORE && taken < n)
+        verdict = mnas_protocol_judge(&s, &standard, r, ++taken);
+    assert_int_equal(verdict, MNAS_VERDICT_DONE);
+    assert_int_equal(s.n_used + s.n_disturbed + s.n_outlying, taken);
+    assert_true(s.n_disturbed > s.n_used && s.n_caused[MNAS_CAUSE_SHARE] > 0);
+    /* all forty rounds together say 1.95 ms */
+    assert_true(fabs(s.median_ms / 1.95 - 1) < 0.02);
+    assert_true(s.ci_low_ms < 1.97 && s.ci_high_ms > 1.93);
+}
+
+static void test_recorded_shared_core(void **state) {
+    (void)state;
+    mnas_round r[MNAS_PROTOCOL_MAX_ROUNDS];
+    mnas_protocol_summary s;
+    const int n = replay(r, shared_core, sizeof shared_core / sizeof *shared_core);
+    standard.max_rounds = 40;
+    standard.reference_ms = 0.95;
+    assert_int_equal(mnas_protocol_judge(&s, &standard, r, n), MNAS_VERDICT_GIVE_UP);
+    assert_int_equal(s.n_caused[MNAS_CAUSE_SHARE], n);
+}
+
 /* Share of measurements whose interval holds the true median, 1, where the logarithm of a round has this
  * standard deviation; *level: the mean of those they state. */
 static double coverage(const mnas_protocol *p, double deviation, double *level) {
@@ -337,6 +422,8 @@ int main(void) {
         cmocka_unit_test_setup(test_drift_rescales, set_up),
         cmocka_unit_test_setup(test_too_much_drift_repeats_and_gives_up, set_up),
         cmocka_unit_test_setup(test_causes, set_up),
+        cmocka_unit_test_setup(test_recorded_busy_machine, set_up),
+        cmocka_unit_test_setup(test_recorded_shared_core, set_up),
         cmocka_unit_test_setup(test_cpu_time_is_told, set_up),
         cmocka_unit_test_setup(test_disturbed_rounds_are_replaced, set_up),
         cmocka_unit_test_setup(test_a_machine_that_is_never_calm_is_given_up, set_up),
