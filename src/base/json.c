@@ -71,7 +71,8 @@ json_t *mnas_json_latency(const mnas_latency *l) {
     json_t *object = json_object();
     bool ok = object != NULL;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        ok = json_object_set_new(object, fields[i].name, fields[i].value) == 0 && ok; /* takes it in any case */
+        ok = json_object_set_new(object, fields[i].name, fields[i].value) == 0 &&
+             ok; /* takes it in any case */
     if (ok) return object;
     json_decref(object);
     return NULL;

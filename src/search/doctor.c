@@ -94,6 +94,8 @@ static void check_libraries(mnas_findings *f) {
         f, "note", "XNNPACK",
         "Debian's XNNPACK has no fast 7x7 depthwise kernel: networks with kernel 7 are timed slower than "
         "this machine could run them");
+    mnas_findings_fix(f,
+                      "measure with another engine where your product has it: --device local:engine=native");
     mnas_findings_add(f, "ok", "SQLite", "%s: keeps the studies", sqlite3_libversion());
 }
 
