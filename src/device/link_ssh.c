@@ -5,7 +5,6 @@
  */
 #include "device/link_ssh.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +137,7 @@ static int connect_master(void *state, const mnas_shell_limit *limit) {
     ssh *s = state;
     if (is_up(s)) return 0;
     disconnect(s);
-    const double deadline_s = fmin(limit->deadline_s, mnas_clock_now_s() + CONNECT_S);
+    const double deadline_s = mnas_clock_now_s() + CONNECT_S;
     int rc = start_master(s);
     while (rc == 0 && access(s->socket, F_OK) < 0) {
         mnas_proc_wait(&s->master, 1, LOOK_MS);
@@ -146,6 +145,8 @@ static int connect_master(void *state, const mnas_shell_limit *limit) {
             rc = explain_text(s, mnas_proc_result_of(s->master)->err);
         else if (limit->cancel && *limit->cancel)
             rc = mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
+        else if (mnas_clock_now_s() >= limit->deadline_s)
+            rc = mnas_error_set(MNAS_ERR_TIMEOUT, "not connected within the time allowed (timeout)");
         else if (mnas_clock_now_s() >= deadline_s)
             rc = explain_text(s, "timed out");
     }

@@ -243,6 +243,18 @@ static void test_never_there(void **state) {
     }
 }
 
+/* Time that ends before the connection stands has ended, whatever the way. */
+static void test_no_time(void **state) {
+    (void)state;
+    for (way *w = ways; w < ways + N_WAYS; w++) {
+        char *answer;
+        if (!open_way(w)) continue;
+        assert_int_equal(ask_for(w, 0.001, NULL, &answer), MNAS_ERR_TIMEOUT);
+        expect_answer(w);
+        close_way(w);
+    }
+}
+
 /* A line that says nothing more is told by the clock alone. */
 static void test_stalls(void **state) {
     (void)state;
@@ -350,6 +362,7 @@ int main(void) {
         cmocka_unit_test(test_pulled_at_start_and_in_answer),
         cmocka_unit_test(test_pulled_between),
         cmocka_unit_test(test_never_there),
+        cmocka_unit_test(test_no_time),
         cmocka_unit_test(test_stalls),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_full),
