@@ -192,8 +192,8 @@ static int table_measure(void *state, const mnas_model *model, mnas_latency *out
 static void table_examine(void *state, mnas_findings *findings) {
     const table *t = state;
     if (t->n > 0) {
-        mnas_findings_add(findings, "ok", "table", "%zu networks, measured on %s", t->n,
-                          t->entries[0].latency.device);
+        mnas_findings_add(findings, "ok", "table", "%zu network%s, measured on %s", t->n,
+                          t->n == 1 ? "" : "s", t->entries[0].latency.device);
         return;
     }
     mnas_findings_add(findings, isnan(t->opts->default_ms) ? "bad" : "note", "table", "%s holds no latency",

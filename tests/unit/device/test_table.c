@@ -223,11 +223,35 @@ static void test_unwritable_table(void **state) {
     assert_int_equal(mnas_measure_record("/dev/full", &m, &l), MNAS_ERR_FULL);
 }
 
+/* The doctor hears of a table what it holds, of an empty one how to fill it, and measures nothing there. */
+static void test_examined(void **state) {
+    (void)state;
+    mnas_device *d;
+    mnas_findings f = {0};
+    const mnas_model m = small_model("r1_k3_s22_e3_i8_o16");
+    const mnas_latency l = some_latency(2);
+    write_text("");
+    assert_int_equal(mnas_device_open(&d, spec), 0);
+    assert_true(mnas_device_is_recorded(d) && mnas_device_meter(d) == NULL);
+    mnas_device_examine(d, &f);
+    assert_int_equal(mnas_findings_count(&f, "bad"), 1);
+    assert_non_null(strstr(f.items[0].fix, "--record"));
+    mnas_device_close(d);
+    mnas_findings_free(&f);
+    assert_int_equal(mnas_measure_record(path, &m, &l), 0);
+    assert_int_equal(mnas_device_open(&d, spec), 0);
+    mnas_device_examine(d, &f);
+    assert_int_equal(mnas_findings_count(&f, "ok"), 1);
+    assert_non_null(strstr(f.items[0].text, "measured on local"));
+    mnas_device_close(d);
+    mnas_findings_free(&f);
+}
+
 static void test_every_plugin_is_described(void **state) {
     (void)state;
     size_t n;
     const mnas_plugin *const *list = mnas_device_plugins(&n);
-    assert_int_equal(n, 2);
+    assert_true(n >= 2);
     mnas_str help = {0};
     mnas_registry_help(list, n, &help);
     assert_true(mnas_str_ok(&help));
@@ -258,11 +282,17 @@ static void test_local_options_are_checked(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_record_and_look_up),        TEST(test_same_network_has_the_same_latency),
-        TEST(test_last_record_counts),        TEST(test_missing_network),
-        TEST(test_missing_file_and_options),  TEST(test_broken_files_name_the_line),
-        TEST(test_devices_are_kept_apart),    TEST(test_incomplete_last_line),
-        TEST(test_unwritable_table),          TEST(test_every_plugin_is_described),
+        TEST(test_record_and_look_up),
+        TEST(test_same_network_has_the_same_latency),
+        TEST(test_last_record_counts),
+        TEST(test_missing_network),
+        TEST(test_missing_file_and_options),
+        TEST(test_broken_files_name_the_line),
+        TEST(test_devices_are_kept_apart),
+        TEST(test_incomplete_last_line),
+        TEST(test_unwritable_table),
+        TEST(test_every_plugin_is_described),
+        TEST(test_examined),
         TEST(test_local_options_are_checked),
     };
 #undef TEST
