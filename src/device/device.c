@@ -1,12 +1,10 @@
 /* device.c - from a spec to an open device; the public mnas_measure. It knows no device itself. */
 #include "device/device.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "model/latency.h"
 
 struct mnas_device {
@@ -58,17 +56,6 @@ out:
 int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out) {
     *out = mnas_latency_unknown();
     return device->class->measure(device->state, model, out);
-}
-
-int mnas_device_measure_retry(mnas_device *device, const mnas_model *model, const char *name,
-                              mnas_latency *out) {
-    int rc = mnas_device_measure(device, model, out);
-    if (rc < 0 && rc != MNAS_ERR_INVALID && rc != MNAS_ERR_CANCELLED) {
-        mnas_log_info("%s: measuring again after: %s", name, mnas_error_message());
-        rc = mnas_device_measure(device, model, out);
-    }
-    if (rc < 0 || (isfinite(out->median_ms) && out->median_ms > 0)) return rc;
-    return mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", out->median_ms);
 }
 
 /* Is `name` one of the names in "name,name"? */

@@ -43,9 +43,6 @@ typedef struct mnas_device mnas_device;
 
 int mnas_device_open(mnas_device **out, const char *spec);
 int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out);
-/* The same for who cannot do without: a device that fails is asked once more, and what is no time is a failure. */
-int mnas_device_measure_retry(mnas_device *device, const mnas_model *model, const char *name,
-                              mnas_latency *out);
 bool mnas_device_can_measure_layers(const mnas_device *device);
 /* MNAS_ERR_DEVICE where it cannot; else as measure_layers above. */
 int mnas_device_measure_layers(mnas_device *device, const mnas_model *model, mnas_layer_time **layers,

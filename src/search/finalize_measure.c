@@ -14,7 +14,7 @@
 #include "search/measuring.h"
 
 enum { POLL_MS = 100 };
-static const double level = 0.95, pause_s = 5;
+static const double level = 0.95, pause_s = 1;
 
 /* What the passes over one network share: devices, and the failures of all. */
 typedef struct passes {

@@ -13,6 +13,8 @@
 #include "base/log.h"
 
 enum { MAX_REFUSED = 3, MAX_REFUSED_FIRST = 5 };
+/* Questions to a device that is away come ever rarer: after 1, 2, 4, ... and at last this many pauses. */
+static const double longest_pause = 30;
 
 void mnas_measuring_begin(mnas_measuring *m) {
     *m = (mnas_measuring){.away_since_s = NAN, .reason = "device"};
@@ -71,7 +73,7 @@ static void note_away(mnas_measuring *m, const mnas_measure_context *c, const ch
         mnas_log_warn("device %s is away: %s; waiting for it, at most %s", spec_of(m, c), m->away, limit);
     if (isnan(m->away_since_s)) m->away_since_s = now_s;
     if (c->has_worked && now_s - m->away_since_s < c->wait_s)
-        again(m, c->pause_s);
+        again(m, c->pause_s * fmin(longest_pause, ldexp(1, m->n_away++)));
     else
         m->state = MNAS_MEASURING_GIVEN_UP;
 }
@@ -85,7 +87,7 @@ static void note_refused(mnas_measuring *m, mnas_measure_context *c) {
     else if (c->has_worked && m->n_refused > MAX_REFUSED)
         fail(m, "device");
     else
-        again(m, c->pause_s * m->n_refused);
+        again(m, c->pause_s * 2 * m->n_refused);
 }
 
 static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *name, int device, int status,
@@ -93,7 +95,8 @@ static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *
     if (status == MNAS_ERR_CANCELLED) return status;
     m->device = device;
     m->status = status;
-    if (m->probing && status == MNAS_ERR_REFUSED) { /* a device that answers, if only to refuse, is not away */
+    if (m->probing &&
+        status == MNAS_ERR_REFUSED) { /* a device that answers, if only to refuse, is not away */
         fail(m, "device");
         return 0;
     }
@@ -133,7 +136,7 @@ static void note_latency(mnas_measuring *m, mnas_measure_context *c, const mnas_
     }
     m->latency[device] = *latency;
     m->has[device] = true;
-    m->n_failed = 0;
+    m->n_failed = m->n_away = 0;
     m->suspected = false;
     m->away_since_s = NAN;
     for (int d = 0; d < c->devices->n; d++)

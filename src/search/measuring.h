@@ -26,7 +26,7 @@ typedef struct mnas_measure_context {
     mnas_model probe;       /* one that the devices have measured; or any, while they have measured none */
     bool has_worked;        /* they have measured one */
     int n_refused_first;    /* refusals before that */
-    double wait_s, pause_s; /* for a device that is away, altogether; between two questions to it */
+    double wait_s, pause_s; /* for a device that is away, altogether; between the first two questions to it */
 } mnas_measure_context;
 
 typedef enum {
@@ -42,11 +42,11 @@ typedef struct mnas_measuring {
     mnas_latency latency[MNAS_MAX_DEVICES];
     bool has[MNAS_MAX_DEVICES];
     mnas_job *job;
-    double asked_s, idle_since_s; /* when the job began; when it began to wait for another question */
-    double measure_s, waited_s;   /* spent so far */
-    bool probing, suspected; /* another network is being asked; it has worked where this one failed */
-    int device, status; /* of the last failure */
-    int n_failed, n_refused;
+    double asked_s, idle_since_s;    /* when the job began; when it began to wait for another question */
+    double measure_s, waited_s;      /* spent so far */
+    bool probing, suspected;         /* another network is being asked; it has worked where this one failed */
+    int device, status;              /* of the last failure */
+    int n_failed, n_refused, n_away; /* failures; refusals; times that the device was found away */
     double retry_at_s, away_since_s; /* monotonic; NaN: not away */
     const char *reason;              /* as of a trial */
     char why[4200];                  /* what the network's failure said */

@@ -28,7 +28,7 @@
 #include "train/recipe.h"
 
 enum { MAX_JOBS = 64 };
-static const double pause_s = 5;
+static const double pause_s = 1;
 
 typedef struct search {
     mnas_search_options options; /* defaults filled in */

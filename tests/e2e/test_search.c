@@ -46,6 +46,7 @@ static pid_t start(const command *c) {
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     setpgid(0, 0);
+    setenv("MNAS_LOG", "info", 1);
     execl(MNAS_BINARY, "mnas", "search", "--space", fix_space, "--data", fix_data, "--device", c->device,
           "--study", c->study, "--trials", c->trials, "--seed", c->seed, "--strategy", "ppo:batch=3",
           "--recipe", "proxy:batch=16", "--threads", "1", NULL);
@@ -283,6 +284,58 @@ static void test_killed_with_two_devices(void **state) {
     compare_with_others(fix_study, other);
 }
 
+/* A phone of sh that can be unplugged: it answers while the file is there. */
+static char phone[1300], plug[500];
+
+static void make_phone(void) {
+    snprintf(plug, sizeof plug, "%s/plug", fix_dir);
+    snprintf(phone, sizeof phone,
+             "command:run=\"test -e {model} && sleep 0.03 && test -e %s && echo 2\",rounds=3,max-rounds=3,"
+             "quiet=false + %s",
+             plug, fix_device);
+    fix_write(plug, "", 0);
+}
+
+static void wait_for_log(const char *words) {
+    char log[600], *text;
+    size_t n;
+    bool found = false;
+    snprintf(log, sizeof log, "%s.log", fix_study);
+    for (int i = 0; i < 600 && !found; i++) {
+        mnas_clock_sleep_ms(20);
+        if (mnas_file_read(log, 1 << 20, &text, &n) < 0) continue;
+        found = strstr(text, words) != NULL;
+        free(text);
+    }
+    assert_true(found);
+}
+
+/* Killed while it measures, and unplugged in the middle: the table is that of a search that was left alone. */
+static void test_unplugged(void **state) {
+    (void)state;
+    char whole[600];
+    snprintf(whole, sizeof whole, "%s/whole.db", fix_dir);
+    make_phone();
+    command c = {whole, phone, "5", "3"};
+    int code = finish(start(&c));
+    if (code != 0) fail_with_log(code);
+    c.study = fix_study;
+    for (int i = 0; i < 3; i++) kill_after(&c, 0.08 + 0.05 * i);
+    char log[600];
+    snprintf(log, sizeof log, "%s.log", fix_study);
+    unlink(log); /* has all trials of the whole search */
+    const pid_t pid = start(&c);
+    wait_for_log("trial   3");
+    unlink(plug);
+    wait_for_log("is away: ");
+    fix_write(plug, "", 0);
+    code = finish(pid);
+    if (code != 0) fail_with_log(code);
+    wait_for_log("is back after");
+    compare_with_others(whole, fix_study);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'failed'"), 0);
+}
+
 /* What a child that measures says goes into the trial: here it dies of the network. */
 static void test_measuring_child_dies(void **state) {
     (void)state;
@@ -369,6 +422,7 @@ int main(void) {
                                        T(test_too_large),
                                        T(test_crashed),
                                        T(test_killed_with_two_devices),
+                                       T(test_unplugged),
                                        T(test_measuring_child_dies),
                                        T(test_mixed_devices),
                                        T(test_cancelled),
