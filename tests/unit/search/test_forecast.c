@@ -145,7 +145,7 @@ typedef struct parts {
     mnas_space *space;
     mnas_recipe recipe;
     mnas_dataset_info data;
-    mnas_device *device;
+    mnas_devices devices;
     mnas_forecast_setup setup;
 } parts;
 
@@ -157,10 +157,10 @@ static void open_parts(parts *p, int jobs) {
     p->data.n_val = 100;
     assert_int_equal(mnas_space_open(&p->space, fix_space), 0);
     assert_int_equal(mnas_recipe_open(&p->recipe, p->options.recipe), 0);
-    assert_int_equal(mnas_device_open(&p->device, fix_device), 0);
+    assert_int_equal(mnas_devices_open(&p->devices, fix_device), 0);
     p->setup = (mnas_forecast_setup){.options = &p->options,
                                      .sample = {p->space, &p->data, &p->recipe, 0},
-                                     .device = p->device,
+                                     .devices = &p->devices,
                                      .delay = jobs,
                                      .timer = made_timer,
                                      .free_bytes = plenty};
@@ -168,7 +168,7 @@ static void open_parts(parts *p, int jobs) {
 }
 
 static void close_parts(parts *p) {
-    mnas_device_close(p->device);
+    mnas_devices_close(&p->devices);
     mnas_space_close(p->space);
 }
 
