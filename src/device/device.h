@@ -24,7 +24,7 @@ typedef struct mnas_device_class {
     /* `opts` outlives the state. *state is handed to the others; may be NULL. */
     int (*open)(void **state, const void *opts);
     /* From now on end what takes longer than to deadline_s (monotonic), or is under way when *cancel (may be NULL) becomes
-     * true, with MNAS_ERR_CANCELLED. NULL where nothing takes long. */
+     * true, with MNAS_ERR_CANCELLED. deadline_s INFINITY or NaN: none. NULL where nothing takes long. */
     void (*limit)(void *state, double deadline_s, const volatile bool *cancel);
     /* Fills *out whole. MNAS_ERR_INVALID where the network cannot be built, MNAS_ERR_DEVICE where the device fails. */
     int (*measure)(void *state, const mnas_model *model, mnas_latency *out);

@@ -29,7 +29,7 @@ int mnas_meter_open(mnas_meter **out, mnas_link link, const mnas_meter_options *
 }
 
 void mnas_meter_limit(mnas_meter *meter, double deadline_s, const volatile bool *cancel) {
-    meter->deadline_s = deadline_s;
+    meter->deadline_s = isnan(deadline_s) ? (double)INFINITY : deadline_s;
     meter->cancel = cancel;
 }
 
@@ -63,9 +63,8 @@ int mnas_meter_ask(mnas_meter *meter, const char *kind, const char *request, cha
     const double left_s = meter->deadline_s - mnas_clock_now_s();
     *answer = NULL;
     if (meter->cancel && *meter->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
-    int rc = MNAS_ERR_TIMEOUT;
-    if (left_s > 0)
-        rc = meter->link.class->ask(meter->link.state, kind, request, fmin(meter->options->timeout_s, left_s),
+    if (!(left_s > 0)) return mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
+    int rc = meter->link.class->ask(meter->link.state, kind, request, fmin(meter->options->timeout_s, left_s),
                                     meter->cancel, answer);
     if (rc == MNAS_ERR_TIMEOUT && mnas_clock_now_s() >= meter->deadline_s)
         rc = mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
