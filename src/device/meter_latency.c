@@ -66,8 +66,8 @@ static int time_sentinel(mnas_meter *meter, session *s) {
         r->median_ms = isnan(r->sentinel_ms) ? r->median_ms : r->sentinel_ms;
         verdict = judge(s);
     }
-    const bool good = verdict == MNAS_VERDICT_DONE ||
-                      (s->summary.n_used < s->n_rounds && s->summary.half_width_frac <= reference_max_frac);
+    const int n_good = s->n_rounds - s->summary.n_disturbed - s->summary.n_outlying;
+    const bool good = n_good >= s->protocol.min_rounds && s->summary.half_width_frac <= reference_max_frac;
     return good || meter->options->wide ? 0 : mnas_meter_refuse(s, "the reference of the sentinel network");
 }
 

@@ -39,7 +39,7 @@ typedef struct mnas_round {
     int warmup_runs;
     double timed_s;     /* how long the timed runs took together, the sentinel's among them */
     int n_switches;     /* involuntary context switches meanwhile */
-    double cpu_frac;    /* CPU time of the timing thread over timed_s */
+    double cpu_frac;    /* CPU time of the timing thread over timed_s; unknown where others help it */
     double steal_frac;  /* of timed_s: the host of a virtual machine ran others */
     double freq_mhz;    /* of the core, at the end */
     double sentinel_ms; /* median of the sentinel's runs */

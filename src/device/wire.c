@@ -31,7 +31,7 @@ static const mnas_field round_fields[] = {
     F(INT, runs, 1, MOST, true),         F(INT, n_preempted, 0, MOST, true),
     F(INT, n_cpu_timed, 0, MOST, true),  F(INT, warmup_runs, 0, MOST, true),
     F(REAL, timed_s, 1e-9, 1e9, true),   F(INT, n_switches, 0, MOST, true),
-    F(REAL, cpu_frac, 0, 1e3, true),     F(REAL, steal_frac, 0, 1e9, false),
+    F(REAL, cpu_frac, 0, 1e3, false),    F(REAL, steal_frac, 0, 1e9, false),
     F(REAL, freq_mhz, 0, 1e9, false),    F(REAL, sentinel_ms, 1e-9, 1e9, false),
     F(REAL, ratio, 1e-9, 1e9, false)};
 #undef F
@@ -204,7 +204,8 @@ static int parse_conditions(mnas_conditions *out, const json_t *object, const ch
 
 int mnas_wire_parse_reply(mnas_wire_reply *out, const char *text) {
     json_t *object;
-    *out = (mnas_wire_reply){.round = {.steal_frac = NAN, .freq_mhz = NAN, .sentinel_ms = NAN, .ratio = NAN}};
+    *out = (mnas_wire_reply){
+        .round = {.cpu_frac = NAN, .steal_frac = NAN, .freq_mhz = NAN, .sentinel_ms = NAN, .ratio = NAN}};
     int rc = parse_answer(&object, text);
     if (rc < 0) return rc;
     rc = parse_fields(out, reply_fields, N(reply_fields), object);

@@ -104,7 +104,7 @@ static int take_turns(timed *net, timed *sentinel, const mnas_wire_request *requ
         if (rc < 0) return rc;
     }
     round->timed_s = mnas_clock_now_s() - start_s;
-    round->cpu_frac = (thread_cpu_s() - cpu_s) / round->timed_s;
+    round->cpu_frac = request->threads == 1 ? (thread_cpu_s() - cpu_s) / round->timed_s : (double)NAN;
     round->n_switches = mnas_worker_switches() - first;
     return mnas_protocol_reduce_runs(round, net->runs, net->n, sentinel->runs, sentinel->n);
 }

@@ -272,6 +272,24 @@ static void test_no_reference_is_made_of_noise(void **state) {
     assert_false(mnas_file_exists(state_file));
 }
 
+/* 1 % is wanted of a reference, up to 3 % are kept. */
+static void test_a_reference_may_be_a_little_uncertain(void **state) {
+    (void)state;
+    device restless = new_device();
+    mnas_latency l;
+    mnas_sentinel_reference r;
+    for (int i = 0; i < 64; i++) restless.slow[i] = i % 2 ? 1.03 : 1;
+    assert_int_equal(measure(&restless, &l), 0);
+    assert_int_equal(l.rounds, 5);
+    assert_true(mnas_file_exists(state_file));
+    char *text;
+    size_t n;
+    assert_int_equal(mnas_file_read(state_file, 65536, &text, &n), 0);
+    assert_int_equal(mnas_sentinel_parse(&r, text, n), 0);
+    free(text);
+    assert_true(r.half_frac > 0.01 && r.half_frac < 0.03 && r.rounds == 40);
+}
+
 static void test_without_sentinel(void **state) {
     (void)state;
     device d = new_device();
@@ -385,6 +403,8 @@ static void test_time_over_is_no_failure(void **state) {
     assert_int_equal(d.n_asked, 0);
     cancel = false;
     assert_int_equal(mnas_meter_measure(meter, &model, &l), 0);
+    mnas_meter_limit(meter, NAN, &cancel); /* no limit, as options say it */
+    assert_int_equal(mnas_meter_measure(meter, &model, &l), 0);
     mnas_meter_close(meter);
 }
 
@@ -428,6 +448,7 @@ int main(void) {
         TEST(test_noise_is_refused_or_marked),
         TEST(test_a_shared_core_is_refused),
         TEST(test_no_reference_is_made_of_noise),
+        TEST(test_a_reference_may_be_a_little_uncertain),
         TEST(test_without_sentinel),
         TEST(test_emulation_is_told),
         TEST(test_a_strange_reference_is_refused),
