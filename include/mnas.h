@@ -1,7 +1,7 @@
 /* mnas.h - the public interface of mnas, platform-aware neural architecture search.
  *
- * Read it top to bottom: errors, blocks and models, what a network costs, spaces, data, devices, training, the search, stage
- * two, what a study holds afterwards, and the machine. The command line (src/cli) uses this header and src/base alone: whatever
+ * Read it top to bottom: errors, blocks and models, what a network costs, spaces, data, devices, latency models, training, the
+ * search, stage two, what a study holds afterwards, and the machine. The command line (src/cli) uses this header and src/base alone: whatever
  * it can do, a program linked with libmnas can do.
  *
  * Conventions. Fallible functions return 0 or a negative mnas_status and leave a message (mnas_error_message). Results come
