@@ -56,6 +56,12 @@ static int make_key(mnas_sentinel_key *key, const mnas_meter *meter, const mnas_
     return mnas_model_key(&sentinel, key->network);
 }
 
+/* From enough rounds that nothing disturbed, and narrow: what disturbs all alike makes a narrow interval, too. */
+static bool is_good(const session *s) {
+    const int n_good = s->n_rounds - s->summary.n_disturbed - s->summary.n_outlying;
+    return n_good >= s->protocol.min_rounds && s->summary.half_width_frac <= reference_max_frac;
+}
+
 /* The sentinel is measured in its own role beside itself: in turns, as it always will be. */
 static int time_sentinel(mnas_meter *meter, session *s) {
     mnas_protocol_verdict verdict = MNAS_VERDICT_MORE;
@@ -66,12 +72,11 @@ static int time_sentinel(mnas_meter *meter, session *s) {
         r->median_ms = isnan(r->sentinel_ms) ? r->median_ms : r->sentinel_ms;
         verdict = judge(s);
     }
-    const int n_good = s->n_rounds - s->summary.n_disturbed - s->summary.n_outlying;
-    const bool good = n_good >= s->protocol.min_rounds && s->summary.half_width_frac <= reference_max_frac;
-    return good || meter->options->wide ? 0 : mnas_meter_refuse(s, "the reference of the sentinel network");
+    if (is_good(s) || meter->options->wide) return 0;
+    return mnas_meter_refuse(s, "the reference of the sentinel network");
 }
 
-static int take_reference(mnas_meter *meter, const mnas_sentinel_key *key) {
+static int take_reference(mnas_meter *meter, const mnas_sentinel_key *key, bool *good) {
     mnas_model sentinel;
     session s;
     char *request;
@@ -86,40 +91,53 @@ static int take_reference(mnas_meter *meter, const mnas_sentinel_key *key) {
                                    .ms = s.summary.median_ms,
                                    .half_frac = s.summary.half_width_frac,
                                    .rounds = s.summary.n_used};
+    *good = is_good(&s);
     mnas_clock_iso8601(mnas_clock_unix_ms(), r->time_utc);
     mnas_log_info("%s: the sentinel network takes %.4f ms (+-%.1f %%); drift is counted from there",
                   meter->name, r->ms, r->half_frac * 100);
     return 0;
 }
 
-/* One that is too wide serves this process alone: another may find the device calm. */
+/* One that is too uncertain serves this process alone: another may find the device calm. `path` "": nowhere to keep it. */
 static int take_and_keep(mnas_meter *meter, const mnas_sentinel_key *key, const char *path) {
-    int rc = take_reference(meter, key);
-    if (rc < 0) return rc;
-    if (meter->reference.half_frac <= reference_max_frac)
-        rc = mnas_sentinel_save(path, &meter->reference);
-    else
-        mnas_log_warn("%s: the sentinel's reference is too uncertain to be kept (+-%.1f %%)", meter->name,
-                      meter->reference.half_frac * 100);
-    return rc;
+    bool good;
+    const int rc = take_reference(meter, key, &good);
+    if (rc < 0 || !path[0]) return rc;
+    if (good) return mnas_sentinel_save(path, &meter->reference);
+    mnas_log_warn(
+        "%s: the sentinel's reference is too uncertain to be kept (+-%.1f %%, or too few calm rounds)",
+        meter->name, meter->reference.half_frac * 100);
+    return 0;
 }
 
-/* A damaged file of the cache is ours to replace; one that the user named is not. */
-static int find_reference(mnas_meter *meter, const mnas_sentinel_key *key) {
-    const bool named = meter->options->state[0] != '\0';
-    char path[MNAS_OPT_STR];
-    int rc = 0;
-    if (named)
-        snprintf(path, sizeof path, "%s", meter->options->state);
-    else
-        rc = mnas_sentinel_path(path, sizeof path, key);
-    if (rc < 0) return rc;
-    rc = meter->options->calibrate ? MNAS_ERR_MISSING : mnas_sentinel_load(&meter->reference, path, key);
-    if (!named && (rc == MNAS_ERR_FORMAT || rc == MNAS_ERR_MISMATCH)) {
-        mnas_log_warn("%s; it is taken anew", mnas_error_message());
-        rc = MNAS_ERR_MISSING;
-    }
+/* The file that the user named: one that is damaged, or cannot be written, is an error. */
+static int find_named(mnas_meter *meter, const mnas_sentinel_key *key) {
+    const char *path = meter->options->state;
+    const int rc =
+        meter->options->calibrate ? MNAS_ERR_MISSING : mnas_sentinel_load(&meter->reference, path, key);
     return rc == MNAS_ERR_MISSING ? take_and_keep(meter, key, path) : rc;
+}
+
+/* The cache's is ours to replace. Where there is no cache, or none that can be written, this process does without. */
+static int find_cached(mnas_meter *meter, const mnas_sentinel_key *key) {
+    char path[MNAS_OPT_STR];
+    int rc = MNAS_ERR_MISSING;
+    if (mnas_sentinel_path(path, sizeof path, key) < 0) {
+        mnas_log_warn("%s; the sentinel's reference is not kept", mnas_error_message());
+        path[0] = '\0';
+    } else if (!meter->options->calibrate && (rc = mnas_sentinel_load(&meter->reference, path, key)) < 0 &&
+               rc != MNAS_ERR_MISSING) {
+        mnas_log_warn("%s; it is taken anew", mnas_error_message());
+    }
+    if (rc == 0) return 0;
+    rc = take_and_keep(meter, key, path);
+    if (rc != MNAS_ERR_IO && rc != MNAS_ERR_FULL) return rc;
+    mnas_log_warn("%s; the sentinel's reference is not kept", mnas_error_message());
+    return 0;
+}
+
+static int find_reference(mnas_meter *meter, const mnas_sentinel_key *key) {
+    return meter->options->state[0] ? find_named(meter, key) : find_cached(meter, key);
 }
 
 /* Once the first round has told what the device is. */

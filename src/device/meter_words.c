@@ -5,10 +5,12 @@
 #include "base/str.h"
 #include "device/meter_internal.h"
 
-static const struct {
+typedef struct reason {
     const char *what; /* "N rounds ..." */
     const char *fix;
-} causes[MNAS_N_CAUSES] = {
+} reason;
+
+static const reason causes[MNAS_N_CAUSES] = {
     [MNAS_CAUSE_SWITCHES] = {"were pushed off the core",
                              "Stop other programs, or pin to an idle core (core=N)"},
     [MNAS_CAUSE_SHARE] = {"had to share the core", "Stop other programs, or pin to an idle core (core=N)"},
@@ -19,6 +21,15 @@ static const struct {
         {"ran while the device was not as fast as when it was calibrated",
          "Let it cool and come to rest; if it stays so, calibrate=true takes a new reference"},
 };
+
+/* Drift the other way. */
+static const reason too_fast = {
+    "ran while the device was faster than when it was calibrated",
+    "It was busy or hot then: once it is at rest, calibrate=true takes a new reference"};
+
+static const reason *cause_of(const mnas_protocol_summary *s, int c) {
+    return c == MNAS_CAUSE_DRIFT && s->drift_frac < 0 ? &too_fast : &causes[c];
+}
 
 /* The cause of most rounds; MNAS_N_CAUSES: none had any. */
 static int main_cause(const mnas_protocol_summary *s) {
@@ -58,12 +69,15 @@ int mnas_meter_refuse(const mnas_meter_session *session, const char *what) {
         session->meter->name, what, s->half_width_frac * 100, s->median_ms, session->n_rounds,
         session->protocol.ci_frac * 100, session->protocol.min_rounds);
     for (int c = 0; c < MNAS_N_CAUSES; c++)
-        if (s->n_caused[c] > 0) mnas_str_appendf(&text, "; %d %s", s->n_caused[c], causes[c].what);
+        if (s->n_caused[c] > 0) mnas_str_appendf(&text, "; %d %s", s->n_caused[c], cause_of(s, c)->what);
     if (s->n_outlying > 0) mnas_str_appendf(&text, "; %d lay far from the others", s->n_outlying);
     say_conditions(&text, session);
-    mnas_str_appendf(&text, ". %s%sTo accept less: ci=%.2g, or wide=true, which marks such results",
-                     cause < MNAS_N_CAUSES ? causes[cause].fix : "", cause < MNAS_N_CAUSES ? ". " : "",
-                     fmax(session->protocol.ci_frac, s->half_width_frac) * 1.5);
+    mnas_str_append(&text, ". ");
+    if (cause < MNAS_N_CAUSES) mnas_str_appendf(&text, "%s. ", cause_of(s, cause)->fix);
+    mnas_str_append(&text, "To accept less: ");
+    if (s->n_disturbed < session->n_rounds) /* else no interval is wide enough */
+        mnas_str_appendf(&text, "ci=%.2g, or ", fmax(session->protocol.ci_frac, s->half_width_frac) * 1.5);
+    mnas_str_append(&text, "wide=true, which marks such results");
     const int rc =
         mnas_error_set(MNAS_ERR_REFUSED, "%s", mnas_str_ok(&text) ? text.data : "measurement refused");
     mnas_str_free(&text);

@@ -113,11 +113,15 @@ static int parse_object(json_t **object, const char *text) {
         (long long)version, MNAS_WIRE_VERSION);
 }
 
-/* A failure that the peer reports: a status of ours, or MNAS_ERR_DEVICE for anything else. */
+/* A failure that the peer reports. What is interrupted, in use or out of memory here is ours to say: there it is the device's. */
 static int peer_failure(const json_t *object) {
+    static const int kept[] = {MNAS_ERR_ARG, MNAS_ERR_FORMAT, MNAS_ERR_INVALID, MNAS_ERR_LIBRARY,
+                               MNAS_ERR_MISSING};
     const char *message = json_string_value(json_object_get(object, "message"));
     const json_int_t status = json_integer_value(json_object_get(object, "status"));
-    const int rc = status < 0 && status >= MNAS_ERR_REFUSED ? (int)status : MNAS_ERR_DEVICE;
+    int rc = MNAS_ERR_DEVICE;
+    for (size_t i = 0; i < N(kept); i++)
+        if (status == kept[i]) rc = kept[i];
     return mnas_error_set(rc, "%s", message ? message : "the measuring process failed and gave no reason");
 }
 

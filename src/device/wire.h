@@ -74,7 +74,8 @@ int mnas_wire_parse_request(mnas_wire_request *out, const char *text);
 void mnas_wire_free_request(mnas_wire_request *request);
 
 int mnas_wire_print_failure(char **text, int status, const char *message);
-/* In the others' answers, the peer's own failure comes back as its status and message. */
+/* In the others' answers, the peer's own failure comes back as its message and status, or MNAS_ERR_DEVICE for one that a peer
+ * cannot judge (that we are interrupted). */
 int mnas_wire_print_reply(char **text, const mnas_wire_reply *reply);
 int mnas_wire_parse_reply(mnas_wire_reply *out, const char *text);
 int mnas_wire_print_layers(char **text, const mnas_layer_time *layers, int n);

@@ -272,6 +272,51 @@ static void test_no_reference_is_made_of_noise(void **state) {
     assert_false(mnas_file_exists(state_file));
 }
 
+/* Half of the core, evenly: the interval is narrow, and still it is no reference for later. */
+static void test_an_even_disturbance_makes_no_reference(void **state) {
+    (void)state;
+    device shared = new_device();
+    mnas_latency l;
+    shared.cpu_frac = 0.5;
+    options.wide = true;
+    options.max_rounds = 8;
+    assert_int_equal(measure(&shared, &l), 0);
+    assert_true(l.wide && l.ci_low_ms == l.ci_high_ms);
+    assert_false(mnas_file_exists(state_file));
+}
+
+/* It was taken while something slowed the device unseen: told so, with the way out. */
+static void test_a_reference_of_a_slowed_device(void **state) {
+    (void)state;
+    device slowed = new_device(), calm = new_device();
+    mnas_latency l;
+    for (int i = 0; i < 64; i++) slowed.slow[i] = 1.2;
+    assert_int_equal(measure(&slowed, &l), 0);
+    assert_int_equal(measure(&calm, &l), MNAS_ERR_REFUSED);
+    if (!strstr(mnas_error_message(), "10 ran while the device was faster than when it was calibrated") ||
+        !strstr(mnas_error_message(), "calibrate=true") || strstr(mnas_error_message(), "ci="))
+        fail_msg("%s", mnas_error_message());
+    options.calibrate = true;
+    assert_int_equal(measure(&calm, &l), 0);
+    assert_true(l.median_ms == 2);
+}
+
+/* Without a place to keep it each process takes its own. */
+static void test_without_a_cache(void **state) {
+    (void)state;
+    device d = new_device();
+    mnas_latency l;
+    static const char file[] = MNAS_TEST_TMP "/meter-no-folder";
+    options.state[0] = '\0';
+    assert_int_equal(mnas_file_write_atomic(file, "x", 1), 0);
+    setenv("MNAS_CACHE_DIR", file, 1);
+    if (measure(&d, &l) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(d.n_asked, 10);
+    assert_true(l.median_ms == 2 && l.drift_frac == 0);
+    unsetenv("MNAS_CACHE_DIR");
+    unlink(file);
+}
+
 /* 1 % is wanted of a reference, up to 3 % are kept. */
 static void test_a_reference_may_be_a_little_uncertain(void **state) {
     (void)state;
@@ -448,6 +493,9 @@ int main(void) {
         TEST(test_noise_is_refused_or_marked),
         TEST(test_a_shared_core_is_refused),
         TEST(test_no_reference_is_made_of_noise),
+        TEST(test_an_even_disturbance_makes_no_reference),
+        TEST(test_a_reference_of_a_slowed_device),
+        TEST(test_without_a_cache),
         TEST(test_a_reference_may_be_a_little_uncertain),
         TEST(test_without_sentinel),
         TEST(test_emulation_is_told),

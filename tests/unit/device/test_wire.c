@@ -175,6 +175,10 @@ static void test_failure_keeps_status_and_message(void **state) {
     assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":3,\"status\":-99,\"message\":\"x\"}"),
                      MNAS_ERR_DEVICE);
     assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":3,\"status\":0}"), MNAS_ERR_DEVICE);
+    /* nor does a peer say that we are interrupted (-12), out of memory (-5), or refuse (-17) */
+    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":3,\"status\":-12}"), MNAS_ERR_DEVICE);
+    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":3,\"status\":-5}"), MNAS_ERR_DEVICE);
+    assert_int_equal(mnas_wire_parse_reply(&got, "{\"wire\":3,\"status\":-17}"), MNAS_ERR_DEVICE);
 }
 
 static const char good[] = "{\"wire\":3,\"core\":0,\"engine\":\"x\",\"arch\":\"y\",\"emulated\":false,"
