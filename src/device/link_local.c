@@ -3,8 +3,8 @@
  * What is timed is timed alone: measurements of several programs on this machine, or of several threads, take turns by a lock in
  * the cache, a round each.
  */
-#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +13,6 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/proc.h"
-#include "base/str.h"
 #include "device/link.h"
 
 enum { LOOK_AGAIN_MS = 5 };
@@ -23,12 +22,7 @@ static bool is_timed(const char *kind) {
 }
 
 /* *fd -1 where the cache has no room for a lock: then others are not waited for. */
-static int take_turn(int *fd, double deadline_s, const volatile bool *cancel) {
-    char folder[1000], path[1100];
-    *fd = -1;
-    if (mnas_file_cache_dir(folder, sizeof folder) < 0 ||
-        mnas_str_format(path, sizeof path, "%s/measuring", folder) < 0)
-        return 0;
+static int await_lock(int *fd, const char *path, double deadline_s, const volatile bool *cancel) {
     for (;;) {
         const int rc = mnas_lock_try(fd, path, "another measurement");
         if (rc != MNAS_ERR_BUSY) return 0;
@@ -37,6 +31,20 @@ static int take_turn(int *fd, double deadline_s, const volatile bool *cancel) {
             return mnas_error_set(MNAS_ERR_TIMEOUT, "another measurement on this machine does not end");
         mnas_clock_sleep_ms(LOOK_AGAIN_MS);
     }
+}
+
+/* Who is next stands at the door; who has just had a turn finds the door taken, and so cannot be first again. */
+static int take_turn(int *fd, double deadline_s, const volatile bool *cancel) {
+    char folder[1000], path[1100];
+    int door = -1;
+    *fd = -1;
+    if (mnas_file_cache_dir(folder, sizeof folder) < 0) return 0;
+    snprintf(path, sizeof path, "%s/measuring-next", folder);
+    int rc = await_lock(&door, path, deadline_s, cancel);
+    snprintf(path, sizeof path, "%s/measuring", folder);
+    if (rc == 0) rc = await_lock(fd, path, deadline_s, cancel);
+    if (door >= 0) close(door);
+    return rc;
 }
 
 static int ask(void *state, const char *kind, const char *request, double timeout_s,

@@ -7,10 +7,12 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -48,19 +50,19 @@ static void write_script(const char *body) {
 }
 
 /* A worker that answers each round alike; what it was asked stands in `request`, how often in `counter`. */
-static void write_worker(void) {
+static void write_worker(const char *first) {
     char body[4000];
     snprintf(
         body, sizeof body,
         "[ \"$1 $2\" = 'worker latency' ] || exit 9\n"
-        "cat > '%s'\n"
+        "%s\ncat > '%s'\n"
         "echo x >> '%s'\n"
         "echo "
         "'{\"wire\":3,\"core\":0,\"engine\":\"fake "
         "engine\",\"arch\":\"fake\",\"emulated\":false,\"round\":{\"median_ms\":1.5,"
         "\"p10_ms\":1.4,\"runs\":20,\"n_preempted\":0,\"n_cpu_timed\":0,\"warmup_runs\":4,\"timed_s\":0.1,"
         "\"n_switches\":0,\"cpu_frac\":1},\"before\":{},\"after\":{}}'",
-        request, counter);
+        first, request, counter);
     write_script(body);
 }
 
@@ -84,7 +86,7 @@ static void test_each_round_is_a_process(void **state) {
     mnas_latency l;
     char *text;
     size_t n;
-    write_worker();
+    write_worker("");
     if (measure(&l, "local:core=0,runs=33,time=7,warmup=3,rounds=3,engine=onednn") < 0)
         fail_msg("%s", mnas_error_message());
     assert_true(l.median_ms == 1.5);
@@ -109,7 +111,7 @@ static void test_measurements_take_turns(void **state) {
     char folder[900], path[1000];
     mnas_latency l;
     int fd;
-    write_worker();
+    write_worker("");
     assert_int_equal(mnas_file_cache_dir(folder, sizeof folder), 0);
     snprintf(path, sizeof path, "%s/measuring", folder);
     assert_int_equal(mnas_lock_take(&fd, path, "held by the test"), 0);
@@ -118,6 +120,36 @@ static void test_measurements_take_turns(void **state) {
     assert_false(mnas_file_exists(counter)); /* nothing was started */
     close(fd);
     assert_int_equal(measure(&l, "local:core=0,timeout=1"), 0);
+}
+
+static size_t count_rounds(void) {
+    char *text;
+    size_t n;
+    assert_int_equal(mnas_file_read(counter, 1 << 20, &text, &n), 0);
+    free(text);
+    return n / 2;
+}
+
+/* A program that measures one network after another does not keep out who waits: each has every other round. */
+static void test_turns_are_fair(void **state) {
+    (void)state;
+    mnas_latency l;
+    write_worker("sleep 0.02");
+    const pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60); /* should we fail and leave it alone */
+        while (measure(&l, "local:core=0") == 0) continue;
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    for (int i = 0; i < 1000 && !mnas_file_exists(counter); i++) mnas_clock_sleep_ms(10);
+    const size_t before = count_rounds();
+    const int rc = measure(&l, "local:core=0,rounds=10");
+    const size_t n = count_rounds() - before;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(rc, 0);
+    if (n > 24) fail_msg("%zu rounds were run until 10 of ours were; allowed: 20 and a few", n);
 }
 
 static void expect_failure(const char *body, const char *spec, int status, const char *part) {
@@ -152,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_each_round_is_a_process),
         TEST(test_measurements_take_turns),
+        TEST(test_turns_are_fair),
         TEST(test_failing_processes),
     };
 #undef TEST
