@@ -53,6 +53,18 @@ out:
     return rc;
 }
 
+void mnas_device_spec_next(const char **list, const char **spec, size_t *n) {
+    static const char separator[] = " + ";
+    const char *begin = *list, *end = begin;
+    for (bool quoted = false; *end && (quoted || strncmp(end, separator, strlen(separator)) != 0); end++)
+        if (*end == '"') quoted = !quoted;
+    *list = *end ? end + strlen(separator) - 1 : NULL; /* its last blank may be the next one's first */
+    while (begin < end && *begin == ' ') begin++;
+    while (end > begin && end[-1] == ' ') end--;
+    *spec = begin;
+    *n = (size_t)(end - begin);
+}
+
 int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out) {
     *out = mnas_latency_unknown();
     return device->class->measure(device->state, model, out);

@@ -1,8 +1,8 @@
-/* device.h - whatever can say how long a network takes: this machine, a table of earlier measurements.
+/* device.h - whatever can say how long a network takes: this machine, a phone, a program of the user's, a farm of equal phones,
+ * a table of earlier measurements.
  *
- * A device is one const record in device_NAME.c and one line in devices.def. Specs read `local:core=1`,
- * `table:file=F`. Which rounds to take and when to stop is protocol.h's business; what goes to the measuring
- * process wire.h's.
+ * A device is one const record in device_NAME.c and one line in devices.def. Specs read `local:core=1`, `ssh:host=pi`. Those
+ * that run networks share the meter (meter.h), which asks over a link (link.h).
  */
 #ifndef MNAS_DEVICE_DEVICE_H
 #define MNAS_DEVICE_DEVICE_H
@@ -54,6 +54,9 @@ bool mnas_device_is_recorded(const mnas_device *device);
 void mnas_device_examine(mnas_device *device, mnas_findings *findings); /* as examine above */
 mnas_meter *mnas_device_meter(mnas_device *device);                     /* NULL where it has none */
 void mnas_device_close(mnas_device *device); /* NULL is allowed */
+/* The next of specs joined by " + " (a + within double quotes joins nothing): *spec of *n bytes, the blanks around it left out; 0
+ * where nothing stands there. *list moves behind it, and is NULL once it was the last. */
+void mnas_device_spec_next(const char **list, const char **spec, size_t *n);
 /* Equal for two specs of one phone: "adb:serial=A," of "adb:threads=2,serial=A". */
 int mnas_device_identity(char *buf, size_t n, const char *spec);
 const mnas_plugin *const *mnas_device_plugins(size_t *n);

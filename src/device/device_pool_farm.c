@@ -27,8 +27,9 @@ static int add_member(mnas_farm *farm, const char *spec, size_t n) {
     *m = (mnas_farm_member){.lease = {.fd = -1}};
     snprintf(m->spec, sizeof m->spec, "%.*s", (int)n, spec); /* a part of an option: it fits */
     if (n == 0 || farm->n == MNAS_POOL_MAX_MEMBERS)
-        return mnas_error_set(MNAS_ERR_ARG, "device %d of the pool: %s", farm->n + 1,
-                              n == 0 ? "nothing between two +" : "there are too many; allowed: 256");
+        return mnas_error_set(
+            MNAS_ERR_ARG, "device %d of the pool: %s; allowed: 1 to %d specs joined by \" + \"", farm->n + 1,
+            n == 0 ? "nothing between two +" : "there are too many", MNAS_POOL_MAX_MEMBERS);
     for (int i = 0; i < farm->n; i++)
         if (strcmp(farm->members[i].spec, m->spec) == 0)
             return mnas_error_set(MNAS_ERR_ARG, "%s is twice in the pool; allowed: once", m->spec);
@@ -36,25 +37,14 @@ static int add_member(mnas_farm *farm, const char *spec, size_t n) {
     return 0;
 }
 
-/* The + that ends this member: one between blanks and outside quotes, since names may have one. Or the end. */
-static const char *end_of_member(const char *p) {
-    bool quoted = false;
-    for (; *p; p++) {
-        if (*p == '"') quoted = !quoted;
-        if (!quoted && strncmp(p, " + ", 3) == 0) break;
+static int split_members(mnas_farm *farm, const char *list) {
+    int rc = 0;
+    for (const char *spec; list && rc == 0;) {
+        size_t n;
+        mnas_device_spec_next(&list, &spec, &n);
+        rc = add_member(farm, spec, n);
     }
-    return p;
-}
-
-static int split_members(mnas_farm *farm, const char *p) {
-    for (;;) {
-        const char *end = end_of_member(p), *last = end;
-        while (*p == ' ' && p < last) p++;
-        while (last > p && last[-1] == ' ') last--;
-        const int rc = add_member(farm, p, (size_t)(last - p));
-        if (rc < 0 || !*end) return rc;
-        p = end + 2;
-    }
+    return rc;
 }
 
 /* A device that is not there now may come; words that are wrong stay wrong. */

@@ -6,30 +6,20 @@
 
 #include "base/error.h"
 
-static const char separator[] = " + ";
-
-/* Where the spec that begins here ends. */
-static char *end_of(char *at) {
-    for (bool quoted = false; *at && (quoted || strncmp(at, separator, strlen(separator)) != 0); at++)
-        if (*at == '"') quoted = !quoted;
-    return at;
-}
-
 static int split(mnas_device_specs *s) {
-    for (char *at = s->text;;) {
-        char *end = end_of(at);
-        const bool last = !*end;
+    for (const char *rest = s->text, *spec; rest;) {
+        size_t n;
         if (s->n == MNAS_MAX_DEVICES)
             return mnas_error_set(MNAS_ERR_ARG, "more than %d devices; allowed: 1 to %d", MNAS_MAX_DEVICES,
                                   MNAS_MAX_DEVICES);
-        *end = '\0';
-        if (!*at)
-            return mnas_error_set(MNAS_ERR_ARG, "device %d is empty; allowed: specs joined by \"%s\"",
-                                  s->n + 1, separator);
-        s->list[s->n++] = at;
-        if (last) return 0;
-        at = end + strlen(separator);
+        mnas_device_spec_next(&rest, &spec, &n);
+        if (n == 0)
+            return mnas_error_set(MNAS_ERR_ARG, "device %d is empty; allowed: specs joined by \" + \"",
+                                  s->n + 1);
+        s->text[spec - s->text + (ptrdiff_t)n] = '\0';
+        s->list[s->n++] = spec;
     }
+    return 0;
 }
 
 int mnas_device_specs_split(mnas_device_specs *out, const char *joined) {

@@ -12,7 +12,7 @@ typedef struct mnas_device_specs {
     int n;
 } mnas_device_specs;
 
-/* Specs joined by " + ", 1 to MNAS_MAX_DEVICES of them; one within double quotes does not separate. */
+/* 1 to MNAS_MAX_DEVICES of them, joined as mnas_device_spec_next has it. */
 int mnas_device_specs_split(mnas_device_specs *out, const char *joined);
 void mnas_device_specs_free(mnas_device_specs *specs);
 
