@@ -9,41 +9,14 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/str.h"
+#include "device/sysfs.h"
 
 enum { MAX_ZONES = 64 };
-
-/* First line of root/path without its newline; false when it cannot be read. Files here say a size of 4096
- * whatever they hold, so they are read as streams. */
-static bool read_line(const char *root, const char *path, char *line, int n) {
-    char full[1200];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    FILE *file = fopen(full, "re");
-    if (!file) return false;
-    const bool ok = fgets(line, n, file) != NULL;
-    fclose(file);
-    if (ok) line[strcspn(line, "\n")] = '\0';
-    return ok;
-}
-
-static double read_number(const char *root, const char *path) {
-    char line[64];
-    double value;
-    if (!read_line(root, path, line, sizeof line)) return NAN;
-    line[strcspn(line, " ")] = '\0';
-    return mnas_str_to_f64(line, &value) ? value : NAN;
-}
-
-static double read_cpufreq(const char *root, int core, const char *name) {
-    char path[128];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/%s", core, name);
-    return read_number(root, path);
-}
 
 static double read_zone(const char *root, int i) {
     char path[64];
     snprintf(path, sizeof path, "/sys/class/thermal/thermal_zone%d/temp", i);
-    return read_number(root, path) / 1000;
+    return mnas_sysfs_number(root, path) / 1000;
 }
 
 static double read_hottest(const char *root) {
@@ -89,25 +62,25 @@ static void read_cpu_name(const char *root, char *name, size_t n) {
         if (!value) continue;
         value += 1 + strspn(value + 1, " \t");
         snprintf(name, n, "%.*s", (int)strcspn(value, "\n"), value);
+        for (char *c = name; *c; c++) /* it goes into JSON, which is UTF-8 */
+            if (*c < ' ' || *c > '~') *c = '?';
     }
     fclose(file);
 }
 
 double mnas_conditions_max_mhz(const char *root, int core) {
-    return read_cpufreq(root, core, "cpuinfo_max_freq") / 1000;
+    return mnas_sysfs_core_number(root, core, "cpufreq/cpuinfo_max_freq") / 1000;
 }
 
 void mnas_conditions_governor(const char *root, int core, char out[32]) {
-    char path[128];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", core);
-    if (!read_line(root, path, out, 32)) out[0] = '\0';
+    if (!mnas_sysfs_core_line(root, core, "cpufreq/scaling_governor", out, 32)) out[0] = '\0';
 }
 
 void mnas_conditions_read(mnas_conditions *out, const char *root, int core) {
-    out->load = read_number(root, "/proc/loadavg");
+    out->load = mnas_sysfs_number(root, "/proc/loadavg");
     out->steal_s = read_steal(root, core);
     if (core < 0) core = 0;
-    out->freq_mhz = read_cpufreq(root, core, "scaling_cur_freq") / 1000;
+    out->freq_mhz = mnas_sysfs_core_number(root, core, "cpufreq/scaling_cur_freq") / 1000;
     out->temp_c = read_hottest(root);
     mnas_conditions_governor(root, core, out->governor);
     read_cpu_name(root, out->cpu, sizeof out->cpu);

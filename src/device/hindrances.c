@@ -11,34 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/str.h"
+#include "device/sysfs.h"
 
 enum { MAX_PROCESSES = 4096 };
-
-static bool read_line(const char *root, const char *path, char *line, int n) {
-    char full[1200];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    FILE *file = fopen(full, "re");
-    if (!file) return false;
-    const bool ok = fgets(line, n, file) != NULL;
-    fclose(file);
-    if (ok) line[strcspn(line, "\n")] = '\0';
-    return ok;
-}
-
-static double read_number(const char *root, const char *path) {
-    char line[64];
-    double value;
-    if (!read_line(root, path, line, sizeof line)) return NAN;
-    line[strcspn(line, " ")] = '\0';
-    return mnas_str_to_f64(line, &value) ? value : (double)NAN;
-}
-
-static double read_of_core(const char *root, int core, const char *name) {
-    char path[128];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/%s", core, name);
-    return read_number(root, path);
-}
 
 /* ---- other programs ---- */
 
@@ -73,7 +48,7 @@ static int list_processes(process *list, const char *root) {
         list[n].pid = atol(entry->d_name);
         if (list[n].pid <= 0 || list[n].pid == (long)getpid()) continue;
         snprintf(path, sizeof path, "/proc/%ld/stat", list[n].pid);
-        if (read_line(root, path, line, sizeof line) && parse_stat(&list[n], line)) n++;
+        if (mnas_sysfs_line(root, path, line, sizeof line) && parse_stat(&list[n], line)) n++;
     }
     closedir(folder);
     return n;
@@ -103,18 +78,19 @@ static void watch(mnas_hindrances *out, process *before, process *after, const c
 
 /* ---- the clock ---- */
 
-static int turbo_state(const char *root) {
-    const double no_turbo = read_number(root, "/sys/devices/system/cpu/intel_pstate/no_turbo"),
-                 boost = read_number(root, "/sys/devices/system/cpu/cpufreq/boost");
+int mnas_hindrances_turbo(const char *root) {
+    const double no_turbo = mnas_sysfs_number(root, "/sys/devices/system/cpu/intel_pstate/no_turbo"),
+                 boost = mnas_sysfs_number(root, "/sys/devices/system/cpu/cpufreq/boost");
     if (isfinite(no_turbo)) return no_turbo == 0;
     return isfinite(boost) ? boost == 1 : -1;
 }
 
 void mnas_hindrances_read(mnas_hindrances *out, const char *root, int core, double watch_s) {
     if (core < 0) core = 0;
-    *out = (mnas_hindrances){.load = read_number(root, "/proc/loadavg"), .turbo = turbo_state(root)};
-    out->cap_mhz = read_of_core(root, core, "cpufreq/scaling_max_freq") / 1000;
-    const double throttled = read_of_core(root, core, "thermal_throttle/core_throttle_count");
+    *out = (mnas_hindrances){.load = mnas_sysfs_number(root, "/proc/loadavg"),
+                             .turbo = mnas_hindrances_turbo(root)};
+    out->cap_mhz = mnas_sysfs_core_number(root, core, "cpufreq/scaling_max_freq") / 1000;
+    const double throttled = mnas_sysfs_core_number(root, core, "thermal_throttle/core_throttle_count");
     out->n_throttled = throttled >= 0 && throttled < 1e9 ? (int)throttled : -1;
     process *lists = calloc(2 * (size_t)MAX_PROCESSES, sizeof *lists);
     if (lists) watch(out, lists, lists + MAX_PROCESSES, root, watch_s);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "device/sysfs.h"
 
 static volatile float sink;
 
@@ -114,15 +115,10 @@ static double read_bytes_per_s(const mnas_peaks_loops *l, const float *data, siz
 
 /* ---- sizes ---- */
 
-static bool read_line(const char *root, int core, int index, const char *what, char line[32]) {
-    char path[1200];
-    snprintf(path, sizeof path, "%s/sys/devices/system/cpu/cpu%d/cache/index%d/%s", root, core, index, what);
-    FILE *file = fopen(path, "re");
-    if (!file) return false;
-    const bool ok = fgets(line, 32, file) != NULL;
-    fclose(file);
-    if (ok) line[strcspn(line, "\n")] = '\0';
-    return ok;
+static bool read_cache(const char *root, int core, int index, const char *what, char line[32]) {
+    char name[64];
+    snprintf(name, sizeof name, "cache/index%d/%s", index, what);
+    return mnas_sysfs_core_line(root, core, name, line, 32);
 }
 
 /* From sysfs ("512K"): sysconf counts other machines' shares of L3 on some virtual ones. */
@@ -130,9 +126,9 @@ double mnas_peaks_cache_bytes(const char *root, int core, int level) {
     char line[32];
     long long kib;
     for (int i = 0; i < 8; i++) {
-        if (!read_line(root, core, i, "level", line) || atoi(line) != level) continue;
-        if (!read_line(root, core, i, "type", line) || strcmp(line, "Instruction") == 0) continue;
-        if (!read_line(root, core, i, "size", line)) continue;
+        if (!read_cache(root, core, i, "level", line) || atoi(line) != level) continue;
+        if (!read_cache(root, core, i, "type", line) || strcmp(line, "Instruction") == 0) continue;
+        if (!read_cache(root, core, i, "size", line)) continue;
         line[strcspn(line, "K")] = '\0';
         if (mnas_str_to_i64(line, &kib) && kib > 0) return (double)kib * 1024;
     }

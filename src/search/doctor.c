@@ -17,22 +17,13 @@
 #include "base/findings.h"
 #include "base/stats.h"
 #include "device/conditions.h"
+#include "device/hindrances.h"
 #include "ops/onednn.h"
 #include "search/machine.h"
 
 enum { NOISE_ROUNDS = 60 };
 static const int64_t small_memory_bytes = INT64_C(2) << 30, small_disk_bytes = INT64_C(1) << 30;
 static const double noisy_frac = 0.03, busy_load = 0.5;
-
-/* The first line of a small file; false where it cannot be read. */
-static bool read_line(const char *path, char *buf, size_t n) {
-    FILE *f = fopen(path, "re");
-    if (!f) return false;
-    const bool found = fgets(buf, (int)n, f) != NULL;
-    fclose(f);
-    if (found) buf[strcspn(buf, "\n")] = '\0';
-    return found;
-}
 
 /* ---- topics ---- */
 
@@ -58,7 +49,6 @@ static void check_cpu(mnas_findings *f) {
 
 static void check_clock(mnas_findings *f) {
     mnas_conditions c;
-    char line[64];
     mnas_conditions_read(&c, "", -1);
     if (!c.governor[0])
         mnas_findings_add(
@@ -70,9 +60,7 @@ static void check_clock(mnas_findings *f) {
         mnas_findings_add(f, "note", "governor", "%s: clocks follow the load", c.governor);
         mnas_findings_fix(f, "for steadier latencies: sudo cpupower frequency-set -g performance");
     }
-    const bool intel = read_line("/sys/devices/system/cpu/intel_pstate/no_turbo", line, sizeof line);
-    if (intel ? line[0] == '0'
-              : read_line("/sys/devices/system/cpu/cpufreq/boost", line, sizeof line) && line[0] == '1')
+    if (mnas_hindrances_turbo("") == 1)
         mnas_findings_add(f, "note", "turbo",
                           "on: the clock depends on how hot the machine is and how many cores work");
 }
