@@ -20,8 +20,8 @@ typedef struct mnas_infer_job {
 
 typedef struct mnas_infer_class {
     mnas_plugin plugin; /* first: registry.h */
-    /* Copies what it needs. MNAS_ERR_MISSING where its library is not there (names what would help), MNAS_ERR_INVALID where
-     * it cannot run such a network. */
+    /* Copies what it needs. MNAS_ERR_MISSING where its library is not there (names what would help), MNAS_ERR_ARG where it
+     * runs no network so (n_threads), MNAS_ERR_INVALID where it cannot run such a network. */
     int (*create)(void **net, const void *opts, const mnas_infer_job *job);
     /* Where the image is to be put, [h, w, c] floats, and where the logits are found, [classes]; the network's own. */
     float *(*input)(void *net);

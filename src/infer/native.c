@@ -37,8 +37,8 @@ void mnas_native_destroy(void *of) {
 int mnas_native_create(mnas_native **out, const mnas_infer_job *job, bool whole_layers) {
     *out = NULL;
     if (job->n_threads != 1)
-        return mnas_error_set(MNAS_ERR_INVALID, "%d threads; this engine runs on 1 (xnnpack takes more)",
-                              job->n_threads);
+        return mnas_error_set(MNAS_ERR_ARG, "%d threads; this engine runs on 1 (xnnpack takes more)",
+                              job->n_threads); /* not INVALID: no network is at fault */
     mnas_native *net = calloc(1, sizeof *net);
     if (!net) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: network");
     net->tile = mnas_tile_get();

@@ -35,11 +35,11 @@ static void fold(mnas_latency *l, const mnas_latency *now, const double *pass_ms
     const mnas_latency before = *l;
     *l = *now;
     if (n == 1) return; /* its own interval over rounds says more than one pass can */
-    l->rounds += before.rounds;
+    l->rounds = total(l->rounds, before.rounds);
     l->runs = total(l->runs, before.runs);
     l->n_disturbed = total(l->n_disturbed, before.n_disturbed);
     l->n_cpu_timed = total(l->n_cpu_timed, before.n_cpu_timed);
-    l->n_refused += before.n_refused;
+    l->n_refused = total(l->n_refused, before.n_refused);
     l->wide = l->wide || before.wide;
     l->elapsed_s += before.elapsed_s;
     l->median_ms = mnas_stats_median(pass_ms, n);
@@ -189,6 +189,7 @@ int mnas_stage_measure(mnas_stage *s) {
     if (rc < 0) return rc;
     p.context = (mnas_measure_context){.devices = &p.devices,
                                        .runner = s->hooks.runner,
+                                       .keeps_refused = true,
                                        .wait_s = 60 * s->options.device_minutes,
                                        .pause_s = pause_s};
     mnas_devices_limit(&p.devices, deadline_s(s), s->options.cancel);

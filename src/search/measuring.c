@@ -84,10 +84,24 @@ static void note_refused(mnas_measuring *m, mnas_measure_context *c) {
     snprintf(m->away, sizeof m->away, "%.*s", (int)strcspn(m->why, "\n"), m->why);
     if (!c->has_worked && ++c->n_refused_first >= MAX_REFUSED_FIRST)
         m->state = MNAS_MEASURING_GIVEN_UP;
+    else if (c->has_worked && m->n_refused > MAX_REFUSED && c->keeps_refused)
+        m->state = MNAS_MEASURING_GIVEN_UP;
     else if (c->has_worked && m->n_refused > MAX_REFUSED)
         fail(m, "device");
     else
         again(m, c->pause_s * 2 * m->n_refused);
+}
+
+/* The probe was answered: the network is asked for the last time. */
+static void suspect(mnas_measuring *m) {
+    m->probing = false;
+    m->suspected = true;
+    again(m, 0);
+}
+
+/* A table that lacks the network. Elsewhere a library, a program or a bundle is missing, and every network would meet the same. */
+static bool lacks_network(const mnas_measure_context *c, int device, int status) {
+    return status == MNAS_ERR_MISSING && mnas_device_is_recorded(c->devices->list[device]);
 }
 
 static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *name, int device, int status,
@@ -95,13 +109,11 @@ static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *
     if (status == MNAS_ERR_CANCELLED) return status;
     m->device = device;
     m->status = status;
-    if (m->probing &&
-        status == MNAS_ERR_REFUSED) { /* a device that answers, if only to refuse, is not away */
-        fail(m, "device");
-        return 0;
-    }
     if (m->probing) {
-        note_away(m, c, said);
+        if (status == MNAS_ERR_REFUSED)
+            suspect(m); /* a device that answers, if only to refuse, is not away */
+        else
+            note_away(m, c, said);
         return 0;
     }
     snprintf(m->why, sizeof m->why, "%s", said);
@@ -109,7 +121,7 @@ static int note_failure(mnas_measuring *m, mnas_measure_context *c, const char *
         fail(m, "invalid");
     } else if (status == MNAS_ERR_REFUSED) {
         note_refused(m, c);
-    } else if (m->suspected || (status == MNAS_ERR_MISSING && !c->has_worked)) {
+    } else if (m->suspected || (lacks_network(c, device, status) && !c->has_worked)) {
         fail(m, "device"); /* the device answers, though not to this network */
     } else if (status != MNAS_ERR_MISSING && m->n_failed++ == 0) {
         mnas_log_info("%s: measuring again after: %.*s", name, (int)strcspn(said, "\n"), said);
@@ -125,9 +137,7 @@ static void note_latency(mnas_measuring *m, mnas_measure_context *c, const mnas_
                          const mnas_latency *latency) {
     char away[32];
     if (m->probing) {
-        m->probing = false;
-        m->suspected = true;
-        again(m, 0);
+        suspect(m);
         return;
     }
     if (isfinite(m->away_since_s)) {
@@ -227,16 +237,28 @@ int mnas_measuring_poll(mnas_measuring *m, mnas_measure_context *c, const mnas_m
     return rc;
 }
 
+static int say_refused(const mnas_measuring *m, const mnas_measure_context *c, const char *name) {
+    char which[128];
+    if (c->has_worked)
+        snprintf(which, sizeof which, "%s: %d measurements", name, m->n_refused);
+    else
+        snprintf(which, sizeof which, "the first %d measurements", c->n_refused_first);
+    return mnas_error_set(
+        MNAS_ERR_REFUSED,
+        "%s on %s were all refused: %s; make the machine quieter (mnas doctor --device tells how), or allow "
+        "a wider interval in the device's spec (ci=0.03, or wide); the same command then goes on, with "
+        "another device in another --study",
+        which, spec_of(m, c), m->away);
+}
+
 int mnas_measuring_say(const mnas_measuring *m, const mnas_measure_context *c, const char *name) {
     char waited[32] = "";
-    if (m->status == MNAS_ERR_REFUSED)
-        return mnas_error_set(MNAS_ERR_REFUSED,
-                              "the first %d measurements on %s were all refused: %s; make the machine "
-                              "quieter (mnas doctor --device "
-                              "tells how), or allow a wider interval in the device's spec (ci=0.03, or "
-                              "wide); the same command then "
-                              "goes on, with another device in another --study",
-                              c->n_refused_first, spec_of(m, c), m->away);
+    if (m->status == MNAS_ERR_REFUSED) return say_refused(m, c, name);
+    if (!c->has_worked && (m->status == MNAS_ERR_MISSING || m->status == MNAS_ERR_ARG))
+        return mnas_error_set(m->status,
+                              "%s cannot be measured: %s; once that is mended the same command goes on, with "
+                              "another device in another --study",
+                              name, m->away);
     if (c->has_worked && c->wait_s > 0)
         mnas_clock_duration(mnas_clock_now_s() - m->away_since_s, waited, sizeof waited);
     return mnas_error_set(MNAS_ERR_DEVICE,

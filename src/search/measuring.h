@@ -11,7 +11,8 @@
  * against the network. So is at once a device that has never worked.
  *
  * A refusal (the device answers, but its times are too unsteady) is counted, and the network asked again later, up to
- * three times. Where nothing but refusals came so far, it is GIVEN_UP with the fifth.
+ * three times. Where nothing but refusals came so far, it is GIVEN_UP with the fifth; where the context keeps what is
+ * refused, with the fourth.
  */
 #ifndef MNAS_SEARCH_MEASURING_H
 #define MNAS_SEARCH_MEASURING_H
@@ -26,6 +27,7 @@ typedef struct mnas_measure_context {
     mnas_model probe;       /* one that the devices have measured; or any, while they have measured none */
     bool has_worked;        /* they have measured one */
     int n_refused_first;    /* refusals before that */
+    bool keeps_refused;     /* a network is not to be lost for a noisy machine: there are hours of training in it */
     double wait_s, pause_s; /* for a device that is away, altogether; between the first two questions to it */
 } mnas_measure_context;
 

@@ -273,7 +273,7 @@ static void test_what_it_refuses(void **state) {
     if (mnas_net_build(&g, &model) < 0) fail_msg("%s", mnas_error_message());
     assert_int_equal(mnas_fold(&folded, &w, g, NULL), 0);
     assert_int_equal(mnas_infer_create(&net, engines[0], &(mnas_infer_job){folded, w, 2, false}),
-                     MNAS_ERR_INVALID);
+                     MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "2 threads"));
     mnas_weights_destroy(w);
     assert_int_equal(mnas_weights_create(&w, g), 0);

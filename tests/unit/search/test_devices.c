@@ -6,7 +6,9 @@
 
 #include "base/clock.h"
 #include "model/latency.h"
+#include "model/model.h"
 #include "search/devices.h"
+#include "search/measuring.h"
 #include "search/search.h"
 #include "search/study.h"
 
@@ -156,7 +158,11 @@ static void test_specs(void **state) {
     assert_string_equal(s.list[1], "pool:devices=\"a + b\",x=1");
     assert_string_equal(s.list[2], "c+d");
     mnas_device_specs_free(&s);
+    assert_int_equal(mnas_device_specs_split(&s, " a  +  b "), 0);
+    assert_true(s.n == 2 && strcmp(s.list[0], "a") == 0 && strcmp(s.list[1], "b") == 0);
+    mnas_device_specs_free(&s);
     fix_expect(mnas_device_specs_split(&s, ""), MNAS_ERR_ARG, "device 1 is empty");
+    fix_expect(mnas_device_specs_split(&s, "a + + b"), MNAS_ERR_ARG, "device 2 is empty");
     fix_expect(mnas_device_specs_split(&s, "a + "), MNAS_ERR_ARG, "device 2 is empty");
     fix_expect(mnas_device_specs_split(&s, "a + b + c + d + e + f + g + h + i"), MNAS_ERR_ARG, "more than 8");
     mnas_devices devices;
@@ -447,6 +453,67 @@ static void test_all_refused(void **state) {
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'failed'"), 0);
 }
 
+/* Trials fail for what is theirs. What every network would meet, a library that is not installed, ends the search. */
+static int not_installed(int question, const char *key, const char *spec) {
+    (void)question, (void)key;
+    return strncmp(spec, "command", 7) == 0 ? MNAS_ERR_MISSING : 0;
+}
+
+static void test_set_up_is_wrong(void **state) {
+    (void)state;
+    char beside[1300];
+    mnas_search_options o = options(4);
+    snprintf(beside, sizeof beside, "%s + command:run=\"true {model}\",quiet=false", fix_device);
+    o.device = beside, o.device_minutes = 10;
+    play.status = not_installed;
+    fix_expect(run(&o, 0), MNAS_ERR_MISSING, "trial 0 cannot be measured: no route to host; once that is");
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'failed'"), 0);
+    play.status = NULL;
+    fix_expect(run(&o, 0), 0, NULL);
+}
+
+/* The fifth question, twice, and then the probe. */
+static int fails_and_refuses(int question, const char *key, const char *spec) {
+    (void)key, (void)spec;
+    return question == 4 || question == 5 ? MNAS_ERR_DEVICE : question == 6 ? MNAS_ERR_REFUSED : 0;
+}
+
+/* The device has answered: the network gets its last chance, and is not blamed for an unsteady moment. */
+static void test_probe_is_refused(void **state) {
+    (void)state;
+    const mnas_search_options o = options(4);
+    play.status = fails_and_refuses;
+    fix_expect(run(&o, 0), 0, NULL);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'failed'"), 0);
+}
+
+/* In stage two no network is lost for refusals. */
+static void test_refused_is_kept(void **state) {
+    (void)state;
+    mnas_devices devices;
+    mnas_measuring m;
+    fix_expect(mnas_devices_open(&devices, fix_device), 0, NULL);
+    mnas_measure_context c = {
+        .devices = &devices, .runner = &player, .has_worked = true, .keeps_refused = true, .pause_s = 0.001};
+    play.status = refuses, refused_from = 0, refused_until = 1000000;
+    assert_int_equal(mnas_model_open_local(&c.probe, "mnasnet-small", 0), 0);
+    mnas_measuring_begin(&m);
+    for (int i = 0; i < 1000 && m.state <= MNAS_MEASURING_RUNS; i++) {
+        if (m.state == MNAS_MEASURING_RUNS) {
+            assert_int_equal(play_wait(NULL, &m.job, 1, 0), 0);
+            assert_int_equal(mnas_measuring_poll(&m, &c, &c.probe, "a"), 0);
+        } else if (mnas_measuring_is_due(&m)) {
+            assert_int_equal(mnas_measuring_ask(&m, &c, &c.probe, "a"), 0);
+        } else {
+            mnas_clock_sleep_ms(1);
+        }
+    }
+    assert_int_equal(m.state, MNAS_MEASURING_GIVEN_UP);
+    fix_expect(mnas_measuring_say(&m, &c, "a"), MNAS_ERR_REFUSED, "a: 4 measurements on");
+    mnas_measuring_end(&m, &c);
+    mnas_devices_close(&devices);
+}
+
 /* ---- screening ---- */
 
 static char model_file[540];
@@ -563,6 +630,9 @@ int main(void) {
                                        T(test_single_failure),
                                        T(test_refused),
                                        T(test_all_refused),
+                                       T(test_set_up_is_wrong),
+                                       T(test_probe_is_refused),
+                                       T(test_refused_is_kept),
                                        T(test_screening),
                                        T(test_screening_is_fixed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
