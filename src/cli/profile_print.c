@@ -38,7 +38,10 @@ static void print_drift(const mnas_latency *l) {
 }
 
 static void print_rounds(const mnas_latency *l) {
-    row("rounds", "%d, each a fresh process; spread %.1f %%", l->rounds, 100 * l->spread_frac);
+    if (isfinite(l->spread_frac))
+        row("rounds", "%d, each a fresh process; spread %.1f %%", l->rounds, 100 * l->spread_frac);
+    else
+        row("rounds", "%d", l->rounds);
     if (l->n_refused > 0)
         row("repeated", "%d rounds more, which were disturbed or had drifted", l->n_refused);
     if (l->runs >= 0) row("runs", "%d timed, %d before to warm up", l->runs, l->warmup_runs);
@@ -57,8 +60,10 @@ static void print_head(const char *name, const mnas_latency *l) {
     mnas_human_ms(l->median_ms, median);
     mnas_human_number(l->ci_low_ms, low);
     mnas_human_ms(l->ci_high_ms, high);
-    if (l->rounds > 0)
+    if (l->rounds > 0 && isfinite(l->ci_level))
         printf("%s: %s (%.3g %% interval %s to %s)\n", name, median, 100 * l->ci_level, low, high);
+    else if (l->rounds > 0)
+        printf("%s: %s (interval unknown)\n", name, median);
     else
         printf("%s: %s (not measured)\n", name, median);
     if (l->wide)

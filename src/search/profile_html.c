@@ -97,7 +97,7 @@ static void figures(const mnas_profile *p, const mnas_profile_summary *s, mnas_s
     mnas_human_ms(l->median_ms, value);
     mnas_human_number(l->ci_low_ms, low);
     mnas_human_number(l->ci_high_ms, high);
-    if (l->rounds > 0)
+    if (l->rounds > 0 && isfinite(l->ci_level))
         snprintf(note, sizeof note, "%.3g&#160;%% interval %s&#8211;%s", 100 * l->ci_level, low, high);
     figure(out, "latency", value, note);
     if (p->n_layers > 0) {
@@ -201,18 +201,30 @@ static void before_and_after(mnas_str *out, const char *name, double before, dou
     condition(out, name, text);
 }
 
+/* What is unknown is left out. */
+static void rounds(const mnas_latency *l, mnas_str *out) {
+    char text[400];
+    int at = snprintf(text, sizeof text, "%d rounds of a fresh process each", l->rounds);
+    if (l->n_refused >= 0) at += snprintf(text + at, sizeof text - (size_t)at, ", %d repeated", l->n_refused);
+    if (l->runs >= 0) at += snprintf(text + at, sizeof text - (size_t)at, "; %d timed runs", l->runs);
+    if (l->runs >= 0 && l->warmup_runs >= 0)
+        at += snprintf(text + at, sizeof text - (size_t)at, ", %d before to warm up", l->warmup_runs);
+    if (isfinite(l->spread_frac))
+        at +=
+            snprintf(text + at, sizeof text - (size_t)at, "; rounds differ by %.1f %%", 100 * l->spread_frac);
+    if (l->n_disturbed >= 0)
+        snprintf(text + at, sizeof text - (size_t)at, "; %d were disturbed by other work", l->n_disturbed);
+    condition(out, "measured", text);
+}
+
 static void protocol(const mnas_latency *l, mnas_str *out) {
     char text[256];
     if (l->rounds <= 0) return;
-    snprintf(text, sizeof text,
-             "%d rounds of a fresh process each, %d repeated; %d timed runs, %d before to warm up; rounds "
-             "differ by "
-             "%.1f %%, %d were disturbed by other work",
-             l->rounds, l->n_refused > 0 ? l->n_refused : 0, l->runs, l->warmup_runs, 100 * l->spread_frac,
-             l->n_disturbed);
-    condition(out, "measured", text);
-    snprintf(text, sizeof text, l->core >= 0 ? "%d, on core %d" : "%d, not pinned", l->threads, l->core);
-    condition(out, "threads", text);
+    rounds(l, out);
+    if (l->threads >= 0) {
+        snprintf(text, sizeof text, l->core >= 0 ? "%d, on core %d" : "%d, not pinned", l->threads, l->core);
+        condition(out, "threads", text);
+    }
     if (!isfinite(l->drift_frac)) return;
     snprintf(text, sizeof text, "%+.1f %% since the device's reference was taken; by the clock %.4g ms",
              100 * l->drift_frac, l->raw_ms);

@@ -13,6 +13,7 @@
 #include "blocks/fold.h"
 #include "blocks/net.h"
 #include "html_check.h"
+#include "model/latency.h"
 #include "search/profile.h"
 
 /* 1e11 operations a second; 4e11 bytes a second up to 1 MiB, else 1e10. */
@@ -207,6 +208,12 @@ static void test_page_of_what_is_unknown(void **state) {
     check_page(&p, &page, "b1");
     assert_non_null(strstr(page.data, "knows &lt;whole&gt; networks"));
     assert_int_equal(count(page.data, "<svg"), 0);
+    mnas_str_free(&page);
+    p.latency = mnas_latency_unknown(); /* a program of the user's tells next to nothing */
+    p.latency.median_ms = 3, p.latency.rounds = 5;
+    check_page(&p, &page, "b1");
+    assert_non_null(strstr(page.data, "5 rounds of a fresh process each<"));
+    assert_null(strstr(page.data, "-1"));
     mnas_str_free(&page);
 }
 
