@@ -31,6 +31,7 @@
 #define ERR_KEPT         ((size_t)64 << 10) /* tail of stderr */
 #define READ_BYTES       ((size_t)64 << 10)
 #define MAX_READS        16 /* per look: no child can keep us reading, and a whole pipe (at most 1 MiB) fits */
+#define MAX_UNREAD       ((size_t)64 << 20) /* of stdout that nobody has taken: more is no answer */
 #define N_FDS            4
 #define NO_PIDFD_POLL_MS 10
 
@@ -351,6 +352,14 @@ static size_t collect(mnas_proc *const *procs, size_t n, struct pollfd *fds, int
     return live;
 }
 
+static int check_output(const mnas_proc *p) {
+    if (!mnas_str_ok(&p->output))
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: output of %s", p->program);
+    if (p->output.len - p->n_taken <= MAX_UNREAD) return 0;
+    return mnas_error_set(MNAS_ERR_FORMAT, "%s has written over %zu MiB to stdout, which is no answer",
+                          p->program, MAX_UNREAD >> 20);
+}
+
 static int wait_with(mnas_proc *const *procs, size_t n, int timeout_ms, struct pollfd *fds) {
     int64_t deadline_ns = mnas_clock_now_ns() + (int64_t)timeout_ms * 1000000;
     for (;;) {
@@ -364,9 +373,8 @@ static int wait_with(mnas_proc *const *procs, size_t n, int timeout_ms, struct p
             mnas_proc *p = procs[i];
             if (!p || p->done) continue;
             happened |= look(p);
-            if (!mnas_str_ok(&p->output)) {
-                return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: output of %s", p->program);
-            }
+            int rc = check_output(p);
+            if (rc < 0) return rc;
         }
         if (happened || mnas_clock_now_ns() >= deadline_ns) return 0;
     }

@@ -40,8 +40,9 @@ const char *mnas_proc_self(void);
  * NULL). memory_bytes > 0 limits the address space beyond what libraries map (RLIMIT_DATA). */
 int mnas_proc_start(mnas_proc **out, const char *const argv[], const char *input, int64_t memory_bytes);
 
-/* Wait until any of procs[n] has output or has ended, at most timeout_ms (0: just look). Returns 0, or MNAS_ERR_IO. EINTR
- * is a normal early return. NULL entries are allowed. */
+/* Wait until any of procs[n] has output or has ended, at most timeout_ms (0: just look). Returns 0, or MNAS_ERR_IO, or
+ * MNAS_ERR_FORMAT for one with more than 64 MiB of stdout that was not taken. EINTR is a normal early return. NULL entries are
+ * allowed. */
 int mnas_proc_wait(mnas_proc *const *procs, size_t n, int timeout_ms);
 
 /* The next whole line of stdout without its newline, or NULL; valid until the next call on this proc. */

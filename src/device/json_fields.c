@@ -3,9 +3,18 @@
 
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
+
+/* As much of it as fits, cut between two characters of UTF-8: what was read can be written again. */
+static void copy_text(char *to, size_t n, const char *from) {
+    size_t end = strnlen(from, n - 1);
+    if (from[end])
+        while (end > 0 && ((unsigned char)from[end] & 0xC0) == 0x80) end--;
+    memcpy(to, from, end);
+    to[end] = '\0';
+}
 
 static json_t *to_json(const mnas_field *f, const void *from) {
     const void *at = (const char *)from + f->offset;
@@ -65,7 +74,7 @@ static int from_json(const mnas_field *f, void *to, const json_t *value) {
     switch (f->type) {
     case MNAS_FIELD_TEXT:
         if (!json_is_string(value)) break;
-        snprintf(at, f->bytes, "%s", json_string_value(value));
+        copy_text(at, f->bytes, json_string_value(value));
         return 0;
     case MNAS_FIELD_BOOL:
         if (!json_is_boolean(value)) break;

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static bool is_alive(const char *path) {
     struct stat st;
     if (stat(path, &st) < 0) return false;
     const double age_s = (double)mnas_clock_unix_ms() / 1e3 - (double)st.st_mtim.tv_sec;
-    return age_s < stale_s + 1; /* the part of a second that tv_sec leaves out */
+    return fabs(age_s) <
+           stale_s + 1; /* 1: the part of a second that tv_sec leaves out; negative: the clock was put back */
 }
 
 /* Of this phone's queue, and before us. */

@@ -113,6 +113,12 @@ static int parse_object(json_t **object, const char *text) {
         (long long)version, MNAS_WIRE_VERSION);
 }
 
+/* A terminal is moved by no word of another machine. */
+static void clean(char *text, const char *but) {
+    for (; *text; text++)
+        if (((unsigned char)*text < ' ' || *text == 127) && !strchr(but, *text)) *text = '?';
+}
+
 /* A failure that the peer reports. What is interrupted, in use or out of memory here is ours to say: there it is the device's. */
 static int peer_failure(const json_t *object) {
     static const int kept[] = {MNAS_ERR_ARG, MNAS_ERR_FORMAT, MNAS_ERR_INVALID, MNAS_ERR_LIBRARY,
@@ -122,7 +128,10 @@ static int peer_failure(const json_t *object) {
     int rc = MNAS_ERR_DEVICE;
     for (size_t i = 0; i < N(kept); i++)
         if (status == kept[i]) rc = kept[i];
-    return mnas_error_set(rc, "%s", message ? message : "the measuring process failed and gave no reason");
+    char said[1000];
+    snprintf(said, sizeof said, "%s", message ? message : "the measuring process failed and gave no reason");
+    clean(said, "\n");
+    return mnas_error_set(rc, "%s", said);
 }
 
 static int parse_answer(json_t **object, const char *text) {
@@ -136,7 +145,10 @@ static int parse_answer(json_t **object, const char *text) {
 
 static int parse_fields(void *to, const mnas_field *fields, size_t n, const json_t *object) {
     const int rc = mnas_fields_from_json(to, fields, n, object);
-    return rc < 0 ? mnas_error_context(rc, "measuring message") : 0;
+    if (rc < 0) return mnas_error_context(rc, "measuring message");
+    for (size_t i = 0; i < n; i++)
+        if (fields[i].type == MNAS_FIELD_TEXT) clean((char *)to + fields[i].offset, "");
+    return 0;
 }
 
 /* An object within a message. */
@@ -169,7 +181,7 @@ int mnas_wire_parse_request(mnas_wire_request *out, const char *text) {
     *out = (mnas_wire_request){0};
     int rc = parse_object(&object, text);
     if (rc < 0) return rc;
-    rc = parse_fields(out, request_fields, N(request_fields), object);
+    rc = mnas_fields_from_json(out, request_fields, N(request_fields), object);
     if (rc == 0) rc = copy_text(&out->model, object, "model", true);
     if (rc == 0) rc = copy_text(&out->sentinel, object, "sentinel", false);
     json_decref(object);
@@ -186,7 +198,8 @@ void mnas_wire_free_request(mnas_wire_request *request) {
 
 int mnas_wire_print_failure(char **text, int status, const char *message) {
     return dump(text,
-                json_pack("{s:i, s:i, s:s}", "wire", MNAS_WIRE_VERSION, "status", status, "message", message),
+                json_pack("{s:i, s:i, s:o}", "wire", MNAS_WIRE_VERSION, "status", status, "message",
+                          mnas_json_text(message)),
                 true);
 }
 
@@ -244,6 +257,7 @@ static int parse_layer(mnas_layer_time *out, const json_t *item) {
     if (json_array_size(item) == 2 && name && name[0] && strlen(name) < sizeof out->name && ms > 0 &&
         ms <= 1e9) {
         snprintf(out->name, sizeof out->name, "%s", name);
+        clean(out->name, "");
         out->ms = ms;
         return 0;
     }
@@ -327,7 +341,7 @@ static int parse_cores(mnas_wire_info *out, const json_t *info) {
     for (int i = 0; i < n && rc == 0; i++) {
         out->cores[i].max_mhz = NAN;
         const json_t *core = json_array_get(list, (size_t)i);
-        rc = mnas_fields_from_json(&out->cores[i], core_fields, N(core_fields), core);
+        rc = parse_fields(&out->cores[i], core_fields, N(core_fields), core);
     }
     return rc;
 }

@@ -243,6 +243,14 @@ static void exits_and_signals_are_told_apart(void **state) {
     mnas_proc_free(p);
 }
 
+static void a_flood_is_no_answer(void **state) {
+    (void)state;
+    char *out;
+    assert_int_equal(mnas_proc_run(SH("cat /dev/zero"), NULL, 120, &out), MNAS_ERR_FORMAT);
+    assert_non_null(strstr(mnas_error_message(), "64 MiB"));
+    assert_null(out);
+}
+
 static void a_timeout_ends_the_whole_group(void **state) {
     (void)state;
     char *out;
@@ -453,6 +461,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(waiting_is_not_spinning),
         cmocka_unit_test(a_missing_program_is_named),
         cmocka_unit_test(exits_and_signals_are_told_apart),
+        cmocka_unit_test(a_flood_is_no_answer),
         cmocka_unit_test(a_timeout_ends_the_whole_group),
         cmocka_unit_test(kill_reaches_grandchildren),
         cmocka_unit_test(what_outlives_a_child_is_ended),

@@ -42,7 +42,7 @@ static void test_everything_told(void **state) {
     new_root(root, sizeof root, "full");
     put(root, "/proc/loadavg", "1.25 0.50 0.10 2/345 6789\n");
     put(root, "/proc/cpuinfo",
-        "processor\t: 0\nvendor_id\t: X\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: other\n");
+        "processor\t: 0\nvendor_id\t: X\nmodel name\t: Some\xae CPU @ 2 GHz\nmodel name\t: other\n");
     put(root, "/sys/devices/system/cpu/cpu2/cpufreq/scaling_cur_freq", "2345678\n");
     put(root, "/sys/devices/system/cpu/cpu2/cpufreq/scaling_governor", "performance\n");
     put(root, "/sys/class/thermal/thermal_zone0/temp", "41500\n");
@@ -53,7 +53,7 @@ static void test_everything_told(void **state) {
     assert_true(fabs(c.freq_mhz - 2345.678) < 1e-9);
     assert_true(c.temp_c == 63);
     assert_string_equal(c.governor, "performance");
-    assert_string_equal(c.cpu, "Some CPU @ 2 GHz");
+    assert_string_equal(c.cpu, "Some? CPU @ 2 GHz");
     mnas_conditions_read(&c, root, 0); /* that core has no cpufreq */
     assert_true(isnan(c.freq_mhz));
     assert_string_equal(c.governor, "");

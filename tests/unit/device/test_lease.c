@@ -58,9 +58,14 @@ static const char *ticket_path(const mnas_lease *lease) {
     return path;
 }
 
-static void make_stale(const mnas_lease *lease) {
-    const struct timespec then[2] = {{.tv_sec = time(NULL) - 60}, {.tv_sec = time(NULL) - 60}};
+static void set_date(const mnas_lease *lease, long from_now_s) {
+    const time_t when = time(NULL) + from_now_s;
+    const struct timespec then[2] = {{.tv_sec = when}, {.tv_sec = when}};
     assert_int_equal(utimensat(AT_FDCWD, ticket_path(lease), then, 0), 0);
+}
+
+static void make_stale(const mnas_lease *lease) {
+    set_date(lease, -60);
 }
 
 static void test_one_holder(void **state) {
@@ -120,6 +125,20 @@ static void test_stopped_ones_are_passed_over(void **state) {
     assert_true(ask(&stopped));
     mnas_lease_return(&stopped);
     mnas_lease_return(&next);
+}
+
+/* The clock was put back after it died: it is not waited for until the old time comes again. */
+static void test_places_of_the_future_are_stale(void **state) {
+    (void)state;
+    mnas_lease dead = opened("phone"), next = opened("phone"), holder = opened("phone");
+    assert_true(ask(&holder));
+    assert_false(ask(&dead));
+    assert_false(ask(&next));
+    mnas_lease_return(&holder);
+    set_date(&dead, 3600);
+    assert_true(ask(&next));
+    mnas_lease_return(&next);
+    mnas_lease_leave(&dead);
 }
 
 static void test_asking_keeps_the_place(void **state) {
@@ -182,6 +201,7 @@ int main(void) {
         TEST(test_one_holder),
         TEST(test_first_come_first_served),
         TEST(test_stopped_ones_are_passed_over),
+        TEST(test_places_of_the_future_are_stale),
         TEST(test_asking_keeps_the_place),
         TEST(test_the_kernel_takes_it_back),
         TEST(test_no_folder),

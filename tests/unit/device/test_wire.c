@@ -187,6 +187,34 @@ static const char good[] = "{\"wire\":3,\"core\":0,\"engine\":\"x\",\"arch\":\"y
                            "\"n_switches\":0,\"cpu_frac\":1,"
                            "\"sentinel_ms\":1},\"before\":{},\"after\":{}}";
 
+/* `good` with another engine. */
+static void parse_engine(mnas_wire_reply *got, const char *engine) {
+    char text[1000];
+    const char *at = strstr(good, "\"x\"");
+    snprintf(text, sizeof text, "%.*s\"%s\"%s", (int)(at - good), good, engine, at + 3);
+    assert_int_equal(mnas_wire_parse_reply(got, text), 0);
+}
+
+/* What another machine says goes to terminals and into files of UTF-8. */
+static void test_texts_are_harmless(void **state) {
+    (void)state;
+    mnas_wire_reply got;
+    char longer[200], *text;
+    parse_engine(&got, "x\\u001b[2J\\u007f \\n\xc3\xbc");
+    assert_string_equal(got.engine, "x?[2J? ?\xc3\xbc");
+    for (size_t i = 0; i < 99; i++) memcpy(longer + 2 * i, "\xc3\xbc", 3);
+    parse_engine(&got, longer);
+    assert_int_equal(strlen(got.engine), 94); /* 95 would be half a letter */
+    assert_int_equal(mnas_wire_print_reply(&text, &got), 0);
+    free(text);
+    assert_int_equal(mnas_wire_print_failure(&text, MNAS_ERR_ARG, "no file \xff\xc3"), 0);
+    assert_int_equal(mnas_wire_parse_reply(&got, text), MNAS_ERR_ARG);
+    assert_string_equal(mnas_error_message(), "no file ??");
+    free(text);
+    mnas_wire_parse_reply(&got, "{\"wire\":3,\"status\":-1,\"message\":\"a\\u001b[2J\\nb\"}");
+    assert_string_equal(mnas_error_message(), "a?[2J\nb");
+}
+
 static void test_malformed_replies_are_refused(void **state) {
     (void)state;
     static const char *const changes[][2] = {
@@ -266,6 +294,7 @@ int main(void) {
         cmocka_unit_test(test_logits_round_trip),
         cmocka_unit_test(test_nan_does_not_get_out),
         cmocka_unit_test(test_failure_keeps_status_and_message),
+        cmocka_unit_test(test_texts_are_harmless),
         cmocka_unit_test(test_malformed_replies_are_refused),
         cmocka_unit_test(test_malformed_requests_are_refused),
     };
