@@ -127,7 +127,7 @@ static int open_file(network_file *f, const command_state *s, const mnas_model *
     }
     if (rc < 0) return rc;
     snprintf(f->path, sizeof f->path, "%s/network%s", f->folder, s->extension);
-    return mnas_exporter_print_model(&f->bytes, s->opts->format, model);
+    return mnas_exporter_print_model(&f->bytes, s->opts->format, model, NULL);
 }
 
 /* Whether nobody has touched it since. */

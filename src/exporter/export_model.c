@@ -4,8 +4,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "blocks/fold.h"
-#include "blocks/net.h"
 #include "exporter/exporter.h"
 #include "model/model.h"
 #include "model/safetensors.h"
@@ -76,22 +74,6 @@ out:
 
 /* ---- the whole ---- */
 
-static int print_file(mnas_str *out, const char *format, const mnas_model *model, const char *weights_path) {
-    mnas_graph *graph = NULL, *folded = NULL;
-    mnas_weights *trained = NULL, *weights = NULL;
-    int rc = mnas_net_build(&graph, model);
-    if (rc == 0) rc = mnas_weights_create(&trained, graph);
-    if (rc == 0) rc = mnas_weights_load(trained, graph, weights_path);
-    if (rc == 0) rc = mnas_fold(&folded, &weights, graph, trained);
-    if (rc == 0)
-        rc = mnas_exporter_print(out, format, &(mnas_export_job){.graph = folded, .weights = weights});
-    mnas_weights_destroy(weights);
-    mnas_weights_destroy(trained);
-    mnas_graph_destroy(folded);
-    mnas_graph_destroy(graph);
-    return rc;
-}
-
 int mnas_model_export(mnas_export_result *out, const char *path, const mnas_model *model,
                       const mnas_export_options *options) {
     mnas_model used = *model;
@@ -100,9 +82,7 @@ int mnas_model_export(mnas_export_result *out, const char *path, const mnas_mode
     *out = (mnas_export_result){0};
     int rc = format ? 0 : format_of(&format, path);
     if (rc == 0 && options->weights) rc = fit_weights(&used, options->weights);
-    if (rc < 0) return rc;
-    rc = options->weights ? print_file(&file, format, &used, options->weights)
-                          : mnas_exporter_print_model(&file, format, &used);
+    if (rc == 0) rc = mnas_exporter_print_model(&file, format, &used, options->weights);
     if (rc == 0) rc = mnas_file_write_atomic(path, file.data, file.len);
     if (rc == 0) {
         out->bytes = (int64_t)file.len;

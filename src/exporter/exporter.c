@@ -39,16 +39,20 @@ int mnas_exporter_print(mnas_str *out, const char *format, const mnas_export_job
     return rc;
 }
 
-int mnas_exporter_print_model(mnas_str *out, const char *format, const mnas_model *model) {
+int mnas_exporter_print_model(mnas_str *out, const char *format, const mnas_model *model,
+                              const char *weights_path) {
     mnas_graph *graph = NULL, *folded = NULL;
-    mnas_weights *weights = NULL;
+    mnas_weights *trained = NULL, *weights = NULL;
     *out = (mnas_str){0};
     int rc = mnas_net_build(&graph, model);
-    if (rc == 0) rc = mnas_fold(&folded, &weights, graph, NULL);
+    if (rc == 0 && weights_path) rc = mnas_weights_create(&trained, graph);
+    if (rc == 0 && weights_path) rc = mnas_weights_load(trained, graph, weights_path);
+    if (rc == 0) rc = mnas_fold(&folded, &weights, graph, trained);
     if (rc == 0)
-        rc = mnas_exporter_print(out, format,
-                                 &(mnas_export_job){.graph = folded, .weights = weights, .random = true});
+        rc = mnas_exporter_print(
+            out, format, &(mnas_export_job){.graph = folded, .weights = weights, .random = !weights_path});
     mnas_weights_destroy(weights);
+    mnas_weights_destroy(trained);
     mnas_graph_destroy(folded);
     mnas_graph_destroy(graph);
     return rc;

@@ -25,8 +25,9 @@ typedef struct mnas_exporter_class {
 
 /* The whole file in memory; free it with mnas_str_free, also after a failure. */
 int mnas_exporter_print(mnas_str *out, const char *format, const mnas_export_job *job);
-/* The same of a model with random weights, for whoever only measures time. */
-int mnas_exporter_print_model(mnas_str *out, const char *format, const mnas_model *model);
+/* The same of a model with the weights of that file; NULL: with random ones, for whoever only measures time. */
+int mnas_exporter_print_model(mnas_str *out, const char *format, const mnas_model *model,
+                              const char *weights_path);
 /* The extension of a format's files, ".onnx". */
 int mnas_exporter_extension(const char **extension, const char *format);
 

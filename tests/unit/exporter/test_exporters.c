@@ -297,7 +297,7 @@ static void test_model_file_reads_back(void **state) {
     mnas_str file;
     char key[17], key_back[17];
     assert_int_equal(mnas_model_open_local(&model, "mnasnet-a1", 0), 0);
-    assert_int_equal(mnas_exporter_print_model(&file, "mnas", &model), 0);
+    assert_int_equal(mnas_exporter_print_model(&file, "mnas", &model, NULL), 0);
     assert_int_equal(mnas_model_parse(&back, file.data, file.len, "a1"), 0);
     assert_int_equal(mnas_model_key(&model, key) + mnas_model_key(&back, key_back), 0);
     assert_string_equal(key, key_back);
@@ -310,9 +310,9 @@ static void test_unknown_formats(void **state) {
     mnas_str file;
     mnas_export_result result;
     assert_int_equal(mnas_model_open_local(&model, "mnasnet-b1", 0), 0);
-    assert_int_equal(mnas_exporter_print_model(&file, "onx", &model), MNAS_ERR_ARG);
+    assert_int_equal(mnas_exporter_print_model(&file, "onx", &model, NULL), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "onnx"));
-    assert_int_equal(mnas_exporter_print_model(&file, "onnx:batch=2", &model), MNAS_ERR_ARG);
+    assert_int_equal(mnas_exporter_print_model(&file, "onnx:batch=2", &model, NULL), MNAS_ERR_ARG);
     assert_int_equal(mnas_model_export(&result, "net.pb", &model, &(mnas_export_options){0}), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), ".tflite"));
 }
