@@ -22,6 +22,10 @@ int64_t mnas_clock_unix_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+double mnas_clock_unix_s(void) {
+    return (double)mnas_clock_unix_ms() / 1e3;
+}
+
 void mnas_clock_iso8601(int64_t unix_ms, char out[32]) {
     int64_t ms = ((unix_ms % 1000) + 1000) % 1000;
     time_t seconds = (time_t)((unix_ms - ms) / 1000);

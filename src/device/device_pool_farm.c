@@ -123,7 +123,7 @@ bool mnas_farm_is_unequal(const mnas_farm *farm, const mnas_farm_member *member)
 mnas_farm_standing mnas_farm_judge(const mnas_farm *farm, const mnas_farm_member *member) {
     const mnas_farm_options *o = farm->options;
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, member->spec);
-    const double now_s = (double)mnas_clock_unix_ms() / 1e3, factor = mnas_farm_factor(farm, member);
+    const double now_s = mnas_clock_unix_s(), factor = mnas_farm_factor(farm, member);
     if (r && !isnan(r->away_s)) {
         /* later than we ever say: the clock was put back */
         const double left_s = r->retry_s - now_s;
@@ -201,7 +201,7 @@ static int print_lost(char *text, size_t n, const mnas_farm *farm, const mnas_fa
     if (!r || isnan(r->away_s))
         return snprintf(text, n, "%s %s", m->spec,
                         mnas_farm_is_unequal(farm, m) ? "left out as no equal" : "cannot do it");
-    mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->away_s, since, sizeof since);
+    mnas_clock_duration(mnas_clock_unix_s() - r->away_s, since, sizeof since);
     return snprintf(text, n, "%s away for %s (%s)", m->spec, since, r->why);
 }
 
@@ -272,7 +272,7 @@ static void describe_calibrated(const mnas_farm *farm, const mnas_farm_member *m
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     const bool unequal = mnas_farm_is_unequal(farm, m);
     char age[32];
-    mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->calibrated_s, age, sizeof age);
+    mnas_clock_duration(mnas_clock_unix_s() - r->calibrated_s, age, sizeof age);
     mnas_findings_add(findings, unequal ? "bad" : "ok", "farm",
                       "%s: %s, the sentinel network takes %.4f ms, factor %.4f, %s ago%s", m->spec, who,
                       r->sentinel_ms, mnas_farm_factor(farm, m), age,
@@ -291,7 +291,7 @@ static void describe_member(const mnas_farm *farm, const mnas_farm_member *m, mn
     snprintf(who, sizeof who, "%s", holder == 0 ? "free" : "in use");
     if (holder > 0) snprintf(who, sizeof who, "in use by process %d", holder);
     if (r && !isnan(r->away_s)) {
-        mnas_clock_duration((double)mnas_clock_unix_ms() / 1e3 - r->away_s, since, sizeof since);
+        mnas_clock_duration(mnas_clock_unix_s() - r->away_s, since, sizeof since);
         mnas_findings_add(findings, "bad", "farm", "%s: away for %s, %s: %s", m->spec, since, who, r->why);
         mnas_findings_fix(findings, "plug it in; it is tried again by itself when something is measured");
     } else if (isnan(mnas_farm_factor(farm, m))) {

@@ -11,15 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "device/device_pool_farm.h"
-
-static double unix_s(void) {
-    return (double)mnas_clock_unix_ms() / 1e3;
-}
-
-static double half_frac(const mnas_latency *l) {
-    const double half = (l->ci_high_ms - l->ci_low_ms) / 2 / l->median_ms;
-    return half >= 0 ? half : (double)NAN;
-}
+#include "model/latency.h"
 
 /* ---- changes of the shared state ---- */
 
@@ -54,8 +46,8 @@ static int note_calibrated(mnas_pool_state *state, const void *user) {
     mnas_pool_record *r = mnas_pool_state_record(state, n->device);
     if (!r) return out_of_records(state);
     r->sentinel_ms = l->median_ms;
-    r->half_frac = half_frac(l);
-    r->calibrated_s = unix_s();
+    r->half_frac = mnas_latency_half_frac(l);
+    r->calibrated_s = mnas_clock_unix_s();
     r->load = l->load_before;
     r->freq_mhz = l->freq_mhz;
     r->temp_c = l->temp_c;
@@ -79,7 +71,7 @@ static void copy_ascii(char *to, size_t n, const char *from) {
 
 static int note_away(mnas_pool_state *state, const void *user) {
     const note *n = user;
-    const double first_s = n->farm->options->retry_s, now_s = unix_s();
+    const double first_s = n->farm->options->retry_s, now_s = mnas_clock_unix_s();
     adopt_sentinel(state, n->farm->sentinel_key);
     mnas_pool_record *r = mnas_pool_state_record(state, n->device);
     if (!r) return out_of_records(state);
@@ -166,7 +158,7 @@ static void tell_calibrated(const mnas_farm *farm, const mnas_farm_member *m, do
             m->spec, r->sentinel_ms, farm->state.reference, farm->state.reference_ms, factor,
             1 - farm->options->differ_frac, 1 + farm->options->differ_frac);
     } else if (!isnan(away_s)) {
-        mnas_clock_duration(unix_s() - away_s, since, sizeof since);
+        mnas_clock_duration(mnas_clock_unix_s() - away_s, since, sizeof since);
         mnas_log_info("%s is back after %s: calibrated anew, factor %.4f", m->spec, since, factor);
     } else {
         mnas_log_debug("%s is calibrated: sentinel network %.4g ms, factor %.4f", m->spec, r->sentinel_ms,

@@ -28,3 +28,8 @@ mnas_latency mnas_latency_unknown(void) {
                           .temp_c = NAN,
                           .elapsed_s = NAN};
 }
+
+double mnas_latency_half_frac(const mnas_latency *l) {
+    const double half = (l->ci_high_ms - l->ci_low_ms) / 2 / l->median_ms;
+    return half >= 0 && isfinite(half) ? half : (double)NAN;
+}

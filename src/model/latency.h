@@ -6,5 +6,7 @@
 
 /* Every field is NaN, -1, "" or false. */
 mnas_latency mnas_latency_unknown(void);
+/* Half the interval over the median; NaN where there is none. */
+double mnas_latency_half_frac(const mnas_latency *latency);
 
 #endif

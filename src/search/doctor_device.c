@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "device/device.h"
 #include "device/sentinel.h"
+#include "model/latency.h"
 #include "search/devices.h"
 #include "search/doctor.h"
 
@@ -142,7 +143,7 @@ void mnas_doctor_judge(mnas_findings *f, const mnas_wire_info *info) {
 /* ---- a measurement ---- */
 
 static void tell_latency(mnas_findings *f, const mnas_latency *l) {
-    const double half_frac = (l->ci_high_ms - l->ci_low_ms) / 2 / l->median_ms;
+    const double half_frac = mnas_latency_half_frac(l);
     if (isfinite(half_frac))
         mnas_findings_add(f, l->wide ? "note" : "ok", "noise",
                           "a small network takes %.4g ms, known to +-%.1f %% after %d rounds and %.1f s%s",

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/stats.h"
+#include "model/latency.h"
 
 enum { MIN_NETWORKS = 10, MAX_NETWORKS = 2000 };
 /* An interval says little of itself where it came from few rounds: its weight is bounded. */
@@ -44,15 +45,10 @@ static int check(const mnas_measured *networks, int n) {
     return rc;
 }
 
-/* Half the interval over the median; 0 where a device states none. */
-static double half_width(const mnas_latency *l) {
-    const double half = (l->ci_high_ms - l->ci_low_ms) / 2 / l->median_ms;
-    return half > 0 && isfinite(half) ? half : 0;
-}
-
 /* noise^2 = (1 + (interval / typical interval)^2) / 2: what repeats badly counts less. */
 static void fill_noise(mnas_lm_sample *samples, const mnas_measured *networks, double *half, int n) {
-    for (int i = 0; i < n; i++) half[i] = half_width(&networks[i].latency);
+    for (int i = 0; i < n; i++) /* 0 where a device states none */
+        half[i] = fmax(0, mnas_latency_half_frac(&networks[i].latency));
     const double typical = mnas_stats_median(half, (size_t)n);
     for (int i = 0; i < n; i++) {
         const double times = typical > 0 ? fmin(half[i] / typical, most_noise) : 1;

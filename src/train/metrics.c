@@ -29,7 +29,7 @@ static int open_events(mnas_metrics *m, const char *folder, const mnas_metrics_p
     if (rc == 0) rc = mnas_str_format(path, sizeof path, "%s/%s", folder, events_name);
     if (rc == 0) rc = mnas_append_log_open(&m->events, path, mnas_metrics_keep_events, from);
     if (rc < 0 || m->events.written > 0) return rc;
-    mnas_tfevents_begin(&first, (double)mnas_clock_unix_ms() / 1000);
+    mnas_tfevents_begin(&first, mnas_clock_unix_s());
     rc = mnas_str_ok(&first) ? mnas_append_log_add(&m->events, first.data, first.len) : MNAS_ERR_MEMORY;
     mnas_str_free(&first);
     return rc;
@@ -94,7 +94,7 @@ static int add_line(mnas_append_log *log, const mnas_metrics_entry *e) {
 static int add_event(mnas_append_log *log, const mnas_metrics_entry *e) {
     if (log->fd < 0) return 0;
     mnas_str record = {0};
-    const double now_s = (double)mnas_clock_unix_ms() / 1000;
+    const double now_s = mnas_clock_unix_s();
     if (e->val) {
         const mnas_tf_scalar scalars[] = {{"val/loss", e->val->loss},
                                           {"val/accuracy", e->val->top1_frac},
