@@ -173,7 +173,10 @@ static int open_study(mnas_stage *s) {
         return mnas_error_set(MNAS_ERR_ARG,
                               "%s has no complete trial yet; stage two begins with the best of them",
                               s->options.study);
-    return rc < 0 ? rc : load_reward(s);
+    if (rc == 0) rc = load_reward(s);
+    for (size_t i = 0; i < s->n_finals && rc == 0; i++)
+        rc = mnas_study_check_final(&s->finals[i], s->n_devices);
+    return rc;
 }
 
 static int read_data(mnas_stage *s) {

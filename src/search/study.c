@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "model/model.h"
 #include "search/devices.h"
+#include "search/finalize.h"
 #include "search/pareto.h"
 #include "search/reward.h"
 
@@ -34,13 +35,33 @@ static bool possible_times(const mnas_trial *t) {
 }
 
 /* On every device of the study, or on none. */
-static bool possible_others(const mnas_study *s, const mnas_latency *others, int n, bool known) {
-    bool good = n == s->devices.n - 1 || (n == 0 && !known);
+static bool possible_others(int n_devices, const mnas_latency *others, int n, bool known) {
+    bool good = n == n_devices - 1 || (n == 0 && !known);
     for (int i = 0; i < n; i++) {
         const double ms = others[i].median_ms;
         good = good && possible(ms, 1e-9, 1e9) && !(known && isnan(ms));
     }
     return good;
+}
+
+/* They are there as they are counted, on each device alike. */
+static bool possible_passes(const mnas_final *f) {
+    return f->n_passes >= 0 && f->n_passes <= MNAS_MAX_PASSES && (f->n_passes == 0 || f->pass_ms) &&
+           f->n_others_pass_ms == f->n_passes * f->n_others &&
+           (f->n_others_pass_ms == 0 || f->others_pass_ms);
+}
+
+int mnas_study_check_final(const mnas_final *f, int n_devices) {
+    if (possible(f->val_accuracy_frac, 0, 1) && possible(f->test_accuracy_frac, 0, 1) &&
+        possible(f->val_balanced_frac, 0, 1) && possible(f->test_balanced_frac, 0, 1) &&
+        possible(f->latency.median_ms, 1e-9, 1e9) &&
+        possible_others(n_devices, f->others, f->n_others, f->n_passes > 0) && possible_passes(f))
+        return 0;
+    return mnas_error_set(MNAS_ERR_FORMAT,
+                          "final %d has accuracies %g and %g, latency %g ms after %d passes on %d devices: "
+                          "the study is damaged",
+                          f->number, f->val_accuracy_frac, f->test_accuracy_frac, f->latency.median_ms,
+                          f->n_passes, 1 + f->n_others);
 }
 
 /* A damaged file may say anything; who reads a study counts on numbers that can be. */
@@ -49,26 +70,19 @@ static int check_numbers(const mnas_study *s) {
         const mnas_trial *t = &s->trials[i];
         const double accuracy = t->accuracy_frac, latency = t->latency.median_ms;
         const bool known = t->state != MNAS_TRIAL_COMPLETE || !(isnan(accuracy) || isnan(latency));
-        if (!known || !possible_others(s, t->others, t->n_others, t->state == MNAS_TRIAL_COMPLETE) ||
-            !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
+        if (!known ||
+            !possible_others(s->devices.n, t->others, t->n_others, t->state == MNAS_TRIAL_COMPLETE) ||
+            !possible(t->n_refused, 0, 1e6) || !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
             !possible(t->reward, -1e100, 1e100) || !possible_times(t))
             return mnas_error_set(
                 MNAS_ERR_FORMAT,
                 "trial %d is %s with accuracy %g, latency %g ms, reward %g: the study is damaged", t->number,
                 mnas_trial_state_name(t->state), accuracy, latency, t->reward);
     }
-    for (size_t i = 0; i < s->n_finals; i++) {
-        const mnas_final *f = &s->finals[i];
-        if (!possible(f->val_accuracy_frac, 0, 1) || !possible(f->test_accuracy_frac, 0, 1) ||
-            !possible(f->val_balanced_frac, 0, 1) || !possible(f->test_balanced_frac, 0, 1) ||
-            !possible(f->latency.median_ms, 1e-9, 1e9) ||
-            !possible_others(s, f->others, f->n_others, f->n_passes > 0) ||
-            f->n_others_pass_ms != f->n_passes * f->n_others)
-            return mnas_error_set(
-                MNAS_ERR_FORMAT, "final %d has accuracies %g and %g, latency %g ms: the study is damaged",
-                f->number, f->val_accuracy_frac, f->test_accuracy_frac, f->latency.median_ms);
-    }
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < s->n_finals && rc == 0; i++)
+        rc = mnas_study_check_final(&s->finals[i], s->devices.n);
+    return rc;
 }
 
 /* A study that was never begun has no setting, and counts as one of one device. */

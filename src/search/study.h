@@ -8,4 +8,8 @@
 /* The strategy after each of its updates, in order; `loop` and `state` are NULL. Belongs to the study. */
 const mnas_snapshot *mnas_study_updates(const mnas_study *study, size_t *n);
 
+/* Whether a network of stage two has accuracies, latencies and passes that can be, in a study of n_devices; sets the message
+ * where not. */
+int mnas_study_check_final(const mnas_final *final, int n_devices);
+
 #endif

@@ -431,6 +431,33 @@ static void test_two_devices(void **state) {
 
 static char lender[540];
 
+/* What a damaged study says of passes and devices that are not there is refused, by who reads and by who goes on. */
+static void test_damaged_passes(void **state) {
+    (void)state;
+    static const char *const damages[] = {
+        "UPDATE final SET pass_ms = NULL WHERE number = 1",
+        "UPDATE final SET n_passes = 2000000000, pass_ms = NULL WHERE number = 1",
+        "UPDATE final SET others_pass_ms = NULL WHERE number = 1",
+        "UPDATE final SET n_passes = 0, pass_ms = NULL, n_others_pass_ms = 0, others_pass_ms = NULL; "
+        "INSERT INTO final_latency (number, device, latency_median_ms) VALUES (1, 2, 3)",
+        "DELETE FROM final_latency WHERE number = 1",
+    };
+    char sound[540];
+    mnas_finalize_options o = options();
+    mnas_study *study;
+    o.n_random = 0, o.n_repeats = 0, o.baselines = "none";
+    begin_with_two();
+    fix_expect(run(&o), 0, NULL);
+    snprintf(sound, sizeof sound, "%s/sound.db", fix_dir);
+    fix_copy(fix_study, sound);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        fix_copy(sound, fix_study);
+        fix_execute(fix_study, damages[i]);
+        fix_expect(mnas_study_open(&study, fix_study), MNAS_ERR_FORMAT, "damaged");
+        fix_expect(run(&o), MNAS_ERR_FORMAT, "damaged");
+    }
+}
+
 /* Stage two of a study with more found networks, so that numbers of its baselines are those of repeats here. */
 static mnas_finalize_options lend(void) {
     mnas_finalize_options o = options();
@@ -579,6 +606,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_failing_device, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_two_devices, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_borrowed_baselines, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_passes, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_borrowing_is_refused, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_reserved_names, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, fix_teardown),
