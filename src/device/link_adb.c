@@ -108,7 +108,10 @@ static int connect_phone(void *state, const mnas_shell_limit *limit) {
     if (rc == MNAS_ERR_DEVICE && strchr(a->o->serial, ':') && (rc = connect_network(a, limit)) == 0)
         rc = check_state(a, limit);
     if (rc < 0) return rc;
-    if ((rc = run_adb(a, &done, "features", limit)) == 0 && !strstr(done.out, "shell_v2"))
+    rc = run_adb(a, &done, "features", limit);
+    if (rc == 0 && done.exit_code != 0)
+        rc = explain_text(done.err);
+    else if (rc == 0 && !strstr(done.out, "shell_v2"))
         rc = mnas_error_set(MNAS_ERR_DEVICE,
                             "its adb is too old to run programs as we need it; allowed: Android 7 or later");
     free(done.out);

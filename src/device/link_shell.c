@@ -146,7 +146,8 @@ static int is_there(shell *s, const mnas_shell_limit *limit, bool *there) {
     return rc;
 }
 
-/* What earlier uploads left that nobody ended is swept up after a day. */
+/* What earlier uploads left that nobody ended is swept up after a day. sync: the name is not to outlive the files' bytes
+ * where the power goes right after. */
 static int upload(shell *s, const mnas_shell_limit *limit) {
     char folder[600], command[2400], *said = NULL;
     snprintf(folder, sizeof folder, "%s/agent-%s.new-%d-%lld", s->root, s->bundle.id, (int)getpid(),
@@ -161,10 +162,11 @@ static int upload(shell *s, const mnas_shell_limit *limit) {
     free(said);
     said = NULL;
     if (rc == 0 && (rc = s->class->push(s->state, &s->bundle, folder, limit)) == 0) {
-        snprintf(command, sizeof command,
-                 "exec sh -c 'cd \"%s\" && chmod 755 * && if [ -d \"../agent-%s\" ]; then rm -rf \"%s\"; "
-                 "else mv \"%s\" \"../agent-%s\"; fi'",
-                 folder, s->bundle.id, folder, folder, s->bundle.id);
+        snprintf(
+            command, sizeof command,
+            "exec sh -c 'cd \"%s\" && chmod 755 * && { sync; if [ -d \"../agent-%s\" ]; then rm -rf \"%s\"; "
+            "else mv \"%s\" \"../agent-%s\"; fi; }'",
+            folder, s->bundle.id, folder, folder, s->bundle.id);
         rc = run_there(s, command, NULL, limit, &said);
     } else if (rc == MNAS_ERR_FULL ||
                rc == MNAS_ERR_DEVICE) { /* the bytes are wanted back, if it can still be asked */
