@@ -15,6 +15,7 @@
 static const double least_correction = 0.25, most_correction = 4;
 /* A guess so far below the fastest network, or above the slowest, is no longer between them. */
 static const double margin = 1.25;
+static const double near_frac = 0.1;
 enum { MIN_NEAR = 10 };
 
 static int compare_kinds(const void *name, const void *kind) {
@@ -25,17 +26,12 @@ const mnas_lm_kind *mnas_lm_find_kind(const mnas_latency_model *model, const cha
     return bsearch(name, model->kinds, (size_t)model->n_kinds, sizeof *model->kinds, compare_kinds);
 }
 
-static double distance2(const double a[MNAS_LM_DIMS], const double b[MNAS_LM_DIMS]) {
-    double sum = 0;
-    for (int d = 0; d < MNAS_LM_DIMS; d++) sum += (a[d] - b[d]) * (a[d] - b[d]);
-    return sum;
-}
-
 static double correction(const mnas_lm_kind *kind, const mnas_lm_layer *layer, double scale) {
     double place[MNAS_LM_DIMS], sum = 1;
     mnas_lm_place(place, layer);
     for (int k = 0; k < kind->n_knots; k++)
-        sum += kind->knots[k].weight * exp(-distance2(place, kind->knots[k].place) / (2 * scale * scale));
+        sum += kind->knots[k].weight *
+               exp(-mnas_lm_distance2(place, kind->knots[k].place) / (2 * scale * scale));
     return fmin(fmax(sum, least_correction), most_correction);
 }
 
@@ -51,6 +47,10 @@ double mnas_lm_net_ms(const mnas_latency_model *model, const mnas_lm_net *net) {
     double ms = 0;
     for (int i = 0; i < net->n; i++) ms += mnas_lm_layer_ms(model, &net->layers[i]);
     return ms;
+}
+
+bool mnas_lm_is_near(double ms, double target_ms) {
+    return fabs(ms / target_ms - 1) <= near_frac;
 }
 
 /* ---- the public side ---- */
@@ -80,7 +80,7 @@ static void find_unlike(char *why, size_t n, const mnas_latency_model *m, const 
 /* What such guesses were found to be off by: near the target by those near it. */
 static void state_error(mnas_latency_guess *out, const mnas_latency_about *about) {
     const mnas_latency_error *e = &about->error;
-    const bool near = e->n_near >= MIN_NEAR && fabs(out->ms / about->target_ms - 1) <= 0.1;
+    const bool near = e->n_near >= MIN_NEAR && mnas_lm_is_near(out->ms, about->target_ms);
     out->error_frac = near ? e->near_frac : e->mean_frac;
     out->low_ms = out->ms / (1 + e->p90_frac); /* p90 = |guess / measured - 1| */
     out->high_ms = e->p90_frac < 1 ? out->ms / (1 - e->p90_frac) : INFINITY;

@@ -20,7 +20,13 @@
 
 #include "mnas.h"
 
-enum { MNAS_LM_FEATURES = 5, MNAS_LM_DIMS = 4, MNAS_LM_KIND_BYTES = 24 };
+enum {
+    MNAS_LM_FEATURES = 5,
+    MNAS_LM_DIMS = 4,
+    MNAS_LM_KIND_BYTES = 24,
+    MNAS_LM_MIN_NETWORKS = 10, /* that a model is fitted to */
+    MNAS_LM_MAX_NETWORKS = 2000,
+};
 
 /* One layer, up to what its time depends on; bytes beyond texts are zero, so that memcmp tells layers apart. */
 typedef struct mnas_lm_layer {
@@ -42,6 +48,8 @@ void mnas_lm_net_close(mnas_lm_net *net);
 /* Millions of multiply-adds in whole vectors; of bytes read, written, and of weights; and 0.01 for being there. */
 void mnas_lm_features(double out[MNAS_LM_FEATURES], const mnas_lm_layer *layer);
 void mnas_lm_place(double out[MNAS_LM_DIMS], const mnas_lm_layer *layer);
+double mnas_lm_distance2(const double a[MNAS_LM_DIMS],
+                         const double b[MNAS_LM_DIMS]); /* squared, of two places */
 int64_t mnas_lm_macs(const mnas_lm_layer *layer);
 
 typedef struct mnas_lm_knot {
@@ -68,6 +76,8 @@ struct mnas_latency_model {
 const mnas_lm_kind *mnas_lm_find_kind(const mnas_latency_model *model, const char *name); /* or NULL */
 double mnas_lm_layer_ms(const mnas_latency_model *model, const mnas_lm_layer *layer);
 double mnas_lm_net_ms(const mnas_latency_model *model, const mnas_lm_net *net);
+/* What "near the target" means: within 10 %. False without a target (NaN). */
+bool mnas_lm_is_near(double ms, double target_ms);
 
 /* ---- fitting ---- */
 

@@ -17,7 +17,6 @@
 #include "base/stats.h"
 
 enum { N_PARTS = 10, N_WAYS = 1 + MNAS_LATENCY_BASELINES };
-static const double near_frac = 0.1;
 
 /* ---- one statement ---- */
 
@@ -40,7 +39,7 @@ mnas_latency_error mnas_lm_error(const char *way, const double *guess, const dou
     snprintf(e.way, sizeof e.way, "%s", way);
     for (int i = 0; off && i < n; i++) {
         off[i] = fabs(guess[i] / ms[i] - 1);
-        if (!(fabs(ms[i] / target_ms - 1) <= near_frac)) continue;
+        if (!mnas_lm_is_near(ms[i], target_ms)) continue;
         near_sum += off[i];
         e.n_near++;
     }
@@ -136,12 +135,10 @@ static double look_up(const entry *table, int n, const mnas_lm_layer *layer) {
     double place[MNAS_LM_DIMS], nearest = INFINITY, ms = 0;
     mnas_lm_place(place, layer);
     for (int i = 0; i < n; i++) {
-        double sum = 0;
         if (strcmp(table[i].layer.kind, layer->kind) != 0) continue;
-        for (int d = 0; d < MNAS_LM_DIMS; d++)
-            sum += (place[d] - table[i].place[d]) * (place[d] - table[i].place[d]);
-        if (sum >= nearest) continue;
-        nearest = sum;
+        const double distance2 = mnas_lm_distance2(place, table[i].place);
+        if (distance2 >= nearest) continue;
+        nearest = distance2;
         ms = table[i].ms / table[i].n;
     }
     return ms;

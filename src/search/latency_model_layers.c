@@ -129,3 +129,9 @@ void mnas_lm_place(double out[MNAS_LM_DIMS], const mnas_lm_layer *l) {
     out[2] = log2(l->out_c);
     out[3] = log2(1 + l->width);
 }
+
+double mnas_lm_distance2(const double a[MNAS_LM_DIMS], const double b[MNAS_LM_DIMS]) {
+    double sum = 0;
+    for (int d = 0; d < MNAS_LM_DIMS; d++) sum += (a[d] - b[d]) * (a[d] - b[d]);
+    return sum;
+}

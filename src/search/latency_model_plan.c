@@ -18,12 +18,10 @@
 #include "device/device.h"
 
 enum {
-    MIN_NETWORKS = 10,
     NEAR_PART = 3,   /* one in three */
     MAX_TRIES = 200, /* draws for each network wanted: a small space has no more */
     MAX_REFUSED_IN_ROW = 20,
 };
-static const double near_frac = 0.1;
 
 typedef struct plan {
     const mnas_device_model_options *options;
@@ -136,7 +134,7 @@ static int take_stream(plan *p, const char *stream, int wanted, const mnas_laten
         int rc = draw(p, &network, stream, i);
         if (rc == 0 && model) {
             if ((rc = mnas_latency_model_predict(&guess, model, &network)) < 0) return rc;
-            if (!(fabs(guess.ms / p->options->target_ms - 1) <= near_frac)) continue;
+            if (!mnas_lm_is_near(guess.ms, p->options->target_ms)) continue;
         }
         if (rc == 0) rc = mnas_model_key(&network, key);
         if (rc == 0 && !known(p, key)) rc = take(p, &network, key);
@@ -163,7 +161,7 @@ static int take_networks(plan *p) {
     const bool target = isfinite(o->target_ms);
     const int n_random = target ? o->networks - o->networks / NEAR_PART : o->networks;
     int rc = take_stream(p, "random", n_random, NULL);
-    if (rc == 0 && target && !p->over && p->n >= MIN_NETWORKS) rc = take_near(p);
+    if (rc == 0 && target && !p->over && p->n >= MNAS_LM_MIN_NETWORKS) rc = take_near(p);
     if (rc == 0 && !p->over) rc = take_stream(p, "random", o->networks, NULL);
     if (rc == 0 && p->n < o->networks)
         mnas_log_warn("%d networks instead of %d: %s", p->n, o->networks,
@@ -206,8 +204,9 @@ static int take_layers(plan *p) {
 /* ---- the whole ---- */
 
 static int check(const mnas_device_model_options *o) {
-    if (o->networks < MIN_NETWORKS || o->networks > 2000)
-        return mnas_error_set(MNAS_ERR_ARG, "networks is %d; allowed: %d to 2000", o->networks, MIN_NETWORKS);
+    if (o->networks < MNAS_LM_MIN_NETWORKS || o->networks > MNAS_LM_MAX_NETWORKS)
+        return mnas_error_set(MNAS_ERR_ARG, "networks is %d; allowed: %d to %d", o->networks,
+                              MNAS_LM_MIN_NETWORKS, MNAS_LM_MAX_NETWORKS);
     if (o->target_ms <= 0)
         return mnas_error_set(MNAS_ERR_ARG, "the target is %g ms; allowed: more than 0", o->target_ms);
     return 0;

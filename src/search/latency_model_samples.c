@@ -13,7 +13,6 @@
 #include "base/stats.h"
 #include "model/latency.h"
 
-enum { MIN_NETWORKS = 10, MAX_NETWORKS = 2000 };
 /* An interval says little of itself where it came from few rounds: its weight is bounded. */
 static const double most_noise = 5;
 
@@ -38,9 +37,9 @@ static int check_one(const mnas_measured *m, const mnas_measured *first, int i) 
 
 static int check(const mnas_measured *networks, int n) {
     int rc = 0;
-    if (n < MIN_NETWORKS || n > MAX_NETWORKS)
+    if (n < MNAS_LM_MIN_NETWORKS || n > MNAS_LM_MAX_NETWORKS)
         return mnas_error_set(MNAS_ERR_ARG, "%d measured networks for a latency model; allowed: %d to %d", n,
-                              MIN_NETWORKS, MAX_NETWORKS);
+                              MNAS_LM_MIN_NETWORKS, MNAS_LM_MAX_NETWORKS);
     for (int i = 0; i < n && rc == 0; i++) rc = check_one(&networks[i], &networks[0], i);
     return rc;
 }

@@ -42,10 +42,9 @@ static void fill_kernel(smooth *s, double scale) {
         double x[MNAS_LM_DIMS], y[MNAS_LM_DIMS];
         mnas_lm_place(x, &w->layer[a]);
         for (int b = w->begin[w->kind[a]]; b < w->begin[w->kind[a] + 1]; b++) {
-            double sum = 0;
             mnas_lm_place(y, &w->layer[b]);
-            for (int d = 0; d < MNAS_LM_DIMS; d++) sum += (x[d] - y[d]) * (x[d] - y[d]);
-            s->kernel[(size_t)a * (size_t)w->n_knots + (size_t)b] = exp(-sum / (2 * scale * scale));
+            s->kernel[(size_t)a * (size_t)w->n_knots + (size_t)b] =
+                exp(-mnas_lm_distance2(x, y) / (2 * scale * scale));
         }
     }
 }
