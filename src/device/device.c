@@ -1,6 +1,7 @@
 /* device.c - from a spec to an open device; the public mnas_measure. It knows no device itself. */
 #include "device/device.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,9 @@ void mnas_device_spec_next(const char **list, const char **spec, size_t *n) {
 
 int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out) {
     *out = mnas_latency_unknown();
-    return device->class->measure(device->state, model, out);
+    const int rc = device->class->measure(device->state, model, out);
+    if (rc < 0 || (isfinite(out->median_ms) && out->median_ms > 0)) return rc;
+    return mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", out->median_ms);
 }
 
 /* Is `name` one of the names in "name,name"? */

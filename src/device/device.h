@@ -42,6 +42,7 @@ typedef struct mnas_device_class {
 typedef struct mnas_device mnas_device;
 
 int mnas_device_open(mnas_device **out, const char *spec);
+/* As measure above. A median that is no time above 0 is MNAS_ERR_DEVICE, whoever says it. */
 int mnas_device_measure(mnas_device *device, const mnas_model *model, mnas_latency *out);
 bool mnas_device_can_measure_layers(const mnas_device *device);
 /* MNAS_ERR_DEVICE where it cannot; else as measure_layers above. */

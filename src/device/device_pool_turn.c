@@ -141,12 +141,6 @@ int mnas_farm_failed(mnas_farm *farm, mnas_farm_member *member, int rc) {
 
 /* ---- calibrating ---- */
 
-static int measure_sentinel(mnas_farm *farm, mnas_farm_member *m, mnas_latency *latency) {
-    const int rc = mnas_device_measure(m->device, &farm->sentinel, latency);
-    if (rc < 0 || (isfinite(latency->median_ms) && latency->median_ms > 0)) return rc;
-    return mnas_error_set(MNAS_ERR_DEVICE, "it says %g ms; allowed: more than 0", latency->median_ms);
-}
-
 static void tell_calibrated(const mnas_farm *farm, const mnas_farm_member *m, double away_s) {
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     const double factor = mnas_farm_factor(farm, m);
@@ -170,7 +164,7 @@ static int calibrate(mnas_farm *farm, mnas_farm_member *m) {
     mnas_latency latency;
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     const double away_s = r ? r->away_s : (double)NAN;
-    int rc = measure_sentinel(farm, m, &latency);
+    int rc = mnas_device_measure(m->device, &farm->sentinel, &latency);
     if (rc == MNAS_ERR_CANCELLED || rc == MNAS_ERR_MEMORY) return rc;
     if (rc < 0) {
         mnas_error_context(rc, "calibrating");

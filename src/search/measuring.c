@@ -158,17 +158,11 @@ static void note_latency(mnas_measuring *m, mnas_measure_context *c, const mnas_
 
 /* ---- asking ---- */
 
-static int check(const mnas_latency *latency) {
-    if (isfinite(latency->median_ms) && latency->median_ms > 0) return 0;
-    return mnas_error_set(MNAS_ERR_DEVICE, "the device says %g ms; allowed: more than 0", latency->median_ms);
-}
-
 static int ask_here(mnas_measuring *m, mnas_measure_context *c, const mnas_model *model, const char *name,
                     int device) {
     mnas_latency latency;
     const double begun_s = mnas_clock_now_s();
-    int rc = mnas_device_measure(c->devices->list[device], m->probing ? &c->probe : model, &latency);
-    if (rc == 0) rc = check(&latency);
+    const int rc = mnas_device_measure(c->devices->list[device], m->probing ? &c->probe : model, &latency);
     m->measure_s += mnas_clock_now_s() - begun_s;
     if (rc < 0) return note_failure(m, c, name, device, rc, mnas_error_message());
     note_latency(m, c, model, device, &latency);
@@ -214,13 +208,10 @@ static int take_news(mnas_measuring *m, mnas_measure_context *c, const mnas_mode
                      const mnas_job_news *news) {
     int devices[MNAS_MAX_DEVICES];
     const int n = list_child(m, c, devices); /* before what it says changes it */
-    int taken = 0, rc = 0;
+    int taken = 0;
     m->state = MNAS_MEASURING_DUE;
-    for (; taken < n && taken < news->n_latencies; taken++) {
-        if ((rc = check(&news->latencies[taken])) < 0) break;
+    for (; taken < n && taken < news->n_latencies; taken++)
         note_latency(m, c, model, devices[taken], &news->latencies[taken]);
-    }
-    if (rc < 0) return note_failure(m, c, name, devices[taken], rc, mnas_error_message());
     if (taken == n || news->status == 0) return 0;
     return note_failure(m, c, name, devices[taken], news->status,
                         news->error ? news->error : mnas_status_text(news->status));
