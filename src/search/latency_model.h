@@ -102,6 +102,7 @@ int mnas_lm_fit(mnas_latency_model **out, const mnas_lm_sample *samples, const i
 
 /* Sets error, baselines of *about by cross-validation; target_ms must stand in it. */
 int mnas_lm_check(mnas_latency_about *about, const mnas_lm_sample *samples, int n);
+mnas_latency_error mnas_lm_error_unknown(void); /* all NaN, of no network */
 /* The error of guess[n] against ms[n]; near target_ms, which may be NaN, as well. */
 mnas_latency_error mnas_lm_error(const char *way, const double *guess, const double *ms, int n,
                                  double target_ms);

@@ -26,16 +26,20 @@ static double mean_below(const double *x, int n, double limit) {
     return (double)count / n;
 }
 
+mnas_latency_error mnas_lm_error_unknown(void) {
+    return (mnas_latency_error){.mean_frac = NAN,
+                                .near_frac = NAN,
+                                .p90_frac = NAN,
+                                .worst_frac = NAN,
+                                .within_10_frac = NAN,
+                                .kendall_tau = NAN};
+}
+
 mnas_latency_error mnas_lm_error(const char *way, const double *guess, const double *ms, int n,
                                  double target_ms) {
-    mnas_latency_error e = {.n = n,
-                            .mean_frac = NAN,
-                            .near_frac = NAN,
-                            .p90_frac = NAN,
-                            .worst_frac = NAN,
-                            .within_10_frac = NAN,
-                            .kendall_tau = NAN};
+    mnas_latency_error e = mnas_lm_error_unknown();
     double *off = malloc((size_t)(n ? n : 1) * sizeof *off), near_sum = 0;
+    e.n = n;
     snprintf(e.way, sizeof e.way, "%s", way);
     for (int i = 0; off && i < n; i++) {
         off[i] = fabs(guess[i] / ms[i] - 1);

@@ -157,12 +157,7 @@ static int check_version(const json_t *root) {
 }
 
 static int read_error(mnas_latency_error *out, const json_t *object) {
-    *out = (mnas_latency_error){.mean_frac = NAN,
-                                .near_frac = NAN,
-                                .p90_frac = NAN,
-                                .worst_frac = NAN,
-                                .within_10_frac = NAN,
-                                .kendall_tau = NAN};
+    *out = mnas_lm_error_unknown();
     if (!json_is_object(object)) return mnas_error_set(MNAS_ERR_FORMAT, "the statement is missing");
     const int rc = mnas_fields_from_json(out, error_fields, COUNT(error_fields), object);
     if (rc < 0 || out->n_near <= out->n) return rc;

@@ -101,14 +101,14 @@ typedef struct normal_equations {
     double *row;          /* [n] scratch */
 } normal_equations;
 
-/* The features of layers begin .. end - 1 of network i, summed by kind, over `ms`; added with this weight. */
-static void add_row(normal_equations *eq, const work *w, int i, int begin, int end, double ms, double share) {
+/* The features of a part of network i, summed by kind, over its time; added with this weight. */
+static void add_row(normal_equations *eq, const work *w, int i, const mnas_lm_part *part, double share) {
     memset(eq->row, 0, eq->n * sizeof *eq->row);
-    for (int l = begin; l < end; l++) {
+    for (int l = part->begin; l < part->end; l++) {
         double feature[F];
         mnas_lm_features(feature, &w->of[i]->net.layers[l]);
         double *of_kind = &eq->row[w->kind[w->knot[i][l]] * F];
-        for (int c = 0; c < F; c++) of_kind[c] += feature[c] / ms;
+        for (int c = 0; c < F; c++) of_kind[c] += feature[c] / part->ms;
     }
     for (size_t a = 0; a < eq->n; a++) {
         if (!(eq->row[a] > 0)) continue;
@@ -119,11 +119,11 @@ static void add_row(normal_equations *eq, const work *w, int i, int begin, int e
 
 static void add_network(normal_equations *eq, const work *w, int i) {
     const mnas_lm_sample *s = w->of[i];
-    add_row(eq, w, i, 0, s->net.n, s->ms, 1 / (s->noise * s->noise));
+    const mnas_lm_part whole = {0, s->net.n, s->ms};
+    add_row(eq, w, i, &whole, 1 / (s->noise * s->noise));
     for (int p = 0; p < s->n_parts; p++) {
         const mnas_lm_part *part = &s->parts[p];
-        if (part->ms > 0)
-            add_row(eq, w, i, part->begin, part->end, part->ms, layers_share * part->ms / s->ms);
+        if (part->ms > 0) add_row(eq, w, i, part, layers_share * part->ms / s->ms);
     }
 }
 
