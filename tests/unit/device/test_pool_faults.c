@@ -138,12 +138,20 @@ static void assert_ends_well(pid_t pid) {
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* Plugs that come and go may hit one network twice on one phone, which then looks like its fault: a search asks again. */
+static int measure_stubbornly(mnas_device *farm, const mnas_model *m, mnas_latency *l) {
+    int rc;
+    do rc = mnas_device_measure(farm, m, l);
+    while (rc == MNAS_ERR_DEVICE && strstr(mnas_error_message(), "has failed twice"));
+    return rc;
+}
+
 /* As a process of a search does it: opened for this one measurement. */
 static void measure_once(const char *letters) {
     mnas_device *farm;
     const mnas_model m = network("n");
     mnas_latency l;
-    if (mnas_device_open(&farm, farm_spec(letters, "")) < 0 || mnas_device_measure(farm, &m, &l) < 0 ||
+    if (mnas_device_open(&farm, farm_spec(letters, "")) < 0 || measure_stubbornly(farm, &m, &l) < 0 ||
         fabs(l.median_ms - NETWORK_MS) > 1e-9) {
         fprintf(stderr, "measured %g ms: %s\n", l.median_ms, mnas_error_message());
         _exit(1);
