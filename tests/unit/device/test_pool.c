@@ -27,6 +27,21 @@ static void test_one_member_is_itself(void **state) {
     assert_int_equal(count_lines("log", "sentinel"), 1);
 }
 
+/* What is no time is nobody's latency. */
+static void test_no_time(void **state) {
+    (void)state;
+    char spec[1300];
+    mnas_device *device;
+    const mnas_model m = network("n");
+    mnas_latency l;
+    phone_put("a", "ms", "0");
+    snprintf(spec, sizeof spec, "phone:dir=%s", phone_path("a", ""));
+    assert_int_equal(mnas_device_open(&device, spec), 0);
+    assert_int_equal(mnas_device_measure(device, &m, &l), MNAS_ERR_DEVICE);
+    assert_non_null(strstr(mnas_error_message(), "says 0 ms"));
+    mnas_device_close(device);
+}
+
 /* B is a tenth slower with everything: what it measures is said in A's time, with the calibrations' errors in the interval. */
 static void test_members_are_calibrated(void **state) {
     (void)state;
@@ -317,6 +332,7 @@ static void test_tables_can_be_a_pool(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_one_member_is_itself),
+        TEST(test_no_time),
         TEST(test_members_are_calibrated),
         TEST(test_calibrations_are_kept),
         TEST(test_old_calibrations_are_renewed),
