@@ -289,6 +289,9 @@ typedef struct mnas_profile {
     int n_layers;                 /* 0: not taken */
     mnas_layer_profile *layers;   /* in the order of running */
     double layers_ms;             /* their sum, which need not be the latency */
+    int64_t macs;                 /* theirs */
+    double floor_ms;              /* sum of the longer bound of each; NaN where the peaks are unknown */
+    double by_memory_ms;          /* of layers_ms: in layers that memory bounds; NaN likewise */
     char no_layers[512];          /* why there are none; "" where there are or none were asked for */
 } mnas_profile;
 int mnas_profile_take(mnas_profile *out, const mnas_model *model, const char *device_spec, bool layers);

@@ -115,16 +115,10 @@ static int print_table(const mnas_profile *p) {
 }
 
 static void print_bounds(const mnas_profile *p) {
-    double by_memory_ms = 0, floor_ms = 0;
-    for (int i = 0; i < p->n_layers; i++) {
-        const mnas_layer_profile *l = &p->layers[i];
-        if (l->memory_ms > l->arithmetic_ms) by_memory_ms += l->ms;
-        floor_ms += fmax(l->memory_ms, l->arithmetic_ms);
-    }
     printf(
         "bound by memory %.0f %% of that time, by arithmetic the rest; reached: %.0f %% of what the device "
         "could do\n",
-        100 * by_memory_ms / p->layers_ms, 100 * floor_ms / p->layers_ms);
+        100 * p->by_memory_ms / p->layers_ms, 100 * p->floor_ms / p->layers_ms);
     printf("peaks of one thread: %.0f GFLOP/s with %s; reads", p->peaks.flops_per_s / 1e9, p->peaks.isa);
     for (int i = 0; i < p->peaks.n_levels; i++)
         printf("%s %.0f GB/s from %s", i > 0 ? "," : "", p->peaks.levels[i].bytes_per_s / 1e9,

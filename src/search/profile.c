@@ -70,13 +70,20 @@ static void set_floors(mnas_layer_profile *l, const mnas_peaks *peaks, double ne
     l->reached_frac = fmax(l->arithmetic_ms, l->memory_ms) / l->ms;
 }
 
+static void add_up(mnas_profile *p, const mnas_layer_profile *l) {
+    p->macs += l->macs;
+    p->floor_ms += fmax(l->arithmetic_ms, l->memory_ms);
+    p->by_memory_ms += isnan(l->memory_ms) ? (double)NAN : l->memory_ms > l->arithmetic_ms ? l->ms : 0;
+}
+
 /* Each layer is the nodes behind the one before it, up to its own. */
 static int fill(mnas_profile *p, const mnas_graph *graph, const mnas_layer_time *times, int n) {
     const double network_bytes = weight_bytes(graph, 0, graph->n_nodes - 1);
     if (!(p->layers = calloc((size_t)n, sizeof *p->layers)))
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: profile of %d layers", n);
     p->n_layers = n;
-    p->layers_ms = 0;
+    p->layers_ms = p->floor_ms = p->by_memory_ms = 0;
+    p->macs = 0;
     for (int i = 0; i < n; i++) p->layers_ms += times[i].ms;
     for (int i = 0, before = 0; i < n; i++) {
         mnas_layer_profile *l = &p->layers[i];
@@ -91,6 +98,7 @@ static int fill(mnas_profile *p, const mnas_graph *graph, const mnas_layer_time 
         describe(l, graph, before, node);
         l->flops_per_s = l->macs > 0 ? 2e3 * (double)l->macs / l->ms : (double)NAN;
         set_floors(l, &p->peaks, network_bytes);
+        add_up(p, l);
         before = node;
     }
     return 0;

@@ -7,13 +7,6 @@
 
 /* From the times of its layers, each some nodes of the inference graph in order, and p->model and p->peaks. */
 int mnas_profile_fill(mnas_profile *p, const mnas_layer_time *times, int n);
-typedef struct mnas_profile_summary {
-    int64_t macs;
-    double
-        floor_ms; /* of all layers: the longer of arithmetic and memory each; 0 where the peaks are unknown */
-    double by_memory_ms; /* spent in layers bound by memory */
-} mnas_profile_summary;
-mnas_profile_summary mnas_profile_summarise(const mnas_profile *p);
 
 /* What the page tells operators apart by, 0 to MNAS_PROFILE_KINDS - 1; names are HTML. */
 enum { MNAS_PROFILE_KINDS = 5 };

@@ -46,20 +46,7 @@ static const char *heaviest(const mnas_profile *p, double *share_frac) {
     return p->n_layers > 0 ? mnas_profile_kind_names[most] : NULL;
 }
 
-static void summary_add(mnas_profile_summary *s, const mnas_layer_profile *l) {
-    s->macs += l->macs;
-    if (isnan(l->reached_frac)) return;
-    s->floor_ms += fmax(l->memory_ms, l->arithmetic_ms);
-    if (l->memory_ms > l->arithmetic_ms) s->by_memory_ms += l->ms;
-}
-
-mnas_profile_summary mnas_profile_summarise(const mnas_profile *p) {
-    mnas_profile_summary s = {0};
-    for (int i = 0; i < p->n_layers; i++) summary_add(&s, &p->layers[i]);
-    return s;
-}
-
-static void words(const mnas_profile *p, const mnas_profile_summary *s, mnas_str *out) {
+static void words(const mnas_profile *p, mnas_str *out) {
     char ms[MNAS_HUMAN_BYTES];
     double share;
     const char *most = heaviest(p, &share);
@@ -79,7 +66,7 @@ static void words(const mnas_profile *p, const mnas_profile_summary *s, mnas_str
             "<p>%.0f&#160;%% of the time is spent in layers bound by memory, the rest in layers bound by "
             "arithmetic. At the device's peaks the layers would take %.3g ms, %.0f&#160;%% of what they "
             "take.</p>\n",
-            100 * s->by_memory_ms / p->layers_ms, s->floor_ms, 100 * s->floor_ms / p->layers_ms);
+            100 * p->by_memory_ms / p->layers_ms, p->floor_ms, 100 * p->floor_ms / p->layers_ms);
 }
 
 static void figure(mnas_str *out, const char *label, const char *value, const char *note) {
@@ -90,7 +77,7 @@ static void figure(mnas_str *out, const char *label, const char *value, const ch
         label, value, note);
 }
 
-static void figures(const mnas_profile *p, const mnas_profile_summary *s, mnas_str *out) {
+static void figures(const mnas_profile *p, mnas_str *out) {
     char value[MNAS_HUMAN_BYTES], low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES], note[128] = "";
     const mnas_latency *l = &p->latency;
     mnas_str_append(out, "<div class=\"figures\">\n");
@@ -104,8 +91,8 @@ static void figures(const mnas_profile *p, const mnas_profile_summary *s, mnas_s
         mnas_human_ms(p->layers_ms, value);
         snprintf(note, sizeof note, "%.0f&#160;%% of the latency", 100 * p->layers_ms / l->median_ms);
         figure(out, "layers one by one", value, note);
-        mnas_human_count(s->macs, value);
-        snprintf(note, sizeof note, "%.1f GFLOP/s at that latency", 2e-6 * (double)s->macs / l->median_ms);
+        mnas_human_count(p->macs, value);
+        snprintf(note, sizeof note, "%.1f GFLOP/s at that latency", 2e-6 * (double)p->macs / l->median_ms);
         figure(out, "multiply-adds", value, note);
     }
     if (p->peaks.n_levels > 0) {
@@ -117,10 +104,9 @@ static void figures(const mnas_profile *p, const mnas_profile_summary *s, mnas_s
 }
 
 static void top(const mnas_profile *p, mnas_str *out) {
-    const mnas_profile_summary s = mnas_profile_summarise(p);
     mnas_str_append(out, "<section>\n");
-    words(p, &s, out);
-    figures(p, &s, out);
+    words(p, out);
+    figures(p, out);
     mnas_str_append(out, "</section>\n");
 }
 

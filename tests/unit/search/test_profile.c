@@ -90,6 +90,15 @@ static void test_floors(void **state) {
         find(&p, "blocks.1.1.add"); /* reads two maps, writes one, multiplies nothing */
     assert_true(isnan(add->flops_per_s) && add->map_bytes == 3 * 4 * 16 * 16 * 24 && add->weight_bytes == 0);
     assert_true(fabs(p.layers_ms - 0.01 * p.n_layers) < 1e-9);
+    double floor_ms = 0, by_memory_ms = 0;
+    for (int i = 0; i < p.n_layers; i++) {
+        floor_ms += fmax(p.layers[i].memory_ms, p.layers[i].arithmetic_ms);
+        by_memory_ms += p.layers[i].memory_ms > p.layers[i].arithmetic_ms ? 0.01 : 0;
+    }
+    assert_true(fabs(p.floor_ms - floor_ms) < 1e-9 && fabs(p.by_memory_ms - by_memory_ms) < 1e-9);
+    mnas_profile_free(&p);
+    p = make("mnasnet-b1", 1, false);
+    assert_true(isnan(p.floor_ms) && isnan(p.by_memory_ms) && p.macs > 0);
     mnas_profile_free(&p);
 }
 
