@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/proc.h"
+#include "base/str.h"
 #include "device/link_shell.h"
 
 enum { LOOK_MS = 20, CONNECT_S = 15, SSH_FAILED = 255, MAX_SOCKET_PATH = 80 /* of 107: ssh adds to it */ };
@@ -102,7 +103,8 @@ static int add_options(const ssh *s, const char *argv[], int n) {
 
 static int make_folder(ssh *s) {
     const char *tmp = getenv("TMPDIR");
-    if (!tmp || !tmp[0] || strlen(tmp) > MAX_SOCKET_PATH - 16) tmp = "/tmp"; /* names of sockets are short */
+    /* names of sockets are short, and ssh reads a % in them */
+    if (!tmp || !tmp[0] || strchr(tmp, '%') || strlen(tmp) > MAX_SOCKET_PATH - 16) tmp = "/tmp";
     snprintf(s->folder, sizeof s->folder, "%s/mnas-ssh-XXXXXX", tmp);
     if (!mkdtemp(s->folder)) {
         const int rc = mnas_error_errno("making a folder %s", s->folder);
@@ -227,27 +229,50 @@ static int check_file(const char *name, const char *path) {
     return mnas_error_set(MNAS_ERR_ARG, "%s is %s, which is not there", name, path);
 }
 
-static void describe(ssh *s) {
+/* ssh puts something else in the place of %h. */
+static int check_identity(const char *path) {
+    if (!strchr(path, '%')) return check_file("identity", path);
+    return mnas_error_set(MNAS_ERR_ARG, "identity is %s; allowed: a path without %%", path);
+}
+
+/* A word of a command line that somebody may copy. */
+static void append_word(mnas_str *out, const char *word) {
+    const bool plain = !strpbrk(word, " \t'\"\\$`&;|<>()*?[]#~!");
+    mnas_str_append(out, plain ? " " : " '");
+    for (; *word; word++) mnas_str_append_n(out, *word == '\'' ? "'\\''" : word, *word == '\'' ? 4 : 1);
+    if (!plain) mnas_str_append(out, "'");
+}
+
+static int describe(ssh *s) {
     const mnas_ssh_options *o = s->o;
-    int n = snprintf(s->by_hand, sizeof s->by_hand, "ssh");
     const char *const given[][2] = {{"-F", o->config}, {"-p", s->port}, {"-i", o->identity}, {"-l", o->user}};
-    for (size_t i = 0; i < sizeof given / sizeof *given && n < (int)sizeof s->by_hand; i++)
-        if (given[i][1][0])
-            n += snprintf(s->by_hand + n, sizeof s->by_hand - (size_t)n, " %s %s", given[i][0], given[i][1]);
-    if (n < (int)sizeof s->by_hand) snprintf(s->by_hand + n, sizeof s->by_hand - (size_t)n, " %s", o->host);
+    mnas_str text = {0};
+    mnas_str_append(&text, "ssh");
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+        if (!given[i][1][0]) continue;
+        append_word(&text, given[i][0]);
+        append_word(&text, given[i][1]);
+    }
+    append_word(&text, o->host);
+    const bool ok = mnas_str_ok(&text);
+    if (ok) snprintf(s->by_hand, sizeof s->by_hand, "%s", text.data);
+    mnas_str_free(&text);
+    return ok ? 0 : MNAS_ERR_MEMORY;
 }
 
 int mnas_link_open_ssh(mnas_link *out, const mnas_ssh_options *options) {
     int rc;
     if ((rc = check_word("host", options->host)) < 0 || (rc = check_word("user", options->user)) < 0)
         return rc;
-    if ((rc = check_file("identity", options->identity)) < 0 ||
-        (rc = check_file("config", options->config)) < 0)
+    if ((rc = check_identity(options->identity)) < 0 || (rc = check_file("config", options->config)) < 0)
         return rc;
     ssh *s = calloc(1, sizeof *s);
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: ssh");
     s->o = options;
     if (options->port > 0) snprintf(s->port, sizeof s->port, "%d", (int)options->port);
-    describe(s);
+    if ((rc = describe(s)) < 0) {
+        free(s);
+        return rc;
+    }
     return mnas_link_open_shell(out, &shell_class, s, options->agent);
 }

@@ -112,6 +112,7 @@ static void test_ssh_options(void **state) {
                                     {"ssh:host=pi,port=70000", "port"},
                                     {"ssh:host=pi,identity=/nowhere/key", "identity"},
                                     {"ssh:host=pi,config=/nowhere/config", "config"},
+                                    {"ssh:host=pi,identity=/keys/%h", "without %"},
                                     {"ssh:host=pi,rounds=1", "rounds"},
                                     {"ssh:hots=pi", "host"},
                                     {"adb:serial=-s", "serial"},
