@@ -15,22 +15,28 @@ static bool ends_with(const char *text, const char *end) {
     return n > k && strcmp(text + n - k, end) == 0;
 }
 
-/* The format whose files are named so. */
-static int format_of(const char **format, const char *path) {
+static int unknown_extension(const char *path) {
     mnas_str known = {0};
     size_t n;
     const mnas_plugin *const *list = mnas_exporter_plugins(&n);
-    for (size_t i = 0; i < n; i++) {
-        const char *extension = ((const mnas_exporter_class *)list[i])->extension;
-        *format = list[i]->name;
-        if (ends_with(path, extension)) return 0;
-        mnas_str_appendf(&known, "%s%s", i ? ", " : "", extension);
-    }
+    for (size_t i = 0; i < n; i++)
+        mnas_str_appendf(&known, "%s%s", i ? ", " : "", ((const mnas_exporter_class *)list[i])->extension);
     const int rc =
         mnas_error_set(MNAS_ERR_ARG, "%s: its name tells no format; give one, or end it with one of %s", path,
                        mnas_str_ok(&known) ? known.data : "its extensions");
     mnas_str_free(&known);
     return rc;
+}
+
+/* The format whose files are named so. */
+static int format_of(const char **format, const char *path) {
+    size_t n;
+    const mnas_plugin *const *list = mnas_exporter_plugins(&n);
+    for (size_t i = 0; i < n; i++) {
+        *format = list[i]->name;
+        if (ends_with(path, ((const mnas_exporter_class *)list[i])->extension)) return 0;
+    }
+    return unknown_extension(path);
 }
 
 /* ---- what the weights were trained for ---- */
