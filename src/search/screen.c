@@ -50,6 +50,15 @@ void mnas_screen_close(mnas_screen *screen) {
     *screen = (mnas_screen){0};
 }
 
+int mnas_screen_check(const mnas_screen *screen, const mnas_model *network) {
+    const int fitted = mnas_latency_model_about(screen->model)->input_size;
+    if (fitted == network->input_size) return 0;
+    return mnas_error_set(MNAS_ERR_ARG,
+                          "screen: the model is of images of %d pixels, these networks take %d; allowed: one "
+                          "fitted at that size (mnas device-model fit --input %d)",
+                          fitted, network->input_size, network->input_size);
+}
+
 int mnas_screen_look(const mnas_screen *screen, const mnas_model *network, mnas_trial *trial,
                      bool *too_slow) {
     mnas_latency_guess guess;

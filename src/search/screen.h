@@ -20,6 +20,8 @@ typedef struct mnas_screen {
 /* factor 0: 1.5. Errors are MNAS_ERR_ARG, or those of the file. Close it also after a failure. */
 int mnas_screen_open(mnas_screen *out, const char *path, double factor, double target_ms);
 void mnas_screen_close(mnas_screen *screen);
+/* MNAS_ERR_ARG where the model states no error for any network with images like this one's: it would leave out nothing. */
+int mnas_screen_check(const mnas_screen *screen, const mnas_model *network);
 /* Fills the prediction of *trial. */
 int mnas_screen_look(const mnas_screen *screen, const mnas_model *network, mnas_trial *trial, bool *too_slow);
 

@@ -251,6 +251,7 @@ static int read_data(search *s) {
     rc = mnas_space_reference(s->space, &reference);
     if (rc == 0) rc = mnas_model_fit_dataset(&reference, &s->data);
     if (rc < 0) return rc; /* before there is a study of it */
+    if (screens(s) && (rc = mnas_screen_check(&s->screen, &reference)) < 0) return rc;
     rc = mnas_recipe_check_images(&s->recipe, mnas_loader_n_images(s->options.max_images, s->data.n_train));
     return rc < 0 ? mnas_error_context(rc, "recipe %s", s->options.recipe) : 0;
 }
@@ -534,6 +535,7 @@ int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options)
                                  .n_rows = n_rows,
                                  .timer = mnas_forecast_time_processes,
                                  .timer_user = &processes};
+    mnas_devices_limit(&s.devices, s.begun_s + 60 * budget_minutes(&s), s.options.cancel);
     if (rc == 0) rc = play_strategy(&s, &setup);
     if (rc == 0) rc = mnas_forecast_make(out, &setup);
     if (rc == 0) out->elapsed_s = mnas_clock_now_s() - s.begun_s;

@@ -519,7 +519,7 @@ static void test_refused_is_kept(void **state) {
 static char model_file[540];
 
 /* A model of a device whose latency follows the multiply-adds. */
-static void fit_model(void) {
+static void fit_model(int side) {
     enum { N = 60 };
     static mnas_measured nets[N];
     mnas_dataset_info info = {.height = FIX_SIDE, .width = FIX_SIDE, .channels = 1, .classes = 2};
@@ -533,6 +533,7 @@ static void fit_model(void) {
         for (int t = 0; t < 8; t++) tokens[t] = (i * 37 % 256) >> t & 1;
         assert_int_equal(mnas_loop_decode(space, &info, tokens, &nets[i].network), 0);
         assert_int_equal(mnas_cost_compute(&cost, &nets[i].network, 1), 0);
+        nets[i].network.input_size = side;
         nets[i].latency = mnas_latency_unknown();
         nets[i].latency.median_ms = (double)cost.macs / 3e5;
         snprintf(nets[i].latency.device, sizeof nets[i].latency.device, "toy");
@@ -549,7 +550,7 @@ static void test_screening(void **state) {
     (void)state;
     char other[600];
     snprintf(other, sizeof other, "%s/other.db", fix_dir);
-    fit_model();
+    fit_model(FIX_SIDE);
     mnas_search_options o = options(12);
     o.strategy = "random", o.screen = model_file, o.screen_factor = 1.2, o.target_ms = NAN;
     fix_expect(run(&o, 0), MNAS_ERR_ARG, "screen needs a target-ms");
@@ -595,7 +596,7 @@ static void test_screening(void **state) {
 /* The model is part of what a study is made of; screened ones count in max-trials. */
 static void test_screening_is_fixed(void **state) {
     (void)state;
-    fit_model();
+    fit_model(FIX_SIDE);
     mnas_search_options o = options(4);
     o.strategy = "random", o.screen = model_file, o.screen_factor = 1;
     o.target_ms = 0.001; /* nothing is so fast */
@@ -613,6 +614,10 @@ static void test_screening_is_fixed(void **state) {
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'pruned'"), 5);
     fix_write(model_file, "{}", 2);
     fix_expect(run(&o, 0), MNAS_ERR_FORMAT, "screen");
+    fix_remove_study(fix_study);
+    fit_model(2 * FIX_SIDE); /* which knows the error of no network here */
+    fix_expect(run(&o, 0), MNAS_ERR_ARG, "of images of 24 pixels, these networks take 12");
+    assert_false(mnas_file_exists(fix_study));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_teardown)
