@@ -20,6 +20,7 @@
 #include "device/command_output.h"
 #include "device/conditions.h"
 #include "device/device.h"
+#include "device/limit.h"
 #include "device/protocol.h"
 #include "exporter/exporter.h"
 
@@ -61,8 +62,7 @@ typedef struct command_state {
     const command_opts *opts;
     const char *extension;
     mnas_command_reader reader;
-    double deadline_s;           /* monotonic; INFINITY: none */
-    const volatile bool *cancel; /* or NULL */
+    mnas_limit limit;
 } command_state;
 
 static int check_options(const command_opts *o) {
@@ -80,7 +80,7 @@ static int command_open(void **state, const void *opts) {
     const command_opts *o = opts;
     command_state *s = calloc(1, sizeof *s);
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device command");
-    *s = (command_state){.opts = o, .deadline_s = INFINITY};
+    *s = (command_state){.opts = o, .limit = mnas_limit_of(INFINITY, NULL)};
     int rc = check_options(o);
     if (rc == 0) rc = mnas_exporter_extension(&s->extension, o->format);
     if (rc == 0) rc = mnas_command_reader_open(&s->reader, o->pattern, unit_ms[o->unit]);
@@ -97,9 +97,7 @@ static void command_traits(const void *state, bool *needs_quiet, bool *layers) {
 }
 
 static void command_limit(void *state, double deadline_s, const volatile bool *cancel) {
-    command_state *s = state;
-    s->deadline_s = deadline_s;
-    s->cancel = cancel;
+    ((command_state *)state)->limit = mnas_limit_of(deadline_s, cancel);
 }
 
 static void command_close(void *state) {
@@ -193,15 +191,12 @@ static int watch(mnas_proc *proc, const command_state *s, mnas_str *text) {
     const double end_s = mnas_clock_now_s() + s->opts->timeout_s;
     int rc = 0;
     while (rc == 0 && !mnas_proc_done(proc)) {
-        rc = mnas_proc_wait(&proc, 1, 50);
-        keep_lines(text, proc);
-        const double now_s = mnas_clock_now_s();
-        if (s->cancel && *s->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
-        if (now_s >= s->deadline_s && !mnas_proc_done(proc))
-            return mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
-        if (now_s >= end_s && !mnas_proc_done(proc))
+        if ((rc = mnas_limit_check(&s->limit)) < 0) break;
+        if (mnas_clock_now_s() >= end_s)
             return mnas_error_set(MNAS_ERR_DEVICE, "the program did not end within %g s (timeout)",
                                   s->opts->timeout_s);
+        rc = mnas_proc_wait(&proc, 1, 50);
+        keep_lines(text, proc);
     }
     keep_lines(text, proc);
     return rc;
@@ -238,7 +233,8 @@ static int take_round(const command_state *s, network_file *file, mnas_round *ro
     mnas_str command = {0};
     *round = (mnas_round){
         .p10_ms = NAN, .cpu_frac = NAN, .steal_frac = NAN, .freq_mhz = NAN, .sentinel_ms = NAN, .ratio = NAN};
-    int rc = s->cancel && *s->cancel ? mnas_error_set(MNAS_ERR_CANCELLED, "interrupted") : provide_file(file);
+    int rc = mnas_limit_check(&s->limit);
+    if (rc == 0) rc = provide_file(file);
     if (rc == 0) rc = shell_command(&command, s->opts->run, file->path);
     if (rc == 0) rc = run_program(s, command.data, round);
     mnas_str_free(&command);

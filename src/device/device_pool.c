@@ -5,7 +5,6 @@
  * on a member which measures the sentinel network before and after is at fault itself. Results are in the pool's unit and name
  * the member that measured.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,8 +47,7 @@ static int pool_open(void **state, const void *opts) {
 
 static void pool_limit(void *state, double deadline_s, const volatile bool *cancel) {
     mnas_farm *farm = state;
-    farm->deadline_s = isnan(deadline_s) ? (double)INFINITY : deadline_s;
-    farm->cancel = cancel;
+    farm->limit = mnas_limit_of(deadline_s, cancel);
     for (int i = 0; i < farm->n; i++)
         if (farm->members[i].device) mnas_device_limit(farm->members[i].device, deadline_s, cancel);
 }

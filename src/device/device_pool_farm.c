@@ -85,8 +85,10 @@ static int choose_path(mnas_farm *farm) {
 }
 
 int mnas_farm_open(mnas_farm *farm, const mnas_farm_options *options) {
-    *farm = (mnas_farm){
-        .options = options, .state = mnas_pool_state_empty(), .deadline_s = INFINITY, .all_away_s = NAN};
+    *farm = (mnas_farm){.options = options,
+                        .state = mnas_pool_state_empty(),
+                        .limit = mnas_limit_of(INFINITY, NULL),
+                        .all_away_s = NAN};
     int rc = split_members(farm, options->devices);
     if (rc < 0) return rc;
     qsort(farm->members, (size_t)farm->n, sizeof *farm->members, compare_specs);
@@ -144,12 +146,6 @@ void mnas_farm_begin(mnas_farm *farm) {
         farm->members[i].n_failed = 0;
         farm->members[i].unfit = false;
     }
-}
-
-static int check_limit(const mnas_farm *farm) {
-    if (farm->cancel && *farm->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
-    if (mnas_clock_now_s() < farm->deadline_s) return 0;
-    return mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
 }
 
 static int reload(mnas_farm *farm) {
@@ -254,7 +250,7 @@ int mnas_farm_lease(mnas_farm *farm, bool layers, mnas_farm_member **out) {
     int rc;
     *out = NULL;
     for (;;) {
-        if ((rc = check_limit(farm)) < 0) break;
+        if ((rc = mnas_limit_check(&farm->limit)) < 0) break;
         if ((rc = reload(farm)) < 0) break;
         if ((rc = take_any(farm, layers, out)) < 0 || *out) break;
         if ((rc = check_hope(farm, layers)) < 0) break;

@@ -10,6 +10,7 @@
 #include "device/device.h"
 #include "device/device_pool_state.h"
 #include "device/lease.h"
+#include "device/limit.h"
 
 typedef struct mnas_farm_options {
     char devices[MNAS_OPT_STR], state[MNAS_OPT_STR];
@@ -32,8 +33,7 @@ typedef struct mnas_farm {
     mnas_pool_state state;
     mnas_model sentinel;
     char sentinel_key[17];
-    double deadline_s; /* monotonic */
-    const volatile bool *cancel;
+    mnas_limit limit;
     double all_away_s; /* monotonic; since when every member has been away; NaN: not so */
     int unfit_status;  /* what the last unfit member said of this network; 0: none was */
     char unfit[512];

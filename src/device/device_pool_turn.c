@@ -182,7 +182,7 @@ int mnas_farm_prepare(mnas_farm *farm, mnas_farm_member *m, bool layers, bool *r
         const int rc = mnas_device_open(&m->device, m->spec);
         if (rc == MNAS_ERR_MEMORY) return rc;
         if (rc < 0) return give_up(farm, m, rc);
-        mnas_device_limit(m->device, farm->deadline_s, farm->cancel);
+        mnas_device_limit(m->device, farm->limit.deadline_s, farm->limit.cancel);
     }
     if (layers && !mnas_device_can_measure_layers(m->device)) {
         m->unfit = true;

@@ -23,14 +23,14 @@ int mnas_meter_open(mnas_meter **out, mnas_link link, const mnas_meter_options *
         link.class->close(link.state);
         return rc;
     }
-    *meter = (mnas_meter){.link = link, .options = options, .name = name, .deadline_s = INFINITY};
+    *meter =
+        (mnas_meter){.link = link, .options = options, .name = name, .limit = mnas_limit_of(INFINITY, NULL)};
     *out = meter;
     return 0;
 }
 
 void mnas_meter_limit(mnas_meter *meter, double deadline_s, const volatile bool *cancel) {
-    meter->deadline_s = isnan(deadline_s) ? (double)INFINITY : deadline_s;
-    meter->cancel = cancel;
+    meter->limit = mnas_limit_of(deadline_s, cancel);
 }
 
 void mnas_meter_close(mnas_meter *meter) {
@@ -60,14 +60,14 @@ int mnas_meter_status(const mnas_meter *meter, int rc) {
 
 /* A round that the deadline cuts short is no failure of the device. */
 int mnas_meter_ask(mnas_meter *meter, const char *kind, const char *request, char **answer) {
-    const double left_s = meter->deadline_s - mnas_clock_now_s();
+    const mnas_limit *limit = &meter->limit;
     *answer = NULL;
-    if (meter->cancel && *meter->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
-    if (!(left_s > 0)) return mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
-    int rc = meter->link.class->ask(meter->link.state, kind, request, fmin(meter->options->timeout_s, left_s),
-                                    meter->cancel, answer);
-    if (rc == MNAS_ERR_TIMEOUT && mnas_clock_now_s() >= meter->deadline_s)
-        rc = mnas_error_set(MNAS_ERR_CANCELLED, "the time for measuring is over");
+    int rc = mnas_limit_check(limit);
+    if (rc < 0) return rc;
+    rc = meter->link.class->ask(meter->link.state, kind, request,
+                                fmin(meter->options->timeout_s, limit->deadline_s - mnas_clock_now_s()),
+                                limit->cancel, answer);
+    if (rc == MNAS_ERR_TIMEOUT && mnas_limit_check(limit) < 0) return MNAS_ERR_CANCELLED;
     return rc;
 }
 

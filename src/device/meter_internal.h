@@ -4,6 +4,7 @@
 #ifndef MNAS_DEVICE_METER_INTERNAL_H
 #define MNAS_DEVICE_METER_INTERNAL_H
 
+#include "device/limit.h"
 #include "device/meter.h"
 #include "device/protocol.h"
 #include "device/sentinel.h"
@@ -12,8 +13,7 @@ struct mnas_meter {
     mnas_link link;
     const mnas_meter_options *options;
     const char *name;
-    double deadline_s;           /* monotonic; INFINITY: none */
-    const volatile bool *cancel; /* or NULL */
+    mnas_limit limit;
     bool emulated; /* so said its last answer: times mean nothing there, and no sentinel is asked for */
     bool has_reference;
     mnas_sentinel_reference reference; /* of the sentinel on this device */
