@@ -118,7 +118,8 @@ static void test_killed_search_ends_as_the_whole_one(void **state) {
 
 static void test_killed_while_measuring(void **state) {
     (void)state;
-    const command c = {fix_study, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide", "4", "3"};
+    const command c = {fix_study, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide,sentinel=false",
+                       "4", "3"};
     mnas_rng rng = mnas_rng_stream((uint64_t)mnas_clock_now_ns(), 0, "kill");
     for (int i = 0; i < 5; i++) kill_after(&c, mnas_rng_uniform(&rng) * 0.6);
     const int code = finish(start(&c));
@@ -150,7 +151,7 @@ static void test_nothing_trains_while_measuring(void **state) {
     runner.resume = count_resume;
     const mnas_search_hooks hooks = {.runner = &runner};
     mnas_search_options o = fix_options(fix_study, 4);
-    o.device = "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide";
+    o.device = "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide,sentinel=false";
     o.jobs = 2;
     o.epochs = 20; /* longer than a measurement */
     fix_expect(mnas_search_run_with(&o, &hooks), 0, NULL);
@@ -353,7 +354,8 @@ static void test_mixed_devices(void **state) {
     (void)state;
     mnas_search_options o = two_options(fix_study, 3);
     char mixed[900];
-    snprintf(mixed, sizeof mixed, "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide + %s", fix_device);
+    snprintf(mixed, sizeof mixed,
+             "local:rounds=3,max-rounds=3,runs=5,time=5,warmup=2,wide,sentinel=false + %s", fix_device);
     o.device = mixed, o.jobs = 2;
     fix_expect(mnas_search_run(&o), 0, NULL);
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE latency_engine LIKE 'xnnpack%'"),
