@@ -375,23 +375,47 @@ static void test_recorded_shared_core(void **state) {
     assert_int_equal(s.n_caused[MNAS_CAUSE_SHARE], n);
 }
 
-/* Share of measurements whose interval holds the true median, 1, where the logarithm of a round has this
- * standard deviation; *level: the mean of those they state. */
-static double coverage(const mnas_protocol *p, double deviation, double *level) {
+/* Share of measurements (of all, or of those that are accepted) whose interval holds the true median, 1, where the logarithm of
+ * a round has this standard deviation; *level: the mean of those they state; *accepted: the share that is. */
+static double coverage(const mnas_protocol *p, bool of_all, double deviation, double *level,
+                       double *accepted) {
     enum { TRIES = 2000 };
     mnas_rng rng = mnas_rng_stream(7, 0, "coverage");
-    int covered = 0;
+    int covered = 0, counted = 0, n_accepted = 0;
     *level = 0;
     for (int t = 0; t < TRIES; t++) {
-        mnas_round r[10];
+        mnas_round r[MNAS_PROTOCOL_MAX_ROUNDS];
         mnas_protocol_summary s;
         mnas_protocol_verdict verdict = MNAS_VERDICT_MORE;
         for (int n = 0; verdict == MNAS_VERDICT_MORE; verdict = mnas_protocol_judge(&s, p, r, n))
             r[n++] = calm(exp(deviation * mnas_rng_normal(&rng)));
+        n_accepted += verdict == MNAS_VERDICT_DONE;
+        if (!of_all && verdict != MNAS_VERDICT_DONE) continue;
+        counted++;
         covered += s.ci_low_ms <= 1 && 1 <= s.ci_high_ms;
-        *level += s.ci_level / TRIES;
+        *level += s.ci_level;
     }
-    return (double)covered / TRIES;
+    *level /= counted;
+    *accepted = (double)n_accepted / TRIES;
+    return (double)covered / counted;
+}
+
+/* As the tool measures; what protocol.h and the manual say of it. */
+static void test_stopping_early_costs_what_is_told(void **state) {
+    (void)state;
+    mnas_protocol p = standard;
+    double level, accepted;
+    p.ci_frac = 0.01;
+    p.min_rounds = 5;
+    p.max_rounds = 40;
+    for (double deviation = 0.004; deviation < 0.021; deviation += 0.004) {
+        const double found = coverage(&p, false, deviation, &level, &accepted);
+        if (found < level - 0.06 || accepted < 0.8)
+            fail_msg("%g found, %g stated, %g accepted at a deviation of %g", found, level, accepted,
+                     deviation);
+    }
+    coverage(&p, false, 0.04, &level, &accepted);
+    assert_true(accepted < 0.1);
 }
 
 /* With a number of rounds fixed beforehand the stated level is kept; stopping when the interval is narrow
@@ -399,13 +423,13 @@ static double coverage(const mnas_protocol *p, double deviation, double *level) 
 static void test_interval_covers_the_true_median(void **state) {
     (void)state;
     mnas_protocol fixed = standard;
-    double level;
+    double level, accepted;
     fixed.ci_frac = 1e-9; /* so that every try takes exactly max_rounds */
-    const double share = coverage(&fixed, 0.05, &level);
+    const double share = coverage(&fixed, true, 0.05, &level, &accepted);
     assert_true(level >= 0.95 && level < 1);
     assert_true(fabs(share - level) < 0.01);
     for (double deviation = 0.01; deviation < 0.2; deviation *= 2) {
-        const double found = coverage(&standard, deviation, &level);
+        const double found = coverage(&standard, true, deviation, &level, &accepted);
         if (found < level - 0.03)
             fail_msg("%g found, %g stated at a deviation of %g", found, level, deviation);
     }
@@ -429,6 +453,7 @@ int main(void) {
         cmocka_unit_test_setup(test_a_machine_that_is_never_calm_is_given_up, set_up),
         cmocka_unit_test_setup(test_limit_of_switches_grows_with_time, set_up),
         cmocka_unit_test_setup(test_interval_covers_the_true_median, set_up),
+        cmocka_unit_test_setup(test_stopping_early_costs_what_is_told, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
