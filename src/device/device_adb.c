@@ -1,5 +1,5 @@
 /* device_adb.c - an Android phone that adb reaches: mnas-agent runs there, meter.c does the rest. */
-#include "device/device_shell.h"
+#include "device/device_metered.h"
 #include "device/link_adb.h"
 
 typedef struct adb_opts {
@@ -22,12 +22,13 @@ static int adb_open(void **state, const void *opts) {
     mnas_link link;
     snprintf(name, sizeof name, "adb%s%s", o->adb.serial[0] ? ":serial=" : "", o->adb.serial);
     const int rc = mnas_link_open_adb(&link, &o->adb);
-    return rc < 0 ? rc : mnas_device_shell_open(state, link, &o->meter, name);
+    return rc < 0 ? rc : mnas_device_metered_open(state, link, &o->meter, name);
 }
 
 const mnas_device_class mnas_device_class_adb = {
     .plugin = {"adb", "an Android phone's CPU, reached over adb, batch 1", options, sizeof(adb_opts)},
     .identity = "serial",
     .open = adb_open,
-    MNAS_DEVICE_SHELL_CLASS,
+    .examine = mnas_device_examine_shell,
+    MNAS_DEVICE_METERED,
 };

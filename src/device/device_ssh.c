@@ -1,5 +1,5 @@
 /* device_ssh.c - a machine that the system's ssh reaches: mnas-agent runs there, meter.c does the rest. */
-#include "device/device_shell.h"
+#include "device/device_metered.h"
 #include "device/link_ssh.h"
 
 typedef struct ssh_opts {
@@ -28,12 +28,13 @@ static int ssh_open(void **state, const void *opts) {
     const int n = snprintf(name, sizeof name, "ssh:host=%s", o->ssh.host);
     if (o->ssh.port > 0) snprintf(name + n, sizeof name - (size_t)n, ",port=%d", (int)o->ssh.port);
     const int rc = mnas_link_open_ssh(&link, &o->ssh);
-    return rc < 0 ? rc : mnas_device_shell_open(state, link, &o->meter, name);
+    return rc < 0 ? rc : mnas_device_metered_open(state, link, &o->meter, name);
 }
 
 const mnas_device_class mnas_device_class_ssh = {
     .plugin = {"ssh", "the CPU of a machine that ssh reaches, batch 1", options, sizeof(ssh_opts)},
     .identity = "host,port",
     .open = ssh_open,
-    MNAS_DEVICE_SHELL_CLASS,
+    .examine = mnas_device_examine_shell,
+    MNAS_DEVICE_METERED,
 };

@@ -10,23 +10,31 @@
 #include "base/error.h"
 #include "base/stats.h"
 
-int mnas_meter_open(mnas_meter **out, mnas_link link, const mnas_meter_options *options, const char *name) {
-    *out = NULL;
-    int rc = 0;
-    mnas_meter *meter = NULL;
+static int create(mnas_meter **out, mnas_link link, const mnas_meter_options *options, const char *name) {
     if (options->max_rounds < options->rounds)
-        rc = mnas_error_set(MNAS_ERR_ARG, "max-rounds is %lld; allowed: rounds (%lld) or more",
-                            (long long)options->max_rounds, (long long)options->rounds);
-    else if (!(meter = calloc(1, sizeof *meter)))
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device %s", name);
-    if (rc < 0) {
-        link.class->close(link.state);
-        return rc;
+        return mnas_error_set(MNAS_ERR_ARG, "max-rounds is %lld; allowed: rounds (%lld) or more",
+                              (long long)options->max_rounds, (long long)options->rounds);
+    mnas_meter *meter = calloc(1, sizeof *meter);
+    if (meter)
+        *meter = (mnas_meter){
+            .link = link, .options = options, .name = strdup(name), .limit = mnas_limit_of(INFINITY, NULL)};
+    if (!meter || !meter->name) {
+        free(meter);
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device %s", name);
     }
-    *meter =
-        (mnas_meter){.link = link, .options = options, .name = name, .limit = mnas_limit_of(INFINITY, NULL)};
     *out = meter;
     return 0;
+}
+
+int mnas_meter_open(mnas_meter **out, mnas_link link, const mnas_meter_options *options, const char *name) {
+    *out = NULL;
+    const int rc = create(out, link, options, name);
+    if (rc < 0) link.class->close(link.state);
+    return rc;
+}
+
+const mnas_link *mnas_meter_link(const mnas_meter *meter) {
+    return &meter->link;
 }
 
 void mnas_meter_limit(mnas_meter *meter, double deadline_s, const volatile bool *cancel) {
@@ -36,6 +44,7 @@ void mnas_meter_limit(mnas_meter *meter, double deadline_s, const volatile bool 
 void mnas_meter_close(mnas_meter *meter) {
     if (!meter) return;
     meter->link.class->close(meter->link.state);
+    free(meter->name);
     free(meter);
 }
 

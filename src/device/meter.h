@@ -54,9 +54,10 @@ typedef struct mnas_meter_options {
 
 typedef struct mnas_meter mnas_meter;
 
-/* Takes the link over, also when it fails. `name` ("local", "ssh:host=pi") stands in results and messages; options and name
- * outlive it. Nothing is asked yet. */
+/* Takes the link over, also when it fails. `name` ("local", "ssh:host=pi") stands in results and messages; the
+ * options outlive it. Nothing is asked yet. */
 int mnas_meter_open(mnas_meter **out, mnas_link link, const mnas_meter_options *options, const char *name);
+const mnas_link *mnas_meter_link(const mnas_meter *meter);
 /* As in device.h. */
 void mnas_meter_limit(mnas_meter *meter, double deadline_s, const volatile bool *cancel);
 int mnas_meter_measure(mnas_meter *meter, const mnas_model *model, mnas_latency *out);

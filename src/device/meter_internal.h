@@ -12,7 +12,7 @@
 struct mnas_meter {
     mnas_link link;
     const mnas_meter_options *options;
-    const char *name;
+    char *name;
     mnas_limit limit;
     bool emulated; /* so said its last answer: times mean nothing there, and no sentinel is asked for */
     bool has_reference;
