@@ -85,23 +85,20 @@ mnas_protocol mnas_protocol_standard(void) {
     };
 }
 
+static unsigned bit(mnas_cause cause, bool is) {
+    return is ? 1U << cause : 0;
+}
+
+/* What is unknown compares false. */
 unsigned mnas_protocol_causes(const mnas_protocol *p, const mnas_round *round, double best_mhz) {
     /* one switch may fall into any round, however short */
     const double switches = fmax(1, p->max_switches_per_s * round->timed_s);
-    const bool is[MNAS_N_CAUSES] = {
-        /* what is unknown compares false */
-        [MNAS_CAUSE_SWITCHES] = round->n_switches > switches,
-        [MNAS_CAUSE_SHARE] =
-            round->cpu_frac<p->min_cpu_frac, [MNAS_CAUSE_STEAL] = round->steal_frac> p->max_steal_frac,
-        [MNAS_CAUSE_FREQ] =
-            round
-                ->freq_mhz<p->min_freq_frac * best_mhz, [MNAS_CAUSE_DRIFT] =
-                                                            fabs(round->sentinel_ms / p->reference_ms - 1)>
-                    p->max_drift_frac,
-    };
-    unsigned causes = 0;
-    for (unsigned c = 0; c < MNAS_N_CAUSES; c++) causes |= is[c] ? 1U << c : 0;
-    return causes;
+    const double drift_frac = fabs(round->sentinel_ms / p->reference_ms - 1);
+    return bit(MNAS_CAUSE_SWITCHES, round->n_switches > switches) |
+           bit(MNAS_CAUSE_SHARE, round->cpu_frac < p->min_cpu_frac) |
+           bit(MNAS_CAUSE_STEAL, round->steal_frac > p->max_steal_frac) |
+           bit(MNAS_CAUSE_FREQ, round->freq_mhz < p->min_freq_frac * best_mhz) |
+           bit(MNAS_CAUSE_DRIFT, drift_frac > p->max_drift_frac);
 }
 
 static double sample_of(const mnas_protocol *p, const mnas_round *round) {
