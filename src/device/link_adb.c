@@ -19,28 +19,26 @@ typedef struct adb {
 static const mnas_shell_complaint complaints[] = {
     {"unauthorized", "the phone does not trust this computer yet",
      "unlock its screen and answer the question there (\"Allow USB debugging?\"); none comes? "
-     "`adb kill-server`, plug it in anew, and look with `",
-     "`"},
+     "`adb kill-server`, plug it in anew, and look with "},
     {"authorizing", "the phone is asking whether it may trust this computer",
-     "unlock its screen and allow it; then look with `", "`"},
+     "unlock its screen and allow it; then look with "},
     {"no permissions", "this user may not open the phone's USB device",
      "install android-sdk-platform-tools-common (udev rules), be in the group plugdev, plug it in anew; then "
-     "look with `",
-     "`"},
+     "look with "},
     {"offline", "the phone is offline: adb sees it, and it does not answer",
-     "plug it in anew, or `adb reconnect offline`; then look with `", "`"},
+     "plug it in anew, or `adb reconnect offline`; then look with "},
     {"more than one device", "several phones are there, and which is meant is not said",
-     "name one with serial=, of those that are listed by `", "`"},
+     "name one with serial=, of those that are listed by "},
     {"no devices/emulators found", "no phone is there",
-     "is it plugged in, and USB debugging on (developer options)? Look with `", "`"},
+     "is it plugged in, and USB debugging on (developer options)? Look with "},
     {"not found", "no phone with that serial is there",
-     "is it plugged in, or was it meant otherwise? Look with `", "`"},
-    {"cannot connect to daemon", "adb's server cannot be started", "see what it says: `", "`"},
-    {"failed to start daemon", "adb's server cannot be started", "see what it says: `", "`"},
+     "is it plugged in, or was it meant otherwise? Look with "},
+    {"cannot connect to daemon", "adb's server cannot be started", "see what it says: "},
+    {"failed to start daemon", "adb's server cannot be started", "see what it says: "},
     {"failed to check server version", "adb's server is another program or version",
-     "`adb kill-server`, then `", "`"},
-    {"protocol fault", "adb's server went away", "see what it says: `", "`"},
-    {"closed", "the connection to the phone was lost", "is it still plugged in? Look with `", "`"},
+     "`adb kill-server`, then "},
+    {"protocol fault", "adb's server went away", "see what it says: "},
+    {"closed", "the connection to the phone was lost", "is it still plugged in? Look with "},
 };
 static const char by_hand[] = "adb devices -l";
 
@@ -72,7 +70,7 @@ static int explain_text(const char *text) {
     char line[256];
     const mnas_shell_complaint *c =
         mnas_shell_complaint_in(complaints, sizeof complaints / sizeof *complaints, text);
-    if (c) return mnas_error_set(MNAS_ERR_DEVICE, "%s; %s%s%s", c->means, c->mend, by_hand, c->rest);
+    if (c) return mnas_error_set(MNAS_ERR_DEVICE, "%s; %s`%s`", c->means, c->mend, by_hand);
     mnas_shell_last_line(text, line, sizeof line);
     return mnas_error_set(MNAS_ERR_DEVICE, "the connection to the phone was lost%s%s; look with `%s`",
                           line[0] ? ": " : "", line, by_hand);

@@ -59,8 +59,7 @@ int mnas_shell_fail(const mnas_shell_done *done);
 typedef struct mnas_shell_complaint {
     const char *sign;  /* in their words */
     const char *means; /* in ours */
-    const char *mend;  /* what helps, up to the command or name that belongs there ... */
-    const char *rest;  /* ... and after it; NULL: no command */
+    const char *mend;  /* what helps, up to the command to type that ends the sentence */
 } mnas_shell_complaint;
 const mnas_shell_complaint *mnas_shell_complaint_in(const mnas_shell_complaint *list, size_t n,
                                                     const char *text);

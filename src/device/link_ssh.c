@@ -31,36 +31,32 @@ typedef struct ssh {
 static const mnas_shell_complaint complaints[] = {
     {"REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is another than before",
      "if you know why (a new system on it), forget the old one with `ssh-keygen -R HOST` and connect once by "
-     "hand: `",
-     "`"},
+     "hand: "},
     {"Host key verification failed", "its host key is not known yet",
-     "connect once by hand and confirm it: `", "`"},
+     "connect once by hand and confirm it: "},
     {"Permission denied", "it lets us in with none of our keys",
      "say which with identity=FILE, unlock one with ssh-add, or bring one there: `ssh-copy-id` with the "
-     "words of `",
-     "`"},
+     "words of "},
     {"Too many authentication failures", "ssh offered it too many keys",
-     "say which with identity=FILE; by hand: `", "`"},
-    {"Could not resolve hostname", "there is no host of that name", "check host=; by hand: `", "`"},
+     "say which with identity=FILE; by hand: "},
+    {"Could not resolve hostname", "there is no host of that name", "check host=; by hand: "},
     {"Connection refused", "no ssh server answers there",
-     "check host= and port=, and that sshd runs there; by hand: `", "`"},
-    {"No route to host", "there is no way to that host", "is it switched on and on this network? By hand: `",
-     "`"},
-    {"Network is unreachable", "there is no way to that host", "is this machine on the network? By hand: `",
-     "`"},
-    {"timed out", "it does not answer", "is it switched on and on this network? By hand: `", "`"},
-    {"Bad configuration option", "ssh does not understand its configuration", "see for yourself: `", "`"},
-    {"Can't open user config file", "ssh cannot read config=", "check the file's name; by hand: `", "`"},
-    {"invalid format", "ssh cannot read the key", "check identity=; by hand: `", "`"},
+     "check host= and port=, and that sshd runs there; by hand: "},
+    {"No route to host", "there is no way to that host", "is it switched on and on this network? By hand: "},
+    {"Network is unreachable", "there is no way to that host", "is this machine on the network? By hand: "},
+    {"timed out", "it does not answer", "is it switched on and on this network? By hand: "},
+    {"Bad configuration option", "ssh does not understand its configuration", "see for yourself: "},
+    {"Can't open user config file", "ssh cannot read config=", "check the file's name; by hand: "},
+    {"invalid format", "ssh cannot read the key", "check identity=; by hand: "},
     {"UNPROTECTED PRIVATE KEY FILE", "others may read the private key, so ssh refuses it",
-     "chmod 600 it; by hand: `", "`"},
+     "chmod 600 it; by hand: "},
 };
 
 static int explain_text(const ssh *s, const char *text) {
     char line[256];
     const mnas_shell_complaint *c =
         mnas_shell_complaint_in(complaints, sizeof complaints / sizeof *complaints, text);
-    if (c) return mnas_error_set(MNAS_ERR_DEVICE, "%s; %s%s%s", c->means, c->mend, s->by_hand, c->rest);
+    if (c) return mnas_error_set(MNAS_ERR_DEVICE, "%s; %s`%s`", c->means, c->mend, s->by_hand);
     mnas_shell_last_line(text, line, sizeof line);
     return mnas_error_set(MNAS_ERR_DEVICE, "the connection %s%s; by hand: `%s`",
                           line[0] ? "failed: " : "was lost", line, s->by_hand);
