@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 typedef struct mnas_link_class {
-    /* Starts the program there with the one word `kind` ("latency", "layers", "info", "logits"), gives it `request` as its
+    /* Starts the program there with the one word `kind` (worker.h: "latency", "layers", ...), gives it `request` as its
      * whole stdin, and waits at most timeout_s. *answer is its stdout, malloc'ed. MNAS_ERR_TIMEOUT; MNAS_ERR_DEVICE where
      * it cannot be reached or ends without an answer, with what is known of the reason; MNAS_ERR_CANCELLED as soon as *cancel
      * (may be NULL) becomes true. A link that was lost is taken up again by the next question. */

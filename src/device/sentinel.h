@@ -2,7 +2,7 @@
  *
  * A reference is of one way to measure on one device: other threads, another core or engine make another. It lives in a file
  * of its own, replaced as a whole, so that a kill leaves the old one or the new one. A reader trusts nothing. When references
- * are taken and what follows from them is meter.c's business.
+ * are taken and what follows from them is meter_latency.c's business.
  */
 #ifndef MNAS_DEVICE_SENTINEL_H
 #define MNAS_DEVICE_SENTINEL_H
