@@ -103,6 +103,11 @@ static int take_and_keep(mnas_meter *meter, const mnas_sentinel_key *key, const 
     bool good;
     const int rc = take_reference(meter, key, &good);
     if (rc < 0 || !path[0]) return rc;
+    mnas_sentinel_reference first; /* another process may have been quicker: then both count from its one */
+    if (!meter->options->calibrate && mnas_sentinel_load(&first, path, key) == 0) {
+        meter->reference = first;
+        return 0;
+    }
     if (good) return mnas_sentinel_save(path, &meter->reference);
     mnas_log_warn(
         "%s: the sentinel's reference is too uncertain to be kept (+-%.1f %%, or too few calm rounds)",

@@ -31,6 +31,8 @@ typedef struct device {
     bool emulated;
     int fail_at, status; /* the n-th question ends so; -1: none does */
     const char *text;    /* every answer is this */
+    const char *
+        reference; /* what another process puts into the state file while the third is answered; NULL: nothing */
     int n_asked, n_closed;
     bool with_sentinel; /* the last request had one */
 } device;
@@ -76,6 +78,8 @@ static int ask(void *state, const char *kind, const char *text, double timeout_s
     (void)cancel;
     assert_true(timeout_s > 0);
     if (n == d->fail_at) return d->status;
+    if (n == 3 && d->reference)
+        assert_int_equal(mnas_file_write_atomic(state_file, d->reference, strlen(d->reference)), 0);
     if (d->text) {
         *answer = strdup(d->text);
         return 0;
@@ -270,6 +274,23 @@ static void test_no_reference_is_made_of_noise(void **state) {
     assert_int_equal(measure(&shared, &l), 0);
     assert_true(l.wide);
     assert_false(mnas_file_exists(state_file));
+}
+
+/* Two processes use a device for the first time: both count from the reference that was kept first. */
+static void test_two_take_a_reference_at_once(void **state) {
+    (void)state;
+    device d = new_device(), late = new_device();
+    mnas_latency l;
+    char *text;
+    size_t n;
+    assert_int_equal(measure(&d, &l), 0);
+    assert_int_equal(mnas_file_read(state_file, 65536, &text, &n), 0);
+    unlink(state_file);
+    for (int i = 0; i < 64; i++) late.slow[i] = 1.02;
+    late.reference = text;
+    assert_int_equal(measure(&late, &l), 0);
+    assert_true(fabs(l.median_ms - 2) < 1e-9 && fabs(l.drift_frac - 0.02) < 1e-9);
+    free(text);
 }
 
 /* Half of the core, evenly: the interval is narrow, and still it is no reference for later. */
@@ -493,6 +514,7 @@ int main(void) {
         TEST(test_noise_is_refused_or_marked),
         TEST(test_a_shared_core_is_refused),
         TEST(test_no_reference_is_made_of_noise),
+        TEST(test_two_take_a_reference_at_once),
         TEST(test_an_even_disturbance_makes_no_reference),
         TEST(test_a_reference_of_a_slowed_device),
         TEST(test_without_a_cache),
