@@ -7,72 +7,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/rng.h"
-#include "blocks/fold.h"
-#include "blocks/net.h"
-#include "ops/op.h"
 #include "ops/xnn.h"
+#include "../reference_net.h"
 
 static const double tolerance = 1e-4; /* times max(1, the largest value) */
 
 /* ------------------------------------------------------------ reference walk */
-
-/* Mean 0, variance 1; uniform, since whole networks need millions. */
-static double draw(mnas_rng *rng) {
-    return sqrt(12) * (mnas_rng_uniform(rng) - 0.5);
-}
 
 static float *random_floats(mnas_rng *rng, size_t n, double scale) {
     float *x = malloc(n * sizeof *x);
     assert_non_null(x);
     for (size_t i = 0; i < n; i++) x[i] = (float)(scale * draw(rng));
     return x;
-}
-
-/* One node by its reference loops, inference mode; returns its output, to be freed. */
-static float *reference_node(const mnas_graph *g, const mnas_weights *w, int i, float *const *values) {
-    const mnas_node *node = &g->nodes[i];
-    mnas_call call = {.node = node, .batch = 1};
-    mnas_graph_in_shapes(g, node, call.in);
-    for (int k = 0; k < node->n_in; k++) call.src[k] = values[node->in[k]];
-    for (int k = 0; k < node->n_params; k++) call.param[k] = mnas_weights_of(w, &g->params[node->params[k]]);
-    const size_t saved = node->op->saved_bytes ? node->op->saved_bytes(node, call.in, 1) : 0;
-    call.saved = malloc(saved + 1);
-    call.dst = malloc(mnas_shape_size(node->out) * sizeof *call.dst);
-    assert_true(call.saved && call.dst);
-    node->op->forward(&call);
-    free(call.saved);
-    return call.dst;
-}
-
-static float *reference_run(const mnas_graph *g, const mnas_weights *w, const float *image) {
-    float **values = calloc((size_t)g->n_nodes, sizeof *values);
-    const size_t n = mnas_shape_size(g->nodes[0].out);
-    assert_non_null(values);
-    values[0] = malloc(n * sizeof **values);
-    assert_non_null(values[0]);
-    memcpy(values[0], image, n * sizeof **values);
-    for (int i = 1; i < g->n_nodes; i++) values[i] = reference_node(g, w, i, values);
-    float *result = values[g->n_nodes - 1];
-    for (int i = 0; i < g->n_nodes - 1; i++) free(values[i]);
-    free(values);
-    return result;
-}
-
-/* Largest difference over max(1, largest value of a); infinite where a value is not finite. */
-static double distance(const float *a, const float *b, size_t n) {
-    double most = 1, worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(a[i]) || !isfinite(b[i])) return INFINITY;
-        most = fmax(most, fabs((double)a[i]));
-        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-    }
-    return worst / most;
 }
 
 /* Runs inference graph gi on XNNPACK and g by reference, on n_images through one runtime; returns the largest
@@ -124,24 +70,6 @@ static mnas_node node_of(const op_case *t) {
         mnas_op_pad(t->padding, t->w, t->kernel, t->stride, &node.pad_left, &node.pad_right);
     }
     return node;
-}
-
-static void fill_weights(mnas_weights *w, const mnas_graph *g, mnas_rng *rng) {
-    for (int i = 0; i < g->n_params; i++) {
-        const mnas_param *p = &g->params[i];
-        float *x = mnas_weights_of(w, p);
-        const size_t taps = p->n_dims < 2 ? 1 : p->size / (size_t)p->dims[0];
-        const double scale = p->n_dims < 2 ? 0.3 : sqrt(2.0 / (double)taps);
-        for (size_t k = 0; k < p->size; k++) {
-            const double z = draw(rng);
-            if (p->role == MNAS_PARAM_VAR)
-                x[k] = (float)(0.5 + fabs(z));
-            else if (p->role == MNAS_PARAM_GAMMA)
-                x[k] = (float)(1 + 0.2 * z);
-            else
-                x[k] = (float)(scale * z);
-        }
-    }
 }
 
 static void check_op(const op_case *t, mnas_rng *rng) {
@@ -281,17 +209,10 @@ static void test_training_graph_is_refused(void **state) {
 
 /* The training graph in evaluation mode by reference against its folded graph on XNNPACK. */
 static double compare_model(const mnas_model *model, mnas_rng *rng) {
-    mnas_graph *g, *folded;
-    mnas_weights *w, *folded_w;
-    if (mnas_net_build(&g, model) < 0) fail_msg("%s", mnas_error_message());
-    assert_int_equal(mnas_weights_create(&w, g), 0);
-    fill_weights(w, g, rng);
-    if (mnas_fold(&folded, &folded_w, g, w) < 0) fail_msg("%s", mnas_error_message());
-    const double d = compare(g, w, folded, folded_w, 1, rng);
-    mnas_weights_destroy(folded_w);
-    mnas_graph_destroy(folded);
-    mnas_weights_destroy(w);
-    mnas_graph_destroy(g);
+    reference_net net;
+    open_net(&net, model, rng);
+    const double d = compare(net.graph, net.weights, net.folded, net.folded_weights, 1, rng);
+    close_net(&net);
     return d;
 }
 
@@ -310,16 +231,7 @@ static void test_every_kind_of_block(void **state) {
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
         for (int variant = 0; variant < 4; variant++) {
             mnas_model model;
-            mnas_model_defaults(&model);
-            assert_int_equal(mnas_model_set_arch(&model, archs[i]), 0);
-            model.stem_filters = 8;
-            model.head_filters = variant & 1 ? 32 : 0;
-            model.act = (mnas_act)(MNAS_ACT_RELU + variant);
-            model.padding = variant & 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
-            model.input_size = variant & 1 ? 29 : 32; /* odd and even sides */
-            model.input_channels = variant & 2 ? 1 : 3;
-            model.classes = 10;
-            model.dropout = 0.2;
+            block_model(&model, archs[i], variant);
             const double d = compare_model(&model, &rng);
             if (!(d <= tolerance)) fail_msg("%s variant %d: distance %g", archs[i], variant, d);
         }
