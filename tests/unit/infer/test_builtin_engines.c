@@ -8,64 +8,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/error.h"
-#include "base/rng.h"
-#include "blocks/fold.h"
-#include "blocks/net.h"
 #include "infer/engine.h"
 #include "kernels/isa.h"
-#include "ops/op.h"
+#include "../../reference_net.h"
 
 static const double tolerance = 1e-4; /* times max(1, the largest value) */
 static const char *const engines[] = {"native", "onednn"};
-
-static float draw(mnas_rng *rng) {
-    return (float)(sqrt(12) * (mnas_rng_uniform(rng) - 0.5));
-}
-
-/* ---------------------------------------------------------------------------------- reference */
-
-/* One node by its reference loops; returns its output, to be freed. */
-static float *reference_node(const mnas_graph *g, const mnas_weights *w, int i, float *const *values) {
-    const mnas_node *node = &g->nodes[i];
-    mnas_call call = {.node = node, .batch = 1};
-    mnas_graph_in_shapes(g, node, call.in);
-    for (int k = 0; k < node->n_in; k++) call.src[k] = values[node->in[k]];
-    for (int k = 0; k < node->n_params; k++) call.param[k] = mnas_weights_of(w, &g->params[node->params[k]]);
-    const size_t saved = node->op->saved_bytes ? node->op->saved_bytes(node, call.in, 1) : 0;
-    call.saved = malloc(saved + 1);
-    call.dst = malloc(mnas_shape_size(node->out) * sizeof *call.dst);
-    assert_true(call.saved && call.dst);
-    node->op->forward(&call);
-    free(call.saved);
-    return call.dst;
-}
-
-static float *reference_run(const mnas_graph *g, const mnas_weights *w, float *image) {
-    float **values = calloc((size_t)g->n_nodes, sizeof *values);
-    assert_non_null(values);
-    values[0] = image;
-    for (int i = 1; i < g->n_nodes; i++) values[i] = reference_node(g, w, i, values);
-    float *result = values[g->n_nodes - 1];
-    for (int i = 1; i < g->n_nodes - 1; i++) free(values[i]);
-    free(values);
-    return result;
-}
-
-static double distance(const float *a, const float *b, size_t n) {
-    double most = 1, worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!isfinite(a[i]) || !isfinite(b[i])) return INFINITY;
-        most = fmax(most, fabs((double)a[i]));
-        worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-    }
-    return worst / most;
-}
 
 /* ---------------------------------------------------------------------------------- comparing */
 
@@ -92,11 +41,9 @@ static double engine_distance(const char *engine, const mnas_infer_job *job, flo
 /* The largest distance over all instruction sets, whole and by layer. */
 static double worst_distance(const mnas_graph *g, const mnas_weights *w, mnas_rng *rng) {
     const mnas_isa *sets[MNAS_ISA_MAX_SETS];
-    const size_t n_sets = mnas_isa_list(sets), n_in = mnas_shape_size(g->nodes[0].out);
-    float *image = malloc(n_in * sizeof *image);
+    const size_t n_sets = mnas_isa_list(sets);
+    float *image = random_image(rng, g);
     double worst = 0;
-    assert_non_null(image);
-    for (size_t i = 0; i < n_in; i++) image[i] = draw(rng);
     float *expected = reference_run(g, w, image);
     for (size_t i = 0; i < n_sets; i++)
         for (int by_layer = 0; by_layer < (g->n_nodes > 3 ? 2 : 1); by_layer++) {
@@ -109,20 +56,6 @@ static double worst_distance(const mnas_graph *g, const mnas_weights *w, mnas_rn
     free(expected);
     free(image);
     return worst;
-}
-
-static void fill_weights(mnas_weights *w, const mnas_graph *g, mnas_rng *rng) {
-    for (int i = 0; i < g->n_params; i++) {
-        const mnas_param *p = &g->params[i];
-        float *x = mnas_weights_of(w, p);
-        const size_t taps = p->n_dims < 2 ? 1 : p->size / (size_t)p->dims[0];
-        const float scale = p->n_dims < 2 ? 0.3F : sqrtf(2.0F / (float)taps);
-        for (size_t k = 0; k < p->size; k++) {
-            x[k] = scale * draw(rng);
-            if (p->role == MNAS_PARAM_VAR) x[k] = 0.5F + fabsf(x[k]);
-            if (p->role == MNAS_PARAM_GAMMA) x[k] += 1;
-        }
-    }
 }
 
 /* ---------------------------------------------------------------------------------- single operators */
@@ -288,17 +221,10 @@ static void test_what_it_refuses(void **state) {
 /* ---------------------------------------------------------------------------------- whole networks */
 
 static double model_distance(const mnas_model *model, mnas_rng *rng) {
-    mnas_graph *g, *folded;
-    mnas_weights *w, *folded_w;
-    if (mnas_net_build(&g, model) < 0) fail_msg("%s", mnas_error_message());
-    assert_int_equal(mnas_weights_create(&w, g), 0);
-    fill_weights(w, g, rng);
-    if (mnas_fold(&folded, &folded_w, g, w) < 0) fail_msg("%s", mnas_error_message());
-    const double d = worst_distance(folded, folded_w, rng);
-    mnas_weights_destroy(folded_w);
-    mnas_graph_destroy(folded);
-    mnas_weights_destroy(w);
-    mnas_graph_destroy(g);
+    reference_net net;
+    open_net(&net, model, rng);
+    const double d = worst_distance(net.folded, net.folded_weights, rng);
+    close_net(&net);
     return d;
 }
 
@@ -318,15 +244,7 @@ static void test_every_kind_of_block(void **state) {
     for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
         for (int variant = 0; variant < 4; variant++) {
             mnas_model model;
-            mnas_model_defaults(&model);
-            assert_int_equal(mnas_model_set_arch(&model, archs[i]), 0);
-            model.stem_filters = 8;
-            model.head_filters = variant & 1 ? 32 : 0;
-            model.act = (mnas_act)(MNAS_ACT_RELU + variant);
-            model.padding = variant & 2 ? MNAS_PAD_SYMMETRIC : MNAS_PAD_SAME;
-            model.input_size = variant & 1 ? 29 : 32; /* odd and even sides */
-            model.input_channels = variant & 2 ? 1 : 3;
-            model.classes = 10;
+            block_model(&model, archs[i], variant);
             const double d = model_distance(&model, &rng);
             if (!(d <= tolerance)) fail_msg("%s variant %d: distance %g", archs[i], variant, d);
         }
