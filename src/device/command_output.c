@@ -77,16 +77,47 @@ static double unit_at(const char *text) {
     static const struct {
         const char *name;
         double ms;
-    } units[] = {{"ns", 1e-6}, {"us", 1e-3}, {"\xc2\xb5s", 1e-3}, {"ms", 1}, {"s", 1e3}, {"sec", 1e3}};
-    text += *text == ' ';
+    } units[] = {
+        {"ns", 1e-6},          {"us", 1e-3}, {"\xc2\xb5s", 1e-3}, {"usec", 1e-3},   {"ms", 1},
+        {"msec", 1},           {"s", 1e3},   {"sec", 1e3},        {"seconds", 1e3}, {"milliseconds", 1},
+        {"microseconds", 1e-3}};
+    text += strspn(text, " \t");
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         const size_t n = strlen(units[i].name);
-        if (strncmp(text, units[i].name, n) == 0 && !is_word(text[n])) return units[i].ms;
+        if (strncmp(text, units[i].name, n) == 0 && !isalnum((unsigned char)text[n]) && text[n] != '_')
+            return units[i].ms;
     }
     return 0;
 }
 
-/* Two ways of being silently wrong are refused: "12,5" is 12.5 or two numbers, and "5300 us" are no ms. */
+/* Nothing is glued to its front: a time of day, a date, a fraction and a name end in numbers as well. */
+static bool begins_word(const char *text, const char *number) {
+    if (number == text) return true;
+    if (strchr("/-+", number[-1])) return false;
+    const bool behind_digit = number - text >= 2 && isdigit((unsigned char)number[-2]);
+    return !(behind_digit && strchr(":,", number[-1]));
+}
+
+/* Behind a number without unit: the end of its line, or a mark that ends what was said. */
+static bool ends_word(const char *behind) {
+    const char *next = behind + strspn(behind, " \t");
+    if (*next == '\0' || *next == '\n' || *next == '\r') return true;
+    return strchr(".,;:)]}|\"'", *next) && (next > behind || !is_word(next[1]));
+}
+
+/* Quotes the number with the words it stands among. */
+static int refuse_number(const char *text, const char *number) {
+    char line[80], quoted[MNAS_COMMAND_TAIL];
+    while (number > text && !isspace((unsigned char)number[-1])) number--;
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(number, "\r\n"), number);
+    mnas_command_tail(quoted, line);
+    return mnas_error_set(MNAS_ERR_DEVICE,
+                          "the last number the program printed is in \"%s\", which may be no time; print it "
+                          "alone or with its unit behind it, or say with pattern= which number it is",
+                          quoted);
+}
+
+/* What could be silently wrong is refused: "12,5" is 12.5 or two numbers, "5300 us" are no ms, "12.5 fps" no time at all. */
 static int last_number(double *value, double unit_ms, const char *output) {
     const char *last = NULL, *behind = NULL;
     for (const char *at = output; *at;) {
@@ -104,6 +135,8 @@ static int last_number(double *value, double unit_ms, const char *output) {
     const double said_ms = unit_at(behind);
     if (said_ms > 0 && fabs(said_ms / unit_ms - 1) > 1e-6)
         return no_number("a number in another unit (unit= says which)", output);
+    if (!begins_word(output, last) || (said_ms == 0 && !ends_word(behind)))
+        return refuse_number(output, last);
     return 0;
 }
 
