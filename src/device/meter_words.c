@@ -27,8 +27,22 @@ static const reason too_fast = {
     "ran while the device was faster than when it was calibrated",
     "It was busy or hot then: once it is at rest, calibrate=true takes a new reference"};
 
-static const reason *cause_of(const mnas_protocol_summary *s, int c) {
-    return c == MNAS_CAUSE_DRIFT && s->drift_frac < 0 ? &too_fast : &causes[c];
+/* Drift of single rounds that is none of most: heat does not come and go like that. */
+static const reason unsteady = {"ran while the device's speed was not that of its reference",
+                                "Its speed comes and goes: stop what else runs there"};
+
+static const reason slow_clock = {"ran at a slower clock", "Set the governor to performance"};
+
+/* Of all that runs: what measures is 1 a thread itself. */
+static const double load_of_others = 1.2;
+
+static const reason *cause_of(const mnas_meter_session *session, int c) {
+    const double drift_frac = session->summary.drift_frac;
+    const bool small = fabs(drift_frac) <= session->protocol.max_drift_frac;
+    if (c == MNAS_CAUSE_FREQ && small) return &slow_clock;
+    if (c != MNAS_CAUSE_DRIFT) return &causes[c];
+    if (small) return &unsteady;
+    return drift_frac < 0 ? &too_fast : &causes[c];
 }
 
 /* The cause of most rounds; MNAS_N_CAUSES: none had any. */
@@ -59,9 +73,29 @@ static void say_conditions(mnas_str *text, const mnas_meter_session *session) {
     if (after->governor[0]) mnas_str_appendf(text, ", governor %s", after->governor);
 }
 
+static void say_fix(mnas_str *text, const mnas_meter_session *session) {
+    const int cause = main_cause(&session->summary);
+    const double load = fmax(session->first.before.load, session->last.after.load);
+    const bool may_be_load = cause == MNAS_CAUSE_DRIFT || cause == MNAS_CAUSE_FREQ;
+    if (cause == MNAS_N_CAUSES) return;
+    if (may_be_load && load > load_of_others * (double)session->meter->options->threads)
+        mnas_str_appendf(text, "A load of %.3g, other programs, is the likely cause: stop them first. ",
+                         load);
+    mnas_str_appendf(text, "%s. ", cause_of(session, cause)->fix);
+}
+
+/* A wider interval helps where enough rounds count; else it is their number that is wanting. */
+static void say_less(mnas_str *text, const mnas_meter_session *session) {
+    const mnas_protocol_summary *s = &session->summary;
+    const bool enough = session->n_rounds - s->n_disturbed - s->n_outlying >= session->protocol.min_rounds;
+    mnas_str_append(text, "To accept less: ");
+    if (enough)
+        mnas_str_appendf(text, "ci=%.2g, or ", fmax(session->protocol.ci_frac, s->half_width_frac) * 1.5);
+    mnas_str_append(text, "wide=true, which marks such results");
+}
+
 int mnas_meter_refuse(const mnas_meter_session *session, const char *what) {
     const mnas_protocol_summary *s = &session->summary;
-    const int cause = main_cause(s);
     mnas_str text = {0};
     mnas_str_appendf(
         &text,
@@ -69,15 +103,13 @@ int mnas_meter_refuse(const mnas_meter_session *session, const char *what) {
         session->meter->name, what, s->half_width_frac * 100, s->median_ms, session->n_rounds,
         session->protocol.ci_frac * 100, session->protocol.min_rounds);
     for (int c = 0; c < MNAS_N_CAUSES; c++)
-        if (s->n_caused[c] > 0) mnas_str_appendf(&text, "; %d %s", s->n_caused[c], cause_of(s, c)->what);
+        if (s->n_caused[c] > 0)
+            mnas_str_appendf(&text, "; %d %s", s->n_caused[c], cause_of(session, c)->what);
     if (s->n_outlying > 0) mnas_str_appendf(&text, "; %d lay far from the others", s->n_outlying);
     say_conditions(&text, session);
     mnas_str_append(&text, ". ");
-    if (cause < MNAS_N_CAUSES) mnas_str_appendf(&text, "%s. ", cause_of(s, cause)->fix);
-    mnas_str_append(&text, "To accept less: ");
-    if (s->n_disturbed < session->n_rounds) /* else no interval is wide enough */
-        mnas_str_appendf(&text, "ci=%.2g, or ", fmax(session->protocol.ci_frac, s->half_width_frac) * 1.5);
-    mnas_str_append(&text, "wide=true, which marks such results");
+    say_fix(&text, session);
+    say_less(&text, session);
     const int rc =
         mnas_error_set(MNAS_ERR_REFUSED, "%s", mnas_str_ok(&text) ? text.data : "measurement refused");
     mnas_str_free(&text);

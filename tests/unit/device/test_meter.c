@@ -26,7 +26,7 @@ typedef struct device {
     double net_ms, sentinel_ms;
     double slow[64];   /* factor of the n-th question; 0: 1 */
     double wobble[64]; /* factor of the network alone; 0: 1 */
-    double cpu_frac;
+    double cpu_frac, load;
     int n_switches;
     bool emulated;
     int fail_at, status; /* the n-th question ends so; -1: none does */
@@ -63,7 +63,7 @@ static char *reply_of(const device *d, int n, const mnas_wire_request *request) 
         .arch = "fake",
         .emulated = d->emulated,
         .before = {.load = 0.25, .freq_mhz = 1000, .temp_c = 40, .steal_s = NAN},
-        .after = {.load = 0.5, .freq_mhz = 2000, .temp_c = 50, .steal_s = NAN, .cpu = "CPU"}};
+        .after = {.load = d->load, .freq_mhz = 2000, .temp_c = 50, .steal_s = NAN, .cpu = "CPU"}};
     if (request->sentinel) reply.round.ratio = ms / reply.round.sentinel_ms;
     snprintf(reply.after.governor, sizeof reply.after.governor, "powersave");
     assert_int_equal(mnas_wire_print_reply(&answer, &reply), 0);
@@ -116,7 +116,7 @@ static int set_up(void **state) {
 }
 
 static device new_device(void) {
-    return (device){.net_ms = 2, .sentinel_ms = 0.5, .cpu_frac = 1, .fail_at = -1};
+    return (device){.net_ms = 2, .sentinel_ms = 0.5, .cpu_frac = 1, .load = 0.5, .fail_at = -1};
 }
 
 static mnas_model some_model(void) {
@@ -226,6 +226,27 @@ static void test_lasting_drift_is_refused(void **state) {
     assert_int_equal(throttled.n_asked, 5);
 }
 
+/* What would help is said, what cannot is not. */
+static void test_advice_fits(void **state) {
+    (void)state;
+    device busy = new_device(), jumpy = new_device();
+    mnas_latency l;
+    for (int i = 0; i < 64; i++) busy.slow[i] = 1.4;
+    busy.load = 3;
+    assert_int_equal(measure_calibrated(&busy, &l), MNAS_ERR_REFUSED);
+    const char *load = strstr(mnas_error_message(), "A load of 3, other programs"),
+               *cool = strstr(mnas_error_message(), "Let it cool");
+    if (!load || !cool || load > cool) fail_msg("%s", mnas_error_message());
+    assert_null(strstr(mnas_error_message(), "ci="));
+    options.max_rounds = 6;
+    jumpy.slow[0] = jumpy.slow[3] =
+        2; /* the interval is as narrow as can be, but four calm rounds are too few */
+    assert_int_equal(measure(&jumpy, &l), MNAS_ERR_REFUSED);
+    if (strstr(mnas_error_message(), "cool") || strstr(mnas_error_message(), "ci=") ||
+        !strstr(mnas_error_message(), "comes and goes") || !strstr(mnas_error_message(), "wide=true"))
+        fail_msg("%s", mnas_error_message());
+}
+
 static void test_noise_is_refused_or_marked(void **state) {
     (void)state;
     device noisy = new_device();
@@ -233,6 +254,7 @@ static void test_noise_is_refused_or_marked(void **state) {
     for (int i = 0; i < 64; i++) noisy.wobble[i] = i % 2 ? 1.2 : 1;
     assert_int_equal(measure_calibrated(&noisy, &l), MNAS_ERR_REFUSED);
     assert_int_equal(noisy.n_asked, 40);
+    assert_non_null(strstr(mnas_error_message(), "ci=0"));
     assert_non_null(strstr(mnas_error_message(), "wide=true"));
     noisy.n_asked = 0;
     options.wide = true;
@@ -511,6 +533,7 @@ int main(void) {
         TEST(test_drift_rescales),
         TEST(test_great_drift_repeats_the_round),
         TEST(test_lasting_drift_is_refused),
+        TEST(test_advice_fits),
         TEST(test_noise_is_refused_or_marked),
         TEST(test_a_shared_core_is_refused),
         TEST(test_no_reference_is_made_of_noise),
