@@ -245,6 +245,8 @@ typedef struct mnas_latency {
 int mnas_measure(mnas_latency *out, const mnas_model *model, const char *device_spec);
 /* Append the measurement to a table file for `table:file=F` (JSON lines, created when missing). */
 int mnas_measure_record(const char *path, const mnas_model *model, const mnas_latency *latency);
+/* False for what nobody measured: the default-ms of a device table. Such a latency is not recorded, nor a model fitted to it. */
+bool mnas_latency_is_measured(const mnas_latency *latency);
 
 /* Where the milliseconds of a network go. Layers are timed one by one; they need not add up to its latency. */
 typedef struct mnas_layer_time {

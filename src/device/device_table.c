@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "device/device.h"
 #include "device/latency_json.h"
+#include "model/latency.h"
 
 enum { KEY_BYTES = 17 };
 static const size_t max_table_bytes = (size_t)256 << 20;
@@ -160,7 +161,7 @@ static int missing(const table *t, const mnas_model *model, const char *key, mna
     char *arch = NULL;
     if (!isnan(t->opts->default_ms)) {
         out->median_ms = t->opts->default_ms;
-        snprintf(out->engine, sizeof out->engine, "table default");
+        snprintf(out->engine, sizeof out->engine, MNAS_LATENCY_DEFAULT);
         snprintf(out->device, sizeof out->device, "table");
         return 0;
     }
@@ -250,6 +251,11 @@ static int check_last_line(int fd, const char *path) {
 
 int mnas_measure_record(const char *path, const mnas_model *model, const mnas_latency *latency) {
     char *text = NULL;
+    if (!mnas_latency_is_measured(latency))
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "%s: not recorded: %g ms was not measured, it is a table's default-ms; measure "
+                              "on the device itself",
+                              path, latency->median_ms);
     int rc = print_record(&text, model, latency);
     if (rc < 0) return rc;
     const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);

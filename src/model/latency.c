@@ -2,6 +2,7 @@
 #include "model/latency.h"
 
 #include <math.h>
+#include <string.h>
 
 mnas_latency mnas_latency_unknown(void) {
     return (mnas_latency){.median_ms = NAN,
@@ -32,4 +33,8 @@ mnas_latency mnas_latency_unknown(void) {
 double mnas_latency_half_frac(const mnas_latency *l) {
     const double half = (l->ci_high_ms - l->ci_low_ms) / 2 / l->median_ms;
     return half >= 0 && isfinite(half) ? half : (double)NAN;
+}
+
+bool mnas_latency_is_measured(const mnas_latency *l) {
+    return strcmp(l->engine, MNAS_LATENCY_DEFAULT) != 0;
 }

@@ -6,6 +6,9 @@
 
 /* Every field is NaN, -1, "" or false. */
 mnas_latency mnas_latency_unknown(void);
+/* Its engine, where nobody measured. */
+#define MNAS_LATENCY_DEFAULT "table default"
+
 /* Half the interval over the median; NaN where there is none. */
 double mnas_latency_half_frac(const mnas_latency *latency);
 

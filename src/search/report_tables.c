@@ -180,35 +180,65 @@ static void latency_text(const mnas_report_facts *f, mnas_str *out, const char *
     condition(out, name, text);
 }
 
-/* -1 is unknown. */
-static int at_least_0(int n) {
-    return n > 0 ? n : 0;
+/* Sum of a count over the complete trials; -1 where none tells it. */
+static int sum_known(const mnas_report_facts *f, size_t offset) {
+    int sum = -1;
+    for (int i = 0; i < f->n_done; i++) {
+        const int n = *(const int *)(const void *)((const char *)&f->done[i]->latency + offset);
+        if (n >= 0) sum = n + (sum > 0 ? sum : 0);
+    }
+    return sum;
+}
+
+/* What is unknown is left out. */
+static void spread_text(const mnas_report_facts *f, mnas_str *text, const double *spreads, int n) {
+    const int disturbed = sum_known(f, offsetof(mnas_latency, n_disturbed)),
+              cpu_timed = sum_known(f, offsetof(mnas_latency, n_cpu_timed));
+    mnas_str_appendf(text, "rounds differ by %.1f %% in the median trial, %.1f %% in the worst",
+                     mnas_stats_median(spreads, (size_t)n), mnas_stats_quantile(spreads, (size_t)n, 1));
+    if (disturbed >= 0)
+        mnas_str_appendf(text, "; %d %s disturbed by other work", disturbed,
+                         disturbed == 1 ? "round was" : "rounds were");
+    if (cpu_timed >= 0)
+        mnas_str_appendf(text, "%s %d timed by CPU time", disturbed >= 0 ? "," : ";", cpu_timed);
 }
 
 static void spread_condition(const mnas_report_facts *f, mnas_str *out) {
     double *spreads = malloc((size_t)f->n_done * sizeof *spreads);
-    int n = 0, disturbed = 0, cpu_timed = 0;
-    for (int i = 0; spreads && i < f->n_done; i++) {
+    mnas_str text = {0};
+    int n = 0;
+    for (int i = 0; spreads && i < f->n_done; i++)
         if (isfinite(f->done[i]->latency.spread_frac)) spreads[n++] = 100 * f->done[i]->latency.spread_frac;
-        disturbed += at_least_0(f->done[i]->latency.n_disturbed);
-        cpu_timed += at_least_0(f->done[i]->latency.n_cpu_timed);
-    }
-    if (n > 0) {
-        char text[200];
-        snprintf(text, sizeof text,
-                 "rounds differ by %.1f %% in the median trial, %.1f %% in the worst; %d rounds were "
-                 "disturbed by other work, %d timed by CPU time",
-                 mnas_stats_median(spreads, (size_t)n), mnas_stats_quantile(spreads, (size_t)n, 1), disturbed,
-                 cpu_timed);
-        condition(out, "latency's spread", text);
-    }
+    if (n > 0) spread_text(f, &text, spreads, n);
+    condition(out, "latency's spread", text.data);
+    mnas_str_free(&text);
     free(spreads);
+}
+
+/* On each of its devices. */
+static bool is_measured(const mnas_report_facts *f, const mnas_trial *t) {
+    bool is = true;
+    for (int d = 0; d < f->n_devices; d++) {
+        const mnas_latency *l = mnas_trial_latency_on(t, d);
+        is = is && (!l || mnas_latency_is_measured(l));
+    }
+    return is;
+}
+
+static void unmeasured_condition(const mnas_report_facts *f, mnas_str *out) {
+    char text[128];
+    int n = 0;
+    for (int i = 0; i < f->n_done; i++) n += !is_measured(f, f->done[i]);
+    if (n == 0) return;
+    snprintf(text, sizeof text, "not measured in %d of %d trials: the default of a table", n, f->n_done);
+    condition(out, "latency", text);
 }
 
 static void latency_conditions(const mnas_report_facts *f, mnas_str *out) {
     char text[6 * RANGE_BYTES + 160], rounds[RANGE_BYTES], runs[RANGE_BYTES], warmup[RANGE_BYTES],
         threads[RANGE_BYTES], core[RANGE_BYTES];
     if (f->n_done == 0) return;
+    unmeasured_condition(f, out);
     if (range_text(f, rounds_of, rounds) && range_text(f, runs_of, runs) &&
         range_text(f, warmup_runs_of, warmup) && range_text(f, threads_of, threads)) {
         const bool pinned = range_text(f, core_of, core);

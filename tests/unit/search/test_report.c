@@ -197,6 +197,25 @@ static void test_foreign_study(void **state) {
     free(f);
 }
 
+/* What nobody counted is no 0, and what nobody measured is told. */
+static void test_unknown_counts(void **state) {
+    (void)state;
+    fixture *f = fixture_create(44, 0.02, "ppo");
+    mnas_str html = {0};
+    for (int i = 0; i < 44; i++) f->trials[i].latency.n_disturbed = f->trials[i].latency.n_cpu_timed = -1;
+    assert_int_equal(mnas_report_render(&f->source, &html), 0);
+    assert_true(has(html.data, "in the worst<"));
+    assert_false(has(html.data, "timed by CPU time") || has(html.data, "not measured in"));
+    html.len = 0;
+    f->trials[3].latency.n_disturbed = 1;
+    strcpy(f->trials[5].latency.engine, "table default");
+    assert_int_equal(mnas_report_render(&f->source, &html), 0);
+    assert_true(has(html.data, "in the worst; 1 round was disturbed by other work<"));
+    assert_true(has(html.data, "not measured in 1 of "));
+    mnas_str_free(&html);
+    free(f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_welch_interval),
@@ -209,6 +228,7 @@ int main(void) {
         cmocka_unit_test(test_balanced),
         cmocka_unit_test(test_marks_inside),
         cmocka_unit_test(test_foreign_study),
+        cmocka_unit_test(test_unknown_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
