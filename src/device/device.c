@@ -32,14 +32,40 @@ void mnas_device_use_plugins(const mnas_plugin *const *list, size_t n) {
     n_known = n;
 }
 
+/* Does the name of a device stand at `text`, as a spec begins or is whole? */
+static bool begins_spec(const char *text) {
+    for (size_t i = 0; i < n_known; i++) {
+        const size_t n = strlen(known[i]->name);
+        if (strncmp(text, known[i]->name, n) == 0 && (text[n] == ':' || !text[n])) return true;
+    }
+    return false;
+}
+
+/* "a+ssh:host=b" would be one device, the rest of it some option's value. */
+static int check_one(const char *spec) {
+    bool quoted = false;
+    for (const char *at = spec; *at; at++) {
+        if (*at == '"') quoted = !quoted;
+        if (quoted || *at != '+' || !begins_spec(at + 1 + strspn(at + 1, " "))) continue;
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "device %s: no blank stands before and behind the + of \"%.40s\"; write blanks "
+                              "around + where another "
+                              "device begins, or double quotes around a value that holds it",
+                              spec, at);
+    }
+    return 0;
+}
+
 int mnas_device_open(mnas_device **out, const char *spec) {
     const mnas_plugin *plugin;
     size_t n;
     *out = NULL;
+    int rc = check_one(spec);
+    if (rc < 0) return rc;
     mnas_device *device = calloc(1, sizeof *device);
     if (!device) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device");
     const mnas_plugin *const *list = mnas_device_plugins(&n);
-    int rc = mnas_registry_open(list, n, "device", spec, &plugin, &device->opts);
+    rc = mnas_registry_open(list, n, "device", spec, &plugin, &device->opts);
     if (rc < 0) goto out;
     const mnas_device_class *class = (const mnas_device_class *)plugin;
     if ((rc = class->open(&device->state, device->opts)) < 0) {
@@ -100,8 +126,10 @@ int mnas_device_identity(char *buf, size_t n, const char *spec) {
     size_t n_plugins;
     void *opts;
     mnas_str text = {0};
+    int rc = check_one(spec);
+    if (rc < 0) return rc;
     const mnas_plugin *const *list = mnas_device_plugins(&n_plugins);
-    int rc = mnas_registry_open(list, n_plugins, "device", spec, &plugin, &opts);
+    rc = mnas_registry_open(list, n_plugins, "device", spec, &plugin, &opts);
     if (rc < 0) return rc;
     const mnas_device_class *class = (const mnas_device_class *)plugin;
     if (class->identity)
