@@ -263,13 +263,33 @@ int mnas_farm_lease(mnas_farm *farm, bool layers, mnas_farm_member **out) {
 
 /* ---- for the doctor ---- */
 
+/* Each that is free is asked once: one that was never asked, or failed a while ago, would be told as it was. */
+static int ask_member(mnas_farm *farm, mnas_farm_member *m) {
+    bool taken, ready;
+    int rc = mnas_lease_ask(&m->lease, &taken);
+    if (rc == 0 && taken) {
+        rc = mnas_farm_prepare(farm, m, false, &ready);
+        mnas_lease_return(&m->lease);
+    } else {
+        mnas_lease_leave(&m->lease);
+    }
+    return rc;
+}
+
+/* What is wrong with one member ends nothing while another measures. */
+static const char *level_of_faults(const mnas_farm *farm) {
+    for (int i = 0; i < farm->n; i++)
+        if (mnas_farm_judge(farm, &farm->members[i]) <= MNAS_FARM_STALE) return "note";
+    return "bad";
+}
+
 static void describe_calibrated(const mnas_farm *farm, const mnas_farm_member *m, const char *who,
                                 mnas_findings *findings) {
     const mnas_pool_record *r = mnas_pool_state_find(&farm->state, m->spec);
     const bool unequal = mnas_farm_is_unequal(farm, m);
     char age[32];
     mnas_clock_duration(mnas_clock_unix_s() - r->calibrated_s, age, sizeof age);
-    mnas_findings_add(findings, unequal ? "bad" : "ok", "farm",
+    mnas_findings_add(findings, unequal ? level_of_faults(farm) : "ok", "farm",
                       "%s: %s, the sentinel network takes %.4f ms, factor %.4f, %s ago%s", m->spec, who,
                       r->sentinel_ms, mnas_farm_factor(farm, m), age,
                       unequal ? ": left out, it is no equal device" : "");
@@ -288,8 +308,11 @@ static void describe_member(const mnas_farm *farm, const mnas_farm_member *m, mn
     if (holder > 0) snprintf(who, sizeof who, "in use by process %d", holder);
     if (r && !isnan(r->away_s)) {
         mnas_clock_duration(mnas_clock_unix_s() - r->away_s, since, sizeof since);
-        mnas_findings_add(findings, "bad", "farm", "%s: away for %s, %s: %s", m->spec, since, who, r->why);
-        mnas_findings_fix(findings, "plug it in; it is tried again by itself when something is measured");
+        mnas_findings_add(findings, level_of_faults(farm), "farm", "%s: away for %s, %s: %s", m->spec, since,
+                          who, r->why);
+        mnas_findings_fix(findings, "%s; it is tried again by itself when something is measured",
+                          strncmp(m->spec, "command:", 8) == 0 ? "run its program by hand"
+                                                               : "see that it is on and plugged in");
     } else if (isnan(mnas_farm_factor(farm, m))) {
         mnas_findings_add(findings, "ok", "farm", "%s: %s, not yet calibrated", m->spec, who);
     } else {
@@ -299,5 +322,7 @@ static void describe_member(const mnas_farm *farm, const mnas_farm_member *m, mn
 
 void mnas_farm_describe(mnas_farm *farm, mnas_findings *findings) {
     if (reload(farm) < 0) mnas_findings_add_error(findings, "farm");
+    for (int i = 0; i < farm->n; i++)
+        if (ask_member(farm, &farm->members[i]) < 0) mnas_findings_add_error(findings, "farm");
     for (int i = 0; i < farm->n; i++) describe_member(farm, &farm->members[i], findings);
 }

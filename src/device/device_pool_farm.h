@@ -74,7 +74,7 @@ double mnas_farm_factor(const mnas_farm *farm, const mnas_farm_member *member);
 bool mnas_farm_is_unequal(const mnas_farm *farm, const mnas_farm_member *member);
 /* From the member's time to the pool's; the interval takes in what is not known of the factor. */
 void mnas_farm_scale(const mnas_farm *farm, const mnas_farm_member *member, mnas_latency *latency);
-/* A finding for each member: free, leased by whom, away since when and why, left out; its factor. */
+/* Asks each member that is free, and calibrates it where that is due. A finding for each: free, leased by whom, away since when and why, left out; its factor. */
 void mnas_farm_describe(mnas_farm *farm, mnas_findings *findings);
 
 #endif

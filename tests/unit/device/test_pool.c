@@ -305,6 +305,49 @@ static void test_examine_tells_who_has_it(void **state) {
     mnas_device_close(farm);
 }
 
+static int n_bad(const mnas_findings *f) {
+    int n = 0;
+    for (size_t i = 0; i < f->n; i++) n += strcmp(f->items[i].level, "bad") == 0;
+    return n;
+}
+
+/* Of a farm that never measured: the doctor asks, and a fault is bad only where nobody measures. */
+static void test_examine_asks_each(void **state) {
+    (void)state;
+    mnas_findings f = {0};
+    phone_put("b", "ms", "2");
+    phone_put("c", "unplugged", "");
+    mnas_device *farm = open_farm("abc", "");
+    mnas_device_examine(farm, &f);
+    assert_int_equal(n_with(&f, "not yet calibrated"), 0);
+    assert_int_equal(n_with(&f, "factor 0.5000"), 1);
+    assert_int_equal(n_with(&f, "no equal device"), 1);
+    assert_int_equal(n_with(&f, "away for"), 1);
+    assert_int_equal(n_bad(&f), 0);
+    mnas_findings_free(&f);
+    f = (mnas_findings){0};
+    phone_put("a", "unplugged", "");
+    mnas_device_close(farm);
+    farm = open_farm("ac", "");
+    mnas_device_examine(farm, &f);
+    assert_int_equal(n_bad(&f), 2);
+    mnas_findings_free(&f);
+    mnas_device_close(farm);
+}
+
+/* Without the blanks all of it would be the first one's option. */
+static void test_glued_specs(void **state) {
+    (void)state;
+    mnas_device *device;
+    static const char *const wrong[] = {"phone:dir=a+phone:dir=b", "phone:dir=a +pool",
+                                        "phone:dir=a+ phone:dir=b",
+                                        "pool:devices=\"phone:dir=a+phone:dir=b\""};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(mnas_device_open(&device, wrong[i]), MNAS_ERR_ARG);
+        if (!strstr(mnas_error_message(), "write blanks around +")) fail_msg("%s", mnas_error_message());
+    }
+}
+
 /* ---- with devices of every day ---- */
 
 static void test_tables_can_be_a_pool(void **state) {
@@ -345,6 +388,8 @@ int main(void) {
         TEST(test_wrong_words),
         TEST(test_opened_later),
         TEST(test_examine_tells_who_has_it),
+        TEST(test_examine_asks_each),
+        TEST(test_glued_specs),
         TEST(test_tables_can_be_a_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
