@@ -48,7 +48,7 @@ typedef struct mnas_job mnas_job;
 
 typedef struct mnas_job_runner {
     int (*start)(void *user, mnas_job **out, const mnas_job_request *request);
-    /* Wait until any of jobs[n] (NULL entries allowed) has news, at most timeout_ms. */
+    /* Wait until any of jobs[n] (NULL entries allowed) has news, at most timeout_ms; so long where all are NULL. */
     int (*wait)(void *user, mnas_job *const *jobs, size_t n, int timeout_ms);
     const mnas_job_news *(*news)(mnas_job *job); /* never NULL */
     void (*pause)(mnas_job *job);

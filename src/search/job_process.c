@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/proc.h"
 #include "base/str.h"
@@ -177,8 +178,16 @@ static int collect(mnas_job *job) {
 static int wait_for(void *user, mnas_job *const *jobs, size_t n, int timeout_ms) {
     (void)user;
     mnas_proc *procs[MAX_JOBS] = {0};
+    bool any = false;
     if (n > MAX_JOBS) n = MAX_JOBS;
-    for (size_t i = 0; i < n; i++) procs[i] = jobs[i] ? jobs[i]->proc : NULL;
+    for (size_t i = 0; i < n; i++) {
+        procs[i] = jobs[i] ? jobs[i]->proc : NULL;
+        any = any || procs[i];
+    }
+    if (!any) { /* all await a device: a search that spins would be what disturbs its measurements */
+        mnas_clock_sleep_ms(timeout_ms);
+        return 0;
+    }
     int rc = mnas_proc_wait(procs, n, timeout_ms);
     for (size_t i = 0; i < n && rc == 0; i++)
         if (jobs[i]) rc = collect(jobs[i]);

@@ -72,8 +72,9 @@ static void note_away(mnas_measuring *m, const mnas_measure_context *c, const ch
     if (isnan(m->away_since_s) && c->has_worked && c->wait_s > 0)
         mnas_log_warn("device %s is away: %s; waiting for it, at most %s", spec_of(m, c), m->away, limit);
     if (isnan(m->away_since_s)) m->away_since_s = now_s;
-    if (c->has_worked && now_s - m->away_since_s < c->wait_s)
-        again(m, c->pause_s * fmin(longest_pause, ldexp(1, m->n_away++)));
+    const double left_s = m->away_since_s + c->wait_s - now_s;
+    if (c->has_worked && left_s > 0)
+        again(m, fmin(left_s, c->pause_s * fmin(longest_pause, ldexp(1, m->n_away++))));
     else
         m->state = MNAS_MEASURING_GIVEN_UP;
 }

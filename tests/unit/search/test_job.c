@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -217,9 +218,24 @@ static void test_request_arrives_whole(void **state) {
     assert_int_equal(mnas_trial_wire_parse_request(&back, "["), MNAS_ERR_FORMAT);
 }
 
+/* With nobody to wait for the time passes all the same: a search that awaits its device must not spin. */
+static void test_waiting_for_nobody(void **state) {
+    (void)state;
+    mnas_job *const none[3] = {0};
+    const double begun_s = mnas_clock_now_s();
+    const clock_t spent = clock();
+    assert_int_equal(mnas_job_runner_process.wait(NULL, none, 3, 60), 0);
+    assert_true(mnas_clock_now_s() - begun_s >= 0.06);
+    assert_true((double)(clock() - spent) / CLOCKS_PER_SEC < 0.03);
+    assert_int_equal(mnas_job_runner_process.wait(NULL, none, 3, 0), 0);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_result), cmocka_unit_test(test_measuring), cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_pause_and_close), cmocka_unit_test(test_request_arrives_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_result),
+                                       cmocka_unit_test(test_measuring),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_pause_and_close),
+                                       cmocka_unit_test(test_request_arrives_whole),
+                                       cmocka_unit_test(test_waiting_for_nobody)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
