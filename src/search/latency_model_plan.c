@@ -35,6 +35,7 @@ typedef struct plan {
     int n_timed; /* measured now, not from the record */
     double begun_s, end_s, spent_s;
     bool over; /* the time is up */
+    char last_refused[512];
 } plan;
 
 /* ---- telling ---- */
@@ -72,9 +73,17 @@ static void keep(plan *p, const mnas_model *network, const char *key, const mnas
 static int refused(plan *p, int rc) {
     if (rc == MNAS_ERR_MEMORY || rc == MNAS_ERR_IO || rc == MNAS_ERR_FULL || rc == MNAS_ERR_ARG) return rc;
     p->n_refused++;
+    snprintf(p->last_refused, sizeof p->last_refused, "%s", mnas_error_message());
     mnas_log_debug("refused: %s", mnas_error_message());
     if (++p->refused_in_row < MAX_REFUSED_IN_ROW) return 0;
     return mnas_error_context(rc, "%d measurements in a row failed, the last one", p->refused_in_row);
+}
+
+/* A model fitted to what nobody measured would state its errors all the same. */
+static int check_measured(const mnas_latency *latency) {
+    if (mnas_latency_is_measured(latency)) return 0;
+    return mnas_error_set(MNAS_ERR_MISSING, "%g ms was not measured: it is the table's default-ms",
+                          latency->median_ms);
 }
 
 static int measure(plan *p, const mnas_model *network, const char *key) {
@@ -85,6 +94,7 @@ static int measure(plan *p, const mnas_model *network, const char *key) {
     if (rc == MNAS_ERR_CANCELLED) return p->over ? 0 : rc;
     p->spent_s += mnas_clock_now_s() - begun_s;
     p->n_timed++;
+    if (rc == 0) rc = check_measured(&latency);
     if (rc < 0) return refused(p, rc);
     p->refused_in_row = 0;
     if ((rc = mnas_lm_record_add(p->record, network, &latency)) < 0) return rc;
@@ -95,7 +105,7 @@ static int measure(plan *p, const mnas_model *network, const char *key) {
 
 static int take(plan *p, const mnas_model *network, const char *key) {
     mnas_latency latency;
-    if (mnas_lm_record_find(p->record, key, &latency)) {
+    if (mnas_lm_record_find(p->record, key, &latency) && mnas_latency_is_measured(&latency)) {
         keep(p, network, key, &latency);
         return 0;
     }
@@ -232,6 +242,14 @@ static void close_plan(plan *p) {
     free(p->keys);
 }
 
+static int check_enough(const plan *p) {
+    if (p->n >= MNAS_LM_MIN_NETWORKS || p->n_refused == 0) return 0;
+    return mnas_error_set(MNAS_ERR_ARG,
+                          "%d measured networks for a latency model; allowed: %d to %d; %d were refused, the "
+                          "last one because: %s",
+                          p->n, MNAS_LM_MIN_NETWORKS, MNAS_LM_MAX_NETWORKS, p->n_refused, p->last_refused);
+}
+
 int mnas_device_model_fit(mnas_latency_model **out, const mnas_device_model_options *options) {
     plan p = {.options = options, .n_wanted = options->networks, .begun_s = mnas_clock_now_s()};
     *out = NULL;
@@ -239,6 +257,7 @@ int mnas_device_model_fit(mnas_latency_model **out, const mnas_device_model_opti
     int rc = check(options);
     if (rc == 0) rc = open_plan(&p);
     if (rc == 0) rc = take_networks(&p);
+    if (rc == 0) rc = check_enough(&p);
     if (rc == 0) rc = take_layers(&p);
     if (rc == 0) {
         tell(&p, "fitting", p.n, p.n, NAN);

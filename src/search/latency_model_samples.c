@@ -20,6 +20,9 @@ static int check_one(const mnas_measured *m, const mnas_measured *first, int i) 
     const double ms = m->latency.median_ms;
     if (!(ms > 0) || !isfinite(ms))
         return mnas_error_set(MNAS_ERR_ARG, "network %d took %g ms; allowed: more than 0", i, ms);
+    if (!mnas_latency_is_measured(&m->latency))
+        return mnas_error_set(MNAS_ERR_ARG, "network %d was not measured: its %g ms are a table's default", i,
+                              ms);
     if (m->network.input_size != first->network.input_size)
         return mnas_error_set(
             MNAS_ERR_ARG,

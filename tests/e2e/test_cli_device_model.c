@@ -179,6 +179,9 @@ static void test_refused(void **state) {
                   "/table.jsonl --space mnasnet-28 --networks 30 -o " MODEL,
                   1, "in a row");
     check_refused(FIT " --networks 30 --max-minutes 0", 2, "allowed: 10");
+    check_refused("device-model fit --device table:file=" DIR
+                  "/table.jsonl,default-ms=1 --space mnasnet-28 --networks 30 -o " MODEL,
+                  1, "was not measured");
     json_t *all = run_json(FIT " --networks 500 --json");
     assert_int_equal(integer(all, "n_networks"), count_lines(DIR "/table.jsonl"));
     json_decref(all);
