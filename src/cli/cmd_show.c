@@ -74,6 +74,11 @@ static void print_blocks(const char *arch) {
     }
 }
 
+/* Nothing where it is unknown. */
+static void print_count(int n, const char *what) {
+    if (n >= 0) printf(", %d %s%s", n, what, n == 1 ? "" : "s");
+}
+
 static void print_latency(const mnas_latency *l) {
     char median[MNAS_HUMAN_BYTES], low[MNAS_HUMAN_BYTES], high[MNAS_HUMAN_BYTES];
     if (!l || isnan(l->median_ms)) {
@@ -83,8 +88,13 @@ static void print_latency(const mnas_latency *l) {
     mnas_human_ms(l->median_ms, median);
     mnas_human_number(l->ci_low_ms, low);
     mnas_human_ms(l->ci_high_ms, high);
-    printf("%-13s %s (%s to %s), %d rounds, %d runs, %d thread%s, %s\n", "latency", median, low, high,
-           l->rounds, l->runs, l->threads, l->threads == 1 ? "" : "s", l->engine);
+    printf("%-13s %s", "latency", median);
+    if (!mnas_latency_is_measured(l)) printf(" (not measured)");
+    if (isfinite(l->ci_low_ms) && isfinite(l->ci_high_ms)) printf(" (%s to %s)", low, high);
+    print_count(l->rounds, "round");
+    print_count(l->runs, "run");
+    print_count(l->threads, "thread");
+    printf("%s%s\n", l->engine[0] ? ", " : "", l->engine);
 }
 
 static void print_latencies(const mnas_study *study, const mnas_trial *t) {

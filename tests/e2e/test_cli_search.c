@@ -89,6 +89,9 @@ static void test_show(void **state) {
     assert_int_equal(o.exit_code, 0);
     assert_non_null(strstr(text_of(&o), "trial         1, complete"));
     assert_non_null(strstr(text_of(&o), "\nnetwork       r"));
+    /* a table's default: nobody counted rounds, runs and threads */
+    assert_non_null(strstr(text_of(&o), " (not measured), table default\n"));
+    assert_null(strstr(text_of(&o), "-1 "));
     mnas_str_free(&o.out);
     json_decref(root);
     root = run_json("show " STUDY " 2 --json");
