@@ -2,6 +2,7 @@
  * milliseconds go. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -99,6 +100,12 @@ static int check_options(const measure_opts *o) {
     if (o->no_layers && (o->layers || o->html[0]))
         return mnas_error_set(MNAS_ERR_ARG, "--no-layers and %s contradict each other",
                               o->layers ? "--layers" : "--html");
+    if (strstr(o->device, " + "))
+        return mnas_error_set(
+            MNAS_ERR_ARG,
+            "--device \"%s\": measure takes one device; several, with \" + \" between them, "
+            "belong to search and doctor",
+            o->device);
     return 0;
 }
 

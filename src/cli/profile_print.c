@@ -33,6 +33,10 @@ static void before_and_after(const char *name, double before, double after, cons
 
 static void print_drift(const mnas_latency *l) {
     if (!isfinite(l->drift_frac)) return;
+    if (fabs(l->drift_frac) < 0.0005) {
+        row("drift", "none since the device's reference was taken");
+        return;
+    }
     row("drift", "%.1f %% %s than when the device's reference was taken; by the clock %.4g ms",
         100 * fabs(l->drift_frac), l->drift_frac >= 0 ? "slower" : "faster", l->raw_ms);
 }
@@ -42,14 +46,15 @@ static void print_rounds(const mnas_latency *l) {
         row("rounds", "%d, each a fresh process; spread %.1f %%", l->rounds, 100 * l->spread_frac);
     else
         row("rounds", "%d", l->rounds);
-    if (l->n_refused > 0)
-        row("repeated", "%d rounds more, which were disturbed or had drifted", l->n_refused);
+    if (l->n_refused > 0) row("repeated", "%d of them, which were disturbed or had drifted", l->n_refused);
     if (l->runs >= 0) row("runs", "%d timed, %d before to warm up", l->runs, l->warmup_runs);
     if (l->core >= 0)
         row("threads", "%d, pinned to core %d", l->threads, l->core);
     else if (l->threads >= 0)
         row("threads", "%d, not pinned", l->threads);
-    if (l->n_disturbed >= 0) row("disturbed", "%d rounds with other work on the core", l->n_disturbed);
+    if (l->n_disturbed >= 0)
+        row("disturbed", "%d round%s with other work on the core", l->n_disturbed,
+            l->n_disturbed == 1 ? "" : "s");
     if (l->n_cpu_timed > 0)
         row("clock", "CPU time in %d of the rounds: nearly all runs there were pushed off the core",
             l->n_cpu_timed);
@@ -60,12 +65,12 @@ static void print_head(const char *name, const mnas_latency *l) {
     mnas_human_ms(l->median_ms, median);
     mnas_human_number(l->ci_low_ms, low);
     mnas_human_ms(l->ci_high_ms, high);
-    if (l->rounds > 0 && isfinite(l->ci_level))
-        printf("%s: %s (%.3g %% interval %s to %s)\n", name, median, 100 * l->ci_level, low, high);
-    else if (l->rounds > 0)
-        printf("%s: %s (interval unknown)\n", name, median);
-    else
+    if (!mnas_latency_is_measured(l))
         printf("%s: %s (not measured)\n", name, median);
+    else if (l->rounds > 0 && isfinite(l->ci_level))
+        printf("%s: %s (%.3g %% interval %s to %s)\n", name, median, 100 * l->ci_level, low, high);
+    else
+        printf("%s: %s (interval unknown)\n", name, median);
     if (l->wide)
         printf("Less sure than was asked for: the interval is wider, or too few rounds were calm.\n");
     if (l->emulated) printf("It ran under an emulator: the time means nothing for the real device.\n");

@@ -54,6 +54,8 @@ static void words(const mnas_profile *p, mnas_str *out) {
     mnas_str_appendf(out, "<p class=\"verdict\">%s", ms);
     if (most) mnas_str_appendf(out, "; %.0f&#160;%% of the layers' time is %s", 100 * share, most);
     mnas_str_append(out, ".</p>\n");
+    if (!mnas_latency_is_measured(&p->latency))
+        mnas_str_append(out, "<p><b>It was not measured: it is the default of a table.</b></p>\n");
     if (p->latency.emulated)
         mnas_str_append(
             out, "<p><b>It ran under an emulator: the times mean nothing for the real device.</b></p>\n");
@@ -86,6 +88,7 @@ static void figures(const mnas_profile *p, mnas_str *out) {
     mnas_human_number(l->ci_high_ms, high);
     if (l->rounds > 0 && isfinite(l->ci_level))
         snprintf(note, sizeof note, "%.3g&#160;%% interval %s&#8211;%s", 100 * l->ci_level, low, high);
+    if (!mnas_latency_is_measured(l)) snprintf(note, sizeof note, "not measured");
     figure(out, "latency", value, note);
     if (p->n_layers > 0) {
         mnas_human_ms(p->layers_ms, value);
@@ -190,8 +193,10 @@ static void before_and_after(mnas_str *out, const char *name, double before, dou
 /* What is unknown is left out. */
 static void rounds(const mnas_latency *l, mnas_str *out) {
     char text[400];
-    int at = snprintf(text, sizeof text, "%d rounds of a fresh process each", l->rounds);
-    if (l->n_refused >= 0) at += snprintf(text + at, sizeof text - (size_t)at, ", %d repeated", l->n_refused);
+    int at = snprintf(text, sizeof text, "%d round%s of a fresh process each", l->rounds,
+                      l->rounds == 1 ? "" : "s");
+    if (l->n_refused >= 0)
+        at += snprintf(text + at, sizeof text - (size_t)at, ", %d of them repeated", l->n_refused);
     if (l->runs >= 0) at += snprintf(text + at, sizeof text - (size_t)at, "; %d timed runs", l->runs);
     if (l->runs >= 0 && l->warmup_runs >= 0)
         at += snprintf(text + at, sizeof text - (size_t)at, ", %d before to warm up", l->warmup_runs);

@@ -75,6 +75,56 @@ static void test_no_layers_there(void **state) {
     mnas_str_free(&o.out);
 }
 
+/* A table's default keeps its mark on the page, and gets into no other table. */
+static void test_what_nobody_measured(void **state) {
+    (void)state;
+    char *page;
+    size_t n;
+    assert_int_equal(mnas_file_write_atomic(DIR "/d.jsonl", "", 0), 0);
+    outcome o =
+        run("measure mnasnet-small --device table:file=" DIR "/d.jsonl,default-ms=1 --html " DIR "/d.html");
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(text_of(&o), "(not measured)"));
+    assert_int_equal(mnas_file_read(DIR "/d.html", 1 << 24, &page, &n), 0);
+    assert_non_null(strstr(page, "not measured"));
+    free(page);
+    mnas_str_free(&o.out);
+    check_refused("measure mnasnet-small --device table:file=" DIR "/d.jsonl,default-ms=1 --record " DIR
+                  "/other.jsonl",
+                  2, "was not measured");
+    if (mnas_file_read(DIR "/other.jsonl", 1 << 24, &page, &n) == 0) {
+        assert_int_equal(n, 0);
+        free(page);
+    }
+}
+
+/* Spaces and all: `run` would part the words. */
+static void test_takes_one_device(void **state) {
+    (void)state;
+    const char *const argv[] = {MNAS_BINARY, "measure", "mnasnet-small", "--device", "local + local", NULL};
+    mnas_proc *p;
+    assert_int_equal(mnas_proc_start(&p, argv, NULL, 0), 0);
+    while (!mnas_proc_done(p)) assert_int_equal(mnas_proc_wait(&p, 1, 1000), 0);
+    assert_int_equal(mnas_proc_result_of(p)->exit_code, 2);
+    assert_non_null(strstr(mnas_proc_result_of(p)->err, "measure takes one device"));
+    mnas_proc_free(p);
+}
+
+/* Rounds that were repeated are among the rounds; one is one, and no drift is none. */
+static void test_words_of_counts(void **state) {
+    (void)state;
+    mnas_latency l = {.median_ms = 1, .rounds = 18, .n_refused = 3, .n_disturbed = 1, .engine = "some"};
+    mnas_model model;
+    assert_int_equal(mnas_model_open(&model, "mnasnet-small", 0), 0);
+    assert_int_equal(mnas_measure_record(DIR "/counts.jsonl", &model, &l), 0);
+    outcome o = run("measure mnasnet-small --device table:file=" DIR "/counts.jsonl");
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(strstr(text_of(&o), "repeated    3 of them"));
+    assert_non_null(strstr(text_of(&o), "disturbed   1 round with"));
+    assert_non_null(strstr(text_of(&o), "drift       none"));
+    mnas_str_free(&o.out);
+}
+
 static void test_engine(void **state) {
     (void)state;
     outcome o = run(SMALL "--no-layers --engine xnnpack --device " QUICK);
@@ -160,6 +210,9 @@ int main(void) {
         cmocka_unit_test(test_table_and_page),
         cmocka_unit_test(test_layers_are_as_asked),
         cmocka_unit_test(test_no_layers_there),
+        cmocka_unit_test(test_what_nobody_measured),
+        cmocka_unit_test(test_takes_one_device),
+        cmocka_unit_test(test_words_of_counts),
         cmocka_unit_test(test_engine),
         cmocka_unit_test(test_doctor_on_a_good_device),
         cmocka_unit_test(test_doctor_finds_faults),
