@@ -30,8 +30,7 @@ typedef struct ssh {
 
 static const mnas_shell_complaint complaints[] = {
     {"REMOTE HOST IDENTIFICATION HAS CHANGED", "its host key is another than before",
-     "if you know why (a new system on it), forget the old one with `ssh-keygen -R HOST` and connect once by "
-     "hand: "},
+     "if you know why (a new system on it), forget the old one and connect once by hand: "},
     {"Host key verification failed", "its host key is not known yet",
      "connect once by hand and confirm it: "},
     {"Permission denied", "it lets us in with none of our keys",
@@ -52,10 +51,21 @@ static const mnas_shell_complaint complaints[] = {
      "chmod 600 it; by hand: "},
 };
 
+/* How to forget a host key: ssh tells it with the name and the file it looked in, which may be "[host]:port" and any file. */
+static bool forget_words(char *words, size_t n, const char *text) {
+    const char *begin = strstr(text, "ssh-keygen -f ");
+    if (!begin) return false;
+    snprintf(words, n, "%.*s", (int)strcspn(begin, "\r\n"), begin);
+    return true;
+}
+
 static int explain_text(const ssh *s, const char *text) {
-    char line[256];
+    char line[256], forget[600];
     const mnas_shell_complaint *c =
         mnas_shell_complaint_in(complaints, sizeof complaints / sizeof *complaints, text);
+    if (c == &complaints[0] && forget_words(forget, sizeof forget, text))
+        return mnas_error_set(MNAS_ERR_DEVICE, "%s; %s`%s`, then `%s`", c->means, c->mend, forget,
+                              s->by_hand);
     if (c) return mnas_error_set(MNAS_ERR_DEVICE, "%s; %s`%s`", c->means, c->mend, s->by_hand);
     mnas_shell_last_line(text, line, sizeof line);
     return mnas_error_set(MNAS_ERR_DEVICE, "the connection %s%s; by hand: `%s`",

@@ -92,7 +92,8 @@ static void test_ssh_complaints(void **state) {
              path, path, path, path);
     assert_int_equal(system(command), 0);
     snprintf(command, sizeof command, "UserKnownHostsFile %s.known", path);
-    expect_ssh("UserKnownHostsFile .*", command, WORDS("another than before", "ssh-keygen -R"));
+    expect_ssh("UserKnownHostsFile .*", command,
+               WORDS("another than before", "`ssh-keygen -f ", "other.known", "-R ", "stand-in"));
     snprintf(command, sizeof command, "IdentityFile %s", path);
     expect_ssh("IdentityFile .*", command, WORDS("none of our keys", "ssh-copy-id", "identity="));
     expect_ssh("HostName .*", "HostName no-such-host.invalid", WORDS("no host of that name", "check host="));
