@@ -76,8 +76,9 @@ int mnas_meter_ask(mnas_meter *meter, const char *kind, const char *request, cha
     rc = meter->link.class->ask(meter->link.state, kind, request,
                                 fmin(meter->options->timeout_s, limit->deadline_s - mnas_clock_now_s()),
                                 limit->cancel, answer);
-    if (rc == MNAS_ERR_TIMEOUT && mnas_limit_check(limit) < 0) return MNAS_ERR_CANCELLED;
-    return rc;
+    if (rc != MNAS_ERR_TIMEOUT) return rc;
+    if (mnas_limit_check(limit) < 0) return MNAS_ERR_CANCELLED;
+    return mnas_error_context(rc, "a round takes longer than timeout=%g s", meter->options->timeout_s);
 }
 
 int mnas_meter_request(char **text, const mnas_meter *meter, const mnas_model *model,

@@ -90,6 +90,16 @@ static void test_questions_beside_latencies(void **state) {
     mnas_device_close(device);
 }
 
+/* A round longer than allowed names the option that allows more. */
+static void test_timeout_is_named(void **state) {
+    (void)state;
+    if (!have_binary()) skip();
+    mnas_model m = small_model(8);
+    mnas_latency latency;
+    assert_true(mnas_measure(&latency, &m, "local:timeout=1,time=5000,warmup=5000,sentinel=false") < 0);
+    if (!strstr(mnas_error_message(), "timeout=1 s")) fail_msg("%s", mnas_error_message());
+}
+
 static void test_network_too_large_is_invalid(void **state) {
     (void)state;
     if (!have_binary()) skip();
@@ -108,6 +118,7 @@ int main(void) {
         cmocka_unit_test(test_measures),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_questions_beside_latencies),
+        cmocka_unit_test(test_timeout_is_named),
         cmocka_unit_test(test_network_too_large_is_invalid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
