@@ -16,6 +16,7 @@ typedef struct adb {
     const mnas_adb_options *o;
 } adb;
 
+static const char not_there[] = "no phone with that serial is there";
 static const mnas_shell_complaint complaints[] = {
     {"unauthorized", "the phone does not trust this computer yet",
      "unlock its screen and answer the question there (\"Allow USB debugging?\"); none comes? "
@@ -31,8 +32,7 @@ static const mnas_shell_complaint complaints[] = {
      "name one with serial=, of those that are listed by "},
     {"no devices/emulators found", "no phone is there",
      "is it plugged in, and USB debugging on (developer options)? Look with "},
-    {"not found", "no phone with that serial is there",
-     "is it plugged in, or was it meant otherwise? Look with "},
+    {"not found", not_there, "is it plugged in, or was it meant otherwise? Look with "},
     {"cannot connect to daemon", "adb's server cannot be started", "see what it says: "},
     {"failed to start daemon", "adb's server cannot be started", "see what it says: "},
     {"failed to check server version", "adb's server is another program or version",
@@ -86,25 +86,39 @@ static int check_state(const adb *a, const mnas_shell_limit *limit) {
     return rc;
 }
 
-/* A phone on the network, HOST:PORT, is one that adb can be told to connect to, also again. */
-static int connect_network(const adb *a, const mnas_shell_limit *limit) {
+/* A phone on the network, HOST:PORT, is one that adb can be told to connect to, also again. `said`: what adb said to the last
+ * step; its exit code tells nothing in older versions. */
+static int ask_to_connect(const adb *a, char *said, size_t n, const mnas_shell_limit *limit) {
     static const char *const steps[] = {"disconnect", "connect"}; /* one that is offline would stay so */
     int rc = 0;
     for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == 0; i++) {
         const char *const argv[] = {"adb", steps[i], a->o->serial, NULL};
         mnas_shell_done done;
-        rc = run_words(&done, argv, limit); /* what came of it, the state tells */
+        rc = run_words(&done, argv, limit);
+        if (rc == 0) mnas_shell_last_line(done.out && done.out[0] ? done.out : done.err, said, n);
         free(done.out);
     }
     return rc;
+}
+
+static int connect_network(const adb *a, const mnas_shell_limit *limit) {
+    char said[256] = "";
+    int rc = ask_to_connect(a, said, sizeof said, limit);
+    if (rc == 0) rc = check_state(a, limit);
+    /* one that is there, untrusted or offline, tells more by its state */
+    if (rc != MNAS_ERR_DEVICE || strncmp(mnas_error_message(), not_there, strlen(not_there)) != 0) return rc;
+    return mnas_error_set(
+        rc,
+        "connecting to the phone at %s failed: %s; is it on this network, with debugging over it on at "
+        "that port? By hand: `adb connect %s`; look with `%s`",
+        a->o->serial, said, a->o->serial, by_hand);
 }
 
 static int connect_phone(void *state, const mnas_shell_limit *limit) {
     const adb *a = state;
     mnas_shell_done done;
     int rc = check_state(a, limit);
-    if (rc == MNAS_ERR_DEVICE && strchr(a->o->serial, ':') && (rc = connect_network(a, limit)) == 0)
-        rc = check_state(a, limit);
+    if (rc == MNAS_ERR_DEVICE && strchr(a->o->serial, ':')) rc = connect_network(a, limit);
     if (rc < 0) return rc;
     rc = run_adb(a, &done, "features", limit);
     if (rc == 0 && done.exit_code != 0)

@@ -153,6 +153,8 @@ static void test_adb_complaints(void **state) {
     phone_unplug();
     expect_adb(serial, WORDS("phone", "adb devices -l"));
     assert_int_equal(system("adb disconnect >/dev/null"), 0);
+    expect_adb("127.0.0.1:9",
+               WORDS("connecting to the phone at 127.0.0.1:9 failed", "adb connect 127.0.0.1:9"));
     expect_adb("", WORDS("no phone is there", "USB debugging"));
     phone_plug();
 }
