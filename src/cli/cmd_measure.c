@@ -96,11 +96,21 @@ static int measure(const measure_opts *o, const char *name, const mnas_model *mo
     return rc;
 }
 
+/* A list of devices; a farm has its own within double quotes. */
+static bool is_list(const char *spec) {
+    bool quoted = false;
+    for (; *spec; spec++) {
+        if (*spec == '"') quoted = !quoted;
+        if (!quoted && strncmp(spec, " + ", 3) == 0) return true;
+    }
+    return false;
+}
+
 static int check_options(const measure_opts *o) {
     if (o->no_layers && (o->layers || o->html[0]))
         return mnas_error_set(MNAS_ERR_ARG, "--no-layers and %s contradict each other",
                               o->layers ? "--layers" : "--html");
-    if (strstr(o->device, " + "))
+    if (is_list(o->device))
         return mnas_error_set(
             MNAS_ERR_ARG,
             "--device \"%s\": measure takes one device; several, with \" + \" between them, "

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "device/link_shell.h"
 
+enum { CONNECT_TRIES = 10, CONNECT_PAUSE_MS = 200 };
+
 typedef struct adb {
     const mnas_adb_options *o;
 } adb;
@@ -86,29 +88,36 @@ static int check_state(const adb *a, const mnas_shell_limit *limit) {
     return rc;
 }
 
-/* A phone on the network, HOST:PORT, is one that adb can be told to connect to, also again. `said`: what adb said to the last
- * step; its exit code tells nothing in older versions. */
-static int ask_to_connect(const adb *a, char *said, size_t n, const mnas_shell_limit *limit) {
-    static const char *const steps[] = {"disconnect", "connect"}; /* one that is offline would stay so */
-    int rc = 0;
-    for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == 0; i++) {
-        const char *const argv[] = {"adb", steps[i], a->o->serial, NULL};
-        mnas_shell_done done;
-        rc = run_words(&done, argv, limit);
-        if (rc == 0) mnas_shell_last_line(done.out && done.out[0] ? done.out : done.err, said, n);
-        free(done.out);
-    }
+/* `adb disconnect` or `adb connect`. `said`: what adb said to it; its exit code tells nothing in older versions. */
+static int tell_network(const adb *a, const char *step, char *said, size_t n, const mnas_shell_limit *limit) {
+    const char *const argv[] = {"adb", step, a->o->serial, NULL};
+    mnas_shell_done done;
+    const int rc = run_words(&done, argv, limit);
+    if (rc == 0) mnas_shell_last_line(done.out && done.out[0] ? done.out : done.err, said, n);
+    free(done.out);
     return rc;
 }
 
+static bool is_not_there(int rc) {
+    return rc == MNAS_ERR_DEVICE && strncmp(mnas_error_message(), not_there, strlen(not_there)) == 0;
+}
+
+/* A phone on the network, HOST:PORT, is one that adb can be told to connect to, also again: one that is offline would stay
+ * so. adb's server parts from a phone in its own time, and calls it connected until then. */
 static int connect_network(const adb *a, const mnas_shell_limit *limit) {
     char said[256] = "";
-    int rc = ask_to_connect(a, said, sizeof said, limit);
-    if (rc == 0) rc = check_state(a, limit);
-    /* one that is there, untrusted or offline, tells more by its state */
-    if (rc != MNAS_ERR_DEVICE || strncmp(mnas_error_message(), not_there, strlen(not_there)) != 0) return rc;
+    int rc = tell_network(a, "disconnect", said, sizeof said, limit);
+    if (rc < 0) return rc;
+    for (int i = 0; i < CONNECT_TRIES && rc == 0; i++) {
+        if (i > 0) mnas_clock_sleep_ms(CONNECT_PAUSE_MS);
+        if ((rc = tell_network(a, "connect", said, sizeof said, limit)) < 0) return rc;
+        rc = check_state(a, limit);
+        if (!is_not_there(rc))
+            return rc; /* one that is there, untrusted or offline, tells more by its state */
+        if (strstr(said, "connected to")) rc = 0;
+    }
     return mnas_error_set(
-        rc,
+        MNAS_ERR_DEVICE,
         "connecting to the phone at %s failed: %s; is it on this network, with debugging over it on at "
         "that port? By hand: `adb connect %s`; look with `%s`",
         a->o->serial, said, a->o->serial, by_hand);
