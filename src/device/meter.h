@@ -35,7 +35,7 @@ typedef struct mnas_meter_options {
      "a result whose interval stays wider stands, and says so; else it is refused", NULL},                                     \
     {"rounds", MNAS_OPT_INT, offsetof(type, meter.rounds), "5", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",                      \
      "calm rounds at least", NULL},                                                                                            \
-    {"max-rounds", MNAS_OPT_INT, offsetof(type, meter.max_rounds), "40", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",             \
+    {"max-rounds", MNAS_OPT_INT, offsetof(type, meter.max_rounds), "100", 3, MNAS_PROTOCOL_MAX_ROUNDS, "processes",            \
      "rounds at most, disturbed ones counted", NULL},                                                                          \
     {"runs", MNAS_OPT_INT, offsetof(type, meter.runs), "10", 5, MNAS_WIRE_MAX_RUNS, "runs",                                    \
      "timed in a round at least", NULL},                                                                                       \
