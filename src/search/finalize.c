@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "search/devices.h"
-#include "search/loop.h"
+#include "search/learner.h"
 #include "search/machine.h"
 #include "search/study.h"
 #include "train/evaluate.h"
@@ -95,7 +95,7 @@ static bool stored_reward(mnas_stage *s, const char *before) {
     bool known = !isnan(a) && !isnan(b);
     double targets_ms[MNAS_MAX_DEVICES];
     for (int d = 0; d < s->n_devices; d++) {
-        targets_ms[d] = stored_number(s, before, mnas_loop_target_name(d, name));
+        targets_ms[d] = stored_number(s, before, mnas_learner_target_name(d, name));
         known = known && targets_ms[d] > 0;
     }
     if (!known) return false;

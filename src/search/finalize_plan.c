@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "search/loop.h"
+#include "search/learner.h"
 #include "search/pareto.h"
 
 /* ---- the best of a study ---- */
@@ -93,7 +93,7 @@ static int plan_targets(mnas_stage *s) {
     char name[24], setting[32];
     int rc = 0;
     for (int d = 0; d < s->n_devices && rc == 0; d++) {
-        snprintf(setting, sizeof setting, "final_%s", mnas_loop_target_name(d, name));
+        snprintf(setting, sizeof setting, "final_%s", mnas_learner_target_name(d, name));
         rc = mnas_stage_set(s, setting, "%.17g", s->reward.target_ms[d]);
     }
     return rc;

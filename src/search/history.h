@@ -15,6 +15,9 @@
 #include "mnas.h"
 #include "store/store.h"
 
+/* Nothing new comes of a strategy after so many proposals that gave nothing new. */
+enum { MNAS_MAX_REPEATS_IN_ROW = 500 };
+
 typedef struct mnas_known {
     mnas_trial row; /* state RUNNING: its outcome is not known yet */
     bool stored;    /* there is a row in the study */

@@ -1,5 +1,5 @@
-/* loop.c - see loop.h. How a trial runs is trial.c's business, what is known history.c's, what a strategy
- * does with it the strategy's.
+/* loop.c - see loop.h. How a trial runs is trial.c's business, what is known history.c's, what is made of outcomes
+ * learner.c's.
  *
  * Invariant: what it decides (propose, wait, end) depends on outcomes that are seen, never on which job was
  * quicker; the one exception is the clock (max_minutes), which ends it at once. What was running then stays running in
@@ -15,12 +15,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/rng.h"
-#include "search/history.h"
+#include "search/learner.h"
 #include "search/progress.h"
 #include "train/evaluate.h"
 
-enum { MAX_REPEATS_IN_ROW = 500, POLL_MS = 100 };
+enum { POLL_MS = 100 };
 static const double failures_per_trial = 3;
 static const double min_timeout_s = 600, timeout_factor = 20;
 
@@ -28,14 +27,12 @@ typedef enum { STEP_PROPOSE, STEP_WAIT, STEP_FINISHED, STEP_STOP, STEP_BUDGET } 
 
 typedef struct loop {
     const mnas_loop_setup *setup;
-    mnas_history history;
-    mnas_reward reward;
+    mnas_learner learner;
     mnas_trial_context trial;
     mnas_measure_context measure;
     mnas_trial_run *runs; /* [jobs]; a slot is free where it has ENDED */
     mnas_job **jobs;      /* [jobs] for waiting */
     int n_jobs;
-    int n_updates, n_stored_updates; /* of the strategy; snapshots in the study */
     double proposal_begun_s;
     mnas_progress progress;
 } loop;
@@ -59,144 +56,8 @@ static bool time_is_over(const loop *l) {
     return !isnan(limit) && mnas_clock_now_s() - l->setup->begun_s >= 60 * limit;
 }
 
-static bool is_calibrated(const loop *l) {
-    return mnas_reward_n_needed(&l->reward) == 0;
-}
-
 static void show(loop *l, const mnas_trial *finished, const mnas_trial_run *run, const char *phase) {
-    mnas_progress_show(&l->progress, &l->history, finished, run, phase, l->n_updates);
-}
-
-/* ---- feedback ---- */
-
-static int set_number(mnas_store *store, const char *name, double value) {
-    char text[32];
-    if (isnan(value)) return 0;
-    snprintf(text, sizeof text, "%.17g", value);
-    return mnas_store_set(store, name, text);
-}
-
-const char *mnas_loop_target_name(int device, char buf[24]) {
-    snprintf(buf, 24, device == 0 ? "target_ms" : "target_ms_%d", device + 1);
-    return buf;
-}
-
-int mnas_loop_store_reward(mnas_store *store, const mnas_reward *reward) {
-    char name[24];
-    int rc = 0;
-    for (int d = 0; d < reward->n_devices && rc == 0; d++)
-        rc = set_number(store, mnas_loop_target_name(d, name), reward->target_ms[d]);
-    if (rc == 0) rc = set_number(store, "alpha", reward->alpha);
-    if (rc == 0) rc = set_number(store, "beta", reward->beta);
-    return rc < 0 ? rc : set_number(store, "w", mnas_reward_exponent(reward));
-}
-
-static double reward_of(const loop *l, const mnas_trial *row) {
-    double ms[MNAS_MAX_DEVICES];
-    mnas_reward_latencies(ms, l->reward.n_devices, &row->latency, row->others, row->n_others);
-    return mnas_reward_value(&l->reward, row->accuracy_frac, ms);
-}
-
-static void print_calibration(const loop *l, char *text, size_t n) {
-    const mnas_reward *r = &l->reward;
-    int used = snprintf(text, n, "target ");
-    for (int d = 0; d < r->n_devices; d++)
-        used += snprintf(text + used, n - (size_t)used, "%s%.6g ms", d ? ", " : "", r->target_ms[d]);
-    snprintf(text + used, n - (size_t)used, ", alpha %.6g, beta %.6g from the first %d trials", r->alpha,
-             r->beta, l->setup->n_calibrate);
-}
-
-/* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for them. */
-static int store_calibration(loop *l) {
-    char text[400];
-    int rc = mnas_loop_store_reward(l->setup->store, &l->reward);
-    for (size_t i = 0; i < l->history.n_known && rc == 0; i++) {
-        mnas_trial *row = &l->history.known[i].row;
-        if (row->state != MNAS_TRIAL_COMPLETE || !isnan(row->reward)) continue;
-        row->reward = reward_of(l, row);
-        rc = mnas_store_set_reward(l->setup->store, row->number, row->reward);
-    }
-    if (rc < 0) return rc;
-    print_calibration(l, text, sizeof text);
-    mnas_log_info("reward calibrated: %s", text);
-    return mnas_store_event(l->setup->store, "calibrated", text);
-}
-
-static int calibrate(loop *l) {
-    const size_t n = (size_t)l->setup->n_calibrate;
-    const int n_devices = l->reward.n_devices;
-    double *points = calloc((1 + (size_t)n_devices) * n, sizeof *points);
-    if (!points) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: calibration on %zu trials", n);
-    const size_t found = mnas_history_first_complete(&l->history, n, n_devices, points, points + n);
-    assert(found == n);
-    int rc = mnas_reward_calibrate(&l->reward, points, points + n, found);
-    free(points);
-    return rc < 0 ? rc : store_calibration(l);
-}
-
-static int take_probabilities(const loop *l, mnas_snapshot *s) {
-    size_t n = 0;
-    for (int i = 0; i < mnas_space_n_decisions(l->setup->space); i++)
-        n += (size_t)mnas_space_decision(l->setup->space, i)->n_choices;
-    s->probabilities = calloc(n, sizeof *s->probabilities);
-    if (!s->probabilities) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu probabilities", n);
-    mnas_strategy_probabilities(l->setup->strategy, s->probabilities);
-    s->n_probabilities = n;
-    return 0;
-}
-
-static int put_snapshot(loop *l, const mnas_strategy_status *status) {
-    mnas_snapshot s = {.n_updates = status->n_updates,
-                       .n_proposals = l->history.n_proposals,
-                       .n_trials = l->history.n_trials,
-                       .entropy = status->entropy,
-                       .entropy_max = status->entropy_max,
-                       .baseline = status->baseline};
-    mnas_str state = {0};
-    int rc = mnas_history_print(&l->history, &s.loop);
-    if (rc == 0) rc = mnas_strategy_save(l->setup->strategy, &state);
-    s.state = state.data, s.n_state = state.len;
-    if (rc == 0) rc = take_probabilities(l, &s);
-    if (rc == 0) rc = mnas_store_put_snapshot(l->setup->store, &s);
-    free(s.loop);
-    free(s.probabilities);
-    mnas_str_free(&state);
-    return rc;
-}
-
-static int feed(loop *l, const mnas_proposal *p) {
-    const mnas_trial *row = &l->history.known[p->trial].row;
-    const bool complete = row->state == MNAS_TRIAL_COMPLETE;
-    const mnas_outcome outcome = {complete ? row->reward : 0, !complete, p->repeat};
-    mnas_strategy_status status;
-    int rc = mnas_strategy_feedback(l->setup->strategy, p->tokens, &outcome);
-    if (rc < 0) return rc;
-    mnas_history_fed(&l->history);
-    mnas_strategy_get_status(l->setup->strategy, &status);
-    if (status.n_updates <= l->n_updates) return 0;
-    l->n_updates = status.n_updates;
-    return status.n_updates > l->n_stored_updates ? put_snapshot(l, &status) : 0;
-}
-
-/* Within a transaction. */
-static int take_in(loop *l) {
-    const mnas_proposal *p;
-    int rc = 0;
-    mnas_history_see(&l->history, l->setup->delay);
-    if (!is_calibrated(l) && l->history.n_complete >= l->setup->n_calibrate) rc = calibrate(l);
-    while (rc == 0 && is_calibrated(l) && (p = mnas_history_next_to_feed(&l->history))) rc = feed(l, p);
-    return rc;
-}
-
-/* In a transaction of its own: repeats and outcomes from the study's rows. */
-static int advance(loop *l) {
-    mnas_history_see(&l->history, l->setup->delay);
-    const bool due = is_calibrated(l) ? mnas_history_next_to_feed(&l->history) != NULL
-                                      : l->history.n_complete >= l->setup->n_calibrate;
-    if (!due) return 0;
-    int rc = mnas_store_begin(l->setup->store);
-    if (rc == 0) rc = take_in(l);
-    return rc < 0 ? rc : mnas_store_commit(l->setup->store);
+    mnas_progress_show(&l->progress, &l->learner.history, finished, run, phase, l->learner.n_updates);
 }
 
 /* ---- proposals ---- */
@@ -207,37 +68,16 @@ int mnas_loop_decode(const mnas_space *space, const mnas_dataset_info *data, con
     return rc < 0 ? rc : mnas_model_fit_dataset(out, data);
 }
 
-/* The same number for the same trial of the same study; below 2^63, as files like it. */
-static uint64_t trial_seed(uint64_t study_seed, int number) {
-    mnas_rng rng = mnas_rng_stream(study_seed, (uint64_t)number, "trial");
-    return mnas_rng_u64(&rng) >> 1;
-}
-
-static int add_proposal(loop *l, const int *tokens) {
+static int name_proposal(const void *user, const int *tokens, char **arch, char key[17]) {
+    const mnas_loop_setup *setup = user;
     mnas_model model;
-    mnas_strategy_status status;
-    char key[17] = "", *arch = NULL;
-    int rc = mnas_loop_decode(l->setup->space, l->setup->data, tokens, &model);
-    if (rc == 0) rc = mnas_model_arch(&model, &arch);
-    if (rc < 0) return rc;
-    rc = mnas_model_key(&model, key);
-    if (rc == MNAS_ERR_INVALID) key[0] = '\0', rc = 0; /* becomes a trial that fails */
-    mnas_strategy_get_status(l->setup->strategy, &status);
-    const mnas_candidate candidate = {tokens, arch, key, status.entropy,
-                                      trial_seed(l->setup->options->seed, l->history.n_trials)};
-    if (rc == 0) rc = mnas_history_propose(&l->history, &candidate, mnas_history_twin(&l->history, key));
-    free(arch);
-    return rc;
+    const int rc = mnas_loop_decode(setup->space, setup->data, tokens, &model);
+    return rc < 0 ? rc : mnas_learner_name_network(&model, arch, key);
 }
 
 static int propose(loop *l) {
-    int *tokens = calloc((size_t)l->history.n_decisions, sizeof *tokens);
-    if (!tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
     l->proposal_begun_s = mnas_clock_now_s();
-    int rc = mnas_strategy_propose(l->setup->strategy, tokens);
-    if (rc == 0) rc = add_proposal(l, tokens);
-    free(tokens);
-    return rc;
+    return mnas_learner_propose(&l->learner);
 }
 
 /* ---- running trials ---- */
@@ -337,9 +177,9 @@ static int start_run(loop *l, mnas_trial_run *run) {
 /* Proposed trials without an outcome that nobody works on: a new one, or rows found running at a resume. */
 static int start_waiting(loop *l) {
     int rc = 0;
-    for (size_t i = 0; i < l->history.n_open && rc == 0; i++) {
-        const mnas_proposal *p = &l->history.open[i];
-        mnas_known *known = &l->history.known[p->trial];
+    for (size_t i = 0; i < l->learner.history.n_open && rc == 0; i++) {
+        const mnas_proposal *p = &l->learner.history.open[i];
+        mnas_known *known = &l->learner.history.known[p->trial];
         if (p->repeat || known->active || known->row.state != MNAS_TRIAL_RUNNING) continue;
         mnas_trial_run *run = free_slot(l);
         if (!run) break;
@@ -352,8 +192,8 @@ static int start_waiting(loop *l) {
 static void update_timeout(loop *l) {
     const double asked_s = l->setup->options->trial_timeout_s;
     l->trial.timeout_s = isnan(asked_s) ? INFINITY : asked_s;
-    for (size_t i = 0; i < l->history.n_known && isnan(asked_s); i++) {
-        const mnas_trial *row = &l->history.known[i].row;
+    for (size_t i = 0; i < l->learner.history.n_known && isnan(asked_s); i++) {
+        const mnas_trial *row = &l->learner.history.known[i].row;
         if (row->state != MNAS_TRIAL_COMPLETE) continue;
         l->trial.timeout_s = fmax(min_timeout_s, timeout_factor * row->train_s);
         return;
@@ -362,9 +202,10 @@ static void update_timeout(loop *l) {
 
 static int finish_run(loop *l, mnas_trial_run *run) {
     mnas_trial *row = &run->row;
-    mnas_known *known = &l->history.known[row->number];
+    mnas_known *known = &l->learner.history.known[row->number];
     bool counted;
-    if (row->state == MNAS_TRIAL_COMPLETE && is_calibrated(l)) row->reward = reward_of(l, row);
+    if (row->state == MNAS_TRIAL_COMPLETE && mnas_learner_is_calibrated(&l->learner))
+        row->reward = mnas_learner_reward(&l->learner, row);
     row->finished_unix_ms = mnas_clock_unix_ms();
     row->overhead_s = mnas_trial_overhead_s(run);
     int rc = mnas_store_begin(l->setup->store);
@@ -382,7 +223,7 @@ static int finish_run(loop *l, mnas_trial_run *run) {
     known->active = false;
     *row = mnas_trial_empty();
     mnas_trial_release(run, &l->trial);
-    rc = take_in(l);
+    rc = mnas_learner_take_in(&l->learner);
     if (rc == 0) rc = mnas_store_commit(l->setup->store);
     update_timeout(l);
     if (rc == 0) show(l, &known->row, NULL, "done");
@@ -429,17 +270,17 @@ static int finish_ended(loop *l) {
 /* Rows that a resume finds are started already: they are replayed, and finished where they were running. */
 static bool trials_are_spent(const loop *l) {
     const int limit = l->setup->options->max_trials;
-    const mnas_history *h = &l->history;
+    const mnas_history *h = &l->learner.history;
     return limit > 0 && (size_t)h->n_trials >= h->n_known && h->n_trials >= limit;
 }
 
 /* Nothing new came of the last proposals. */
 static bool in_vain(const mnas_history *h) {
-    return h->repeats_in_row >= MAX_REPEATS_IN_ROW || h->screened_in_row >= MAX_REPEATS_IN_ROW;
+    return h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->screened_in_row >= MNAS_MAX_REPEATS_IN_ROW;
 }
 
 static step decide(const loop *l) {
-    const mnas_history *h = &l->history;
+    const mnas_history *h = &l->learner.history;
     const int wanted = l->setup->options->trials;
     int n_complete, n_unknown;
     mnas_history_unseen(h, &n_complete, &n_unknown);
@@ -455,17 +296,17 @@ static step decide(const loop *l) {
 }
 
 static int say_why_stopped(const loop *l) {
-    const mnas_history *h = &l->history;
+    const mnas_history *h = &l->learner.history;
     char screened[48] = "";
     if (h->n_screened > 0) snprintf(screened, sizeof screened, " and %d screened as too slow", h->n_screened);
-    if (h->repeats_in_row >= MAX_REPEATS_IN_ROW)
+    if (h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,
             "the last %d proposals were all of known networks, with %d of %d trials complete%s: the strategy "
             "has settled, or the space has no more; ask for fewer --trials, use a larger space, or "
             "--strategy random",
             h->repeats_in_row, h->n_complete, l->setup->options->trials, screened);
-    if (h->screened_in_row >= MAX_REPEATS_IN_ROW)
+    if (h->screened_in_row >= MNAS_MAX_REPEATS_IN_ROW)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,
             "the last %d candidates were all screened as too slow, with %d of %d trials complete: give a "
@@ -504,8 +345,8 @@ static int drain(loop *l) {
 /* Those not seen yet included. */
 static int count_complete(const loop *l) {
     int n_complete, n_unknown;
-    mnas_history_unseen(&l->history, &n_complete, &n_unknown);
-    return l->history.n_complete + n_complete;
+    mnas_history_unseen(&l->learner.history, &n_complete, &n_unknown);
+    return l->learner.history.n_complete + n_complete;
 }
 
 static int say_cancelled(void) {
@@ -534,9 +375,9 @@ static int say_given_up(const loop *l) {
  * rewards are left to the one that goes on: a calibrated reward never changes. */
 static int finish_search(loop *l) {
     int n_complete, n_unknown;
-    if (is_calibrated(l)) return 0;
-    mnas_history_unseen(&l->history, &n_complete, &n_unknown);
-    n_complete += l->history.n_complete;
+    if (mnas_learner_is_calibrated(&l->learner)) return 0;
+    mnas_history_unseen(&l->learner.history, &n_complete, &n_unknown);
+    n_complete += l->learner.history.n_complete;
     if (n_unknown > 0 || n_complete < l->setup->n_calibrate) {
         mnas_log_warn("no rewards yet: the reward is calibrated on the first %d complete trials of this "
                       "study, and %d are there",
@@ -544,7 +385,7 @@ static int finish_search(loop *l) {
         return 0;
     }
     int rc = mnas_store_begin(l->setup->store);
-    if (rc == 0) rc = calibrate(l);
+    if (rc == 0) rc = mnas_learner_calibrate(&l->learner);
     return rc < 0 ? rc : mnas_store_commit(l->setup->store);
 }
 
@@ -559,7 +400,7 @@ static int stop(loop *l, int (*say)(const loop *)) {
 
 static int go_on(loop *l) {
     for (;;) {
-        int rc = advance(l);
+        int rc = mnas_learner_advance(&l->learner);
         if (rc < 0) return rc;
         if (is_cancelled(l)) return say_cancelled();
         const step next = decide(l);
@@ -580,58 +421,17 @@ static int go_on(loop *l) {
 
 /* ---- setting up ---- */
 
-/* Of every device. */
-static bool read_targets(mnas_reward *r, const mnas_setting *settings, size_t n) {
-    char name[24];
-    for (int d = 0; d < r->n_devices; d++) {
-        const char *target = mnas_settings_get(settings, n, mnas_loop_target_name(d, name));
-        if (!target || !mnas_str_to_f64(target, &r->target_ms[d])) return false;
-    }
-    return true;
-}
-
-/* A study that was calibrated has its values in its settings; they are found again with the replay, unless it
- * begins after that: then they are needed at once. */
-static int restore_reward(loop *l) {
-    mnas_setting *settings;
-    size_t n;
-    int rc = mnas_store_settings(l->setup->store, &settings, &n);
-    if (rc < 0) return rc;
-    const char *alpha = mnas_settings_get(settings, n, "alpha"),
-               *beta = mnas_settings_get(settings, n, "beta");
-    mnas_reward *r = &l->reward;
-    if (!alpha || !beta || !read_targets(r, settings, n) || !mnas_str_to_f64(alpha, &r->alpha) ||
-        !mnas_str_to_f64(beta, &r->beta))
-        rc = mnas_error_set(MNAS_ERR_FORMAT,
-                            "the study has a controller's state but no calibrated reward: it is damaged");
-    r->w_auto = false;
-    mnas_settings_free(settings, n);
-    return rc;
-}
-
-static int restore_snapshot(loop *l) {
-    mnas_snapshot s;
-    int rc = mnas_store_last_snapshot(l->setup->store, &s);
-    if (rc < 0 || s.n_updates < 0) return rc;
-    rc = mnas_strategy_load(l->setup->strategy, s.state, s.n_state);
-    if (rc == 0) rc = mnas_history_restore(&l->history, s.loop);
-    if (rc == 0) rc = restore_reward(l);
-    l->n_updates = l->n_stored_updates = s.n_updates;
-    mnas_snapshot_clear(&s);
-    return rc;
-}
-
 /* A complete trial has a latency on each device; the last one shows that they have worked. */
 static int check_rows(loop *l) {
     const mnas_trial *last = NULL;
-    for (size_t i = 0; i < l->history.n_known; i++) {
-        const mnas_trial *row = &l->history.known[i].row;
+    for (size_t i = 0; i < l->learner.history.n_known; i++) {
+        const mnas_trial *row = &l->learner.history.known[i].row;
         if (row->state != MNAS_TRIAL_COMPLETE) continue;
         last = row;
-        if (row->n_others + 1 != l->reward.n_devices)
+        if (row->n_others + 1 != l->learner.reward.n_devices)
             return mnas_error_set(MNAS_ERR_FORMAT,
                                   "trial %d has latencies on %d devices, the study has %d: it is damaged",
-                                  row->number, row->n_others + 1, l->reward.n_devices);
+                                  row->number, row->n_others + 1, l->learner.reward.n_devices);
     }
     l->measure.has_worked = last != NULL;
     return last ? mnas_loop_decode(l->setup->space, l->setup->data, last->tokens, &l->measure.probe) : 0;
@@ -644,22 +444,36 @@ static int set_up(loop *l) {
     l->jobs = calloc((size_t)l->n_jobs, sizeof *l->jobs);
     if (!l->runs || !l->jobs) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d jobs", l->n_jobs);
     for (int i = 0; i < l->n_jobs; i++) l->runs[i] = (mnas_trial_run){.phase = MNAS_RUN_ENDED};
-    int rc = mnas_history_load(&l->history, setup->store, mnas_space_n_decisions(setup->space));
+    int rc = mnas_learner_open(&l->learner);
     if (rc == 0) rc = check_rows(l);
-    if (rc == 0) rc = restore_snapshot(l);
     if (rc < 0) return rc;
     update_timeout(l);
     mnas_progress_open(&l->progress, setup->options, &l->measure);
     return 0;
 }
 
+static mnas_learner learner_of(const mnas_loop_setup *setup) {
+    mnas_learner l = {.store = setup->store,
+                      .strategy = setup->strategy,
+                      .reward = setup->reward,
+                      .delay = setup->delay,
+                      .n_calibrate = setup->n_calibrate,
+                      .seed = setup->options->seed,
+                      .n_decisions = mnas_space_n_decisions(setup->space),
+                      .name = name_proposal,
+                      .user = setup};
+    for (int i = 0; i < l.n_decisions; i++)
+        l.n_choices += (size_t)mnas_space_decision(setup->space, i)->n_choices;
+    return l;
+}
+
 int mnas_loop_run(const mnas_loop_setup *setup) {
-    loop l = {.setup = setup, .reward = setup->reward, .trial = setup->trial, .measure = setup->measure};
+    loop l = {.setup = setup, .learner = learner_of(setup), .trial = setup->trial, .measure = setup->measure};
     l.trial.measure = &l.measure;
     int rc = set_up(&l);
     if (rc == 0) rc = go_on(&l);
     for (int i = 0; i < l.n_jobs && l.runs; i++) mnas_trial_release(&l.runs[i], &l.trial);
-    mnas_history_free(&l.history);
+    mnas_learner_close(&l.learner);
     free(l.runs);
     free(l.jobs);
     return rc;

@@ -27,14 +27,8 @@ typedef struct mnas_loop_setup {
 
 int mnas_loop_run(const mnas_loop_setup *setup);
 
-/* What is known of the reward, as the settings target_ms (target_ms_2 for the second device), alpha, beta and w. */
-int mnas_loop_store_reward(mnas_store *store, const mnas_reward *reward);
-
 /* The network that a space's tokens mean on this data. */
 int mnas_loop_decode(const mnas_space *space, const mnas_dataset_info *data, const int *tokens,
                      mnas_model *out);
-
-/* The name of the setting of a device's target; 0: the first. */
-const char *mnas_loop_target_name(int device, char buf[24]);
 
 #endif

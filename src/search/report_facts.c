@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/stats.h"
-#include "search/loop.h"
+#include "search/learner.h"
 
 enum { MIN_TO_COMPARE = 12, MAX_EARLY = 100 };
 
@@ -160,7 +160,7 @@ static void find_front(mnas_report_facts *f) {
 static void read_targets(mnas_report_facts *f) {
     char name[24];
     for (int d = 0; d < MNAS_MAX_DEVICES; d++) {
-        const char *text = mnas_report_setting(f, mnas_loop_target_name(d, name));
+        const char *text = mnas_report_setting(f, mnas_learner_target_name(d, name));
         if (!text || !mnas_str_to_f64(text, &f->target_ms[d])) f->target_ms[d] = NAN;
     }
 }

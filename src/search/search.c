@@ -22,6 +22,7 @@
 #include "search/fixed.h"
 #include "search/forecast.h"
 #include "search/layers.h"
+#include "search/learner.h"
 #include "search/loop.h"
 #include "search/machine.h"
 #include "train/evaluate.h"
@@ -343,7 +344,7 @@ static int create_study(search *s) {
     if (rc == 0) rc = mnas_fixed_store(&s->fixed, s->store);
     if (rc == 0) rc = store_names(s);
     if (rc == 0) rc = store_numbers(s);
-    if (rc == 0) rc = mnas_loop_store_reward(s->store, &s->reward);
+    if (rc == 0) rc = mnas_learner_store_reward(s->store, &s->reward);
     return rc < 0 ? rc : mnas_store_commit(s->store);
 }
 

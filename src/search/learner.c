@@ -1,0 +1,242 @@
+/* learner.c - see learner.h. What is known of trials is history.c's, what is made of it the strategy's.
+ *
+ * Invariant: a snapshot holds the strategy and the history of the same moment, and is stored in the transaction of the
+ * outcome that led to it.
+ */
+#include "search/learner.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/str.h"
+
+/* ---- rewards ---- */
+
+bool mnas_learner_is_calibrated(const mnas_learner *l) {
+    return mnas_reward_n_needed(&l->reward) == 0;
+}
+
+static int set_number(mnas_store *store, const char *name, double value) {
+    char text[32];
+    if (isnan(value)) return 0;
+    snprintf(text, sizeof text, "%.17g", value);
+    return mnas_store_set(store, name, text);
+}
+
+const char *mnas_learner_target_name(int device, char buf[24]) {
+    snprintf(buf, 24, device == 0 ? "target_ms" : "target_ms_%d", device + 1);
+    return buf;
+}
+
+int mnas_learner_store_reward(mnas_store *store, const mnas_reward *reward) {
+    char name[24];
+    int rc = 0;
+    for (int d = 0; d < reward->n_devices && rc == 0; d++)
+        rc = set_number(store, mnas_learner_target_name(d, name), reward->target_ms[d]);
+    if (rc == 0) rc = set_number(store, "alpha", reward->alpha);
+    if (rc == 0) rc = set_number(store, "beta", reward->beta);
+    return rc < 0 ? rc : set_number(store, "w", mnas_reward_exponent(reward));
+}
+
+double mnas_learner_reward(const mnas_learner *l, const mnas_trial *row) {
+    double ms[MNAS_MAX_DEVICES];
+    mnas_reward_latencies(ms, l->reward.n_devices, &row->latency, row->others, row->n_others);
+    return mnas_reward_value(&l->reward, row->accuracy_frac, ms);
+}
+
+static void print_calibration(const mnas_learner *l, char *text, size_t n) {
+    const mnas_reward *r = &l->reward;
+    int used = snprintf(text, n, "target ");
+    for (int d = 0; d < r->n_devices; d++)
+        used += snprintf(text + used, n - (size_t)used, "%s%.6g ms", d ? ", " : "", r->target_ms[d]);
+    snprintf(text + used, n - (size_t)used, ", alpha %.6g, beta %.6g from the first %d trials", r->alpha,
+             r->beta, l->n_calibrate);
+}
+
+/* Within a transaction: the values once and for all, and the rewards of the trials that were waiting for them. */
+static int store_calibration(mnas_learner *l) {
+    char text[400];
+    int rc = mnas_learner_store_reward(l->store, &l->reward);
+    for (size_t i = 0; i < l->history.n_known && rc == 0; i++) {
+        mnas_trial *row = &l->history.known[i].row;
+        if (row->state != MNAS_TRIAL_COMPLETE || !isnan(row->reward)) continue;
+        row->reward = mnas_learner_reward(l, row);
+        rc = mnas_store_set_reward(l->store, row->number, row->reward);
+    }
+    if (rc < 0) return rc;
+    print_calibration(l, text, sizeof text);
+    mnas_log_info("reward calibrated: %s", text);
+    return mnas_store_event(l->store, "calibrated", text);
+}
+
+int mnas_learner_calibrate(mnas_learner *l) {
+    const size_t n = (size_t)l->n_calibrate;
+    const int n_devices = l->reward.n_devices;
+    double *points = calloc((1 + (size_t)n_devices) * n, sizeof *points);
+    if (!points) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: calibration on %zu trials", n);
+    const size_t found = mnas_history_first_complete(&l->history, n, n_devices, points, points + n);
+    assert(found == n);
+    int rc = mnas_reward_calibrate(&l->reward, points, points + n, found);
+    free(points);
+    return rc < 0 ? rc : store_calibration(l);
+}
+
+/* ---- feedback ---- */
+
+static int take_probabilities(const mnas_learner *l, mnas_snapshot *s) {
+    s->probabilities = calloc(l->n_choices, sizeof *s->probabilities);
+    if (!s->probabilities)
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu probabilities", l->n_choices);
+    mnas_strategy_probabilities(l->strategy, s->probabilities);
+    s->n_probabilities = l->n_choices;
+    return 0;
+}
+
+static int put_snapshot(mnas_learner *l, const mnas_strategy_status *status) {
+    mnas_snapshot s = {.n_updates = status->n_updates,
+                       .n_proposals = l->history.n_proposals,
+                       .n_trials = l->history.n_trials,
+                       .entropy = status->entropy,
+                       .entropy_max = status->entropy_max,
+                       .baseline = status->baseline};
+    mnas_str state = {0};
+    int rc = mnas_history_print(&l->history, &s.loop);
+    if (rc == 0) rc = mnas_strategy_save(l->strategy, &state);
+    s.state = state.data, s.n_state = state.len;
+    if (rc == 0) rc = take_probabilities(l, &s);
+    if (rc == 0) rc = mnas_store_put_snapshot(l->store, &s);
+    free(s.loop);
+    free(s.probabilities);
+    mnas_str_free(&state);
+    return rc;
+}
+
+static int feed(mnas_learner *l, const mnas_proposal *p) {
+    const mnas_trial *row = &l->history.known[p->trial].row;
+    const bool complete = row->state == MNAS_TRIAL_COMPLETE;
+    const mnas_outcome outcome = {complete ? row->reward : 0, !complete, p->repeat};
+    mnas_strategy_status status;
+    int rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
+    if (rc < 0) return rc;
+    mnas_history_fed(&l->history);
+    mnas_strategy_get_status(l->strategy, &status);
+    if (status.n_updates <= l->n_updates) return 0;
+    l->n_updates = status.n_updates;
+    return status.n_updates > l->n_stored_updates ? put_snapshot(l, &status) : 0;
+}
+
+int mnas_learner_take_in(mnas_learner *l) {
+    const mnas_proposal *p;
+    int rc = 0;
+    mnas_history_see(&l->history, l->delay);
+    if (!mnas_learner_is_calibrated(l) && l->history.n_complete >= l->n_calibrate)
+        rc = mnas_learner_calibrate(l);
+    while (rc == 0 && mnas_learner_is_calibrated(l) && (p = mnas_history_next_to_feed(&l->history)))
+        rc = feed(l, p);
+    return rc;
+}
+
+int mnas_learner_advance(mnas_learner *l) {
+    mnas_history_see(&l->history, l->delay);
+    const bool due = mnas_learner_is_calibrated(l) ? mnas_history_next_to_feed(&l->history) != NULL
+                                                   : l->history.n_complete >= l->n_calibrate;
+    if (!due) return 0;
+    int rc = mnas_store_begin(l->store);
+    if (rc == 0) rc = mnas_learner_take_in(l);
+    return rc < 0 ? rc : mnas_store_commit(l->store);
+}
+
+/* ---- proposals ---- */
+
+/* The same number for the same trial of the same study; below 2^63, as files like it. */
+static uint64_t trial_seed(uint64_t study_seed, int number) {
+    mnas_rng rng = mnas_rng_stream(study_seed, (uint64_t)number, "trial");
+    return mnas_rng_u64(&rng) >> 1;
+}
+
+int mnas_learner_name_network(const mnas_model *model, char **arch, char key[17]) {
+    int rc = mnas_model_arch(model, arch);
+    if (rc < 0) return rc;
+    rc = mnas_model_key(model, key);
+    if (rc != MNAS_ERR_INVALID) return rc;
+    key[0] = '\0'; /* becomes a trial that fails */
+    return 0;
+}
+
+static int add_proposal(mnas_learner *l, const int *tokens) {
+    mnas_strategy_status status;
+    char key[17] = "", *arch = NULL;
+    int rc = l->name(l->user, tokens, &arch, key);
+    mnas_strategy_get_status(l->strategy, &status);
+    const mnas_candidate candidate = {tokens, arch, key, status.entropy,
+                                      trial_seed(l->seed, l->history.n_trials)};
+    if (rc == 0) rc = mnas_history_propose(&l->history, &candidate, mnas_history_twin(&l->history, key));
+    free(arch);
+    return rc;
+}
+
+int mnas_learner_propose(mnas_learner *l) {
+    int *tokens = calloc((size_t)l->n_decisions, sizeof *tokens);
+    if (!tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
+    int rc = mnas_strategy_propose(l->strategy, tokens);
+    if (rc == 0) rc = add_proposal(l, tokens);
+    free(tokens);
+    return rc;
+}
+
+/* ---- life ---- */
+
+/* Of every device. */
+static bool read_targets(mnas_reward *r, const mnas_setting *settings, size_t n) {
+    char name[24];
+    for (int d = 0; d < r->n_devices; d++) {
+        const char *target = mnas_settings_get(settings, n, mnas_learner_target_name(d, name));
+        if (!target || !mnas_str_to_f64(target, &r->target_ms[d])) return false;
+    }
+    return true;
+}
+
+/* A study that was calibrated has its values in its settings; they are found again with the replay, unless it
+ * begins after that: then they are needed at once. */
+static int restore_reward(mnas_learner *l) {
+    mnas_setting *settings;
+    size_t n;
+    int rc = mnas_store_settings(l->store, &settings, &n);
+    if (rc < 0) return rc;
+    const char *alpha = mnas_settings_get(settings, n, "alpha"),
+               *beta = mnas_settings_get(settings, n, "beta");
+    mnas_reward *r = &l->reward;
+    if (!alpha || !beta || !read_targets(r, settings, n) || !mnas_str_to_f64(alpha, &r->alpha) ||
+        !mnas_str_to_f64(beta, &r->beta))
+        rc = mnas_error_set(MNAS_ERR_FORMAT,
+                            "the study has a controller's state but no calibrated reward: it is damaged");
+    r->w_auto = false;
+    mnas_settings_free(settings, n);
+    return rc;
+}
+
+static int restore_snapshot(mnas_learner *l) {
+    mnas_snapshot s;
+    int rc = mnas_store_last_snapshot(l->store, &s);
+    if (rc < 0 || s.n_updates < 0) return rc;
+    rc = mnas_strategy_load(l->strategy, s.state, s.n_state);
+    if (rc == 0) rc = mnas_history_restore(&l->history, s.loop);
+    if (rc == 0) rc = restore_reward(l);
+    l->n_updates = l->n_stored_updates = s.n_updates;
+    mnas_snapshot_clear(&s);
+    return rc;
+}
+
+int mnas_learner_open(mnas_learner *l) {
+    const int rc = mnas_history_load(&l->history, l->store, l->n_decisions);
+    return rc < 0 ? rc : restore_snapshot(l);
+}
+
+void mnas_learner_close(mnas_learner *l) {
+    mnas_history_free(&l->history);
+}

@@ -1,0 +1,60 @@
+/* learner.h - what learns in a search: a strategy, its proposals and what came of them (history.h), the reward, and
+ * the study that keeps all of it. It is driven from outside: by a search that runs trials (loop.h), or by somebody who
+ * runs them elsewhere and tells.
+ *
+ * It runs no trial and ends no search. Whoever drives it writes outcomes into history.known[].row, finishes their rows in the
+ * study, and lets them be taken in. Everything it does is a function of the study's rows, so a learner opened on a study
+ * goes on where the last one stopped: from the last snapshot, and by proposing again what lies behind it.
+ */
+#ifndef MNAS_SEARCH_LEARNER_H
+#define MNAS_SEARCH_LEARNER_H
+
+#include "search/history.h"
+#include "search/reward.h"
+#include "store/store.h"
+#include "strategy/strategy.h"
+
+typedef struct mnas_learner {
+    /* given */
+    mnas_store *store;
+    mnas_strategy *strategy; /* fresh */
+    mnas_reward reward;      /* as opened from the options */
+    int delay;               /* of the study */
+    int n_calibrate; /* complete trials before the reward is calibrated; 0: it has its values already */
+    uint64_t seed;
+    int n_decisions;
+    size_t n_choices; /* of all decisions together */
+    /* What a proposal is called: *arch is malloc'ed, key is "" where it cannot be built. Returns a status. */
+    int (*name)(const void *user, const int *tokens, char **arch, char key[17]);
+    const void *user;
+    /* its own; zero before it is opened */
+    mnas_history history;
+    int n_updates, n_stored_updates; /* of the strategy; snapshots in the study */
+} mnas_learner;
+
+/* What the study holds, and the last snapshot. Close it also after a failure. */
+int mnas_learner_open(mnas_learner *learner);
+void mnas_learner_close(mnas_learner *learner);
+
+bool mnas_learner_is_calibrated(const mnas_learner *learner);
+/* Of a complete trial; the reward is calibrated. */
+double mnas_learner_reward(const mnas_learner *learner, const mnas_trial *row);
+
+/* The next proposal, into the history. */
+int mnas_learner_propose(mnas_learner *learner);
+/* What `name` says where proposals are networks. */
+int mnas_learner_name_network(const mnas_model *model, char **arch, char key[17]);
+
+/* What has become known is given to the strategy, after calibrating the reward where that is due. Within a transaction. */
+int mnas_learner_take_in(mnas_learner *learner);
+/* The same in a transaction of its own, where there is anything: repeats, and outcomes from the study's rows. */
+int mnas_learner_advance(mnas_learner *learner);
+/* On the first complete trials, seen or not, and at least as many as n_calibrate. Within a transaction. */
+int mnas_learner_calibrate(mnas_learner *learner);
+
+/* What is known of the reward, as the settings target_ms (target_ms_2 for the second device), alpha, beta and w. */
+int mnas_learner_store_reward(mnas_store *store, const mnas_reward *reward);
+/* The name of the setting of a device's target; 0: the first. */
+const char *mnas_learner_target_name(int device, char buf[24]);
+
+#endif
