@@ -485,6 +485,9 @@ typedef struct mnas_trial {
     double predicted_ms, predicted_error_frac; /* of the latency model, where one screens; never part of a reward */
     double reward;
     double entropy_nats;              /* of the policy when it proposed this, mean over decisions; NaN where it has none */
+    char origin[12];                  /* who proposed it: "strategy"; "random", drawn uniformly beside it; "told" by the user;
+                                       * "" in studies from before this was kept */
+    int rung;                         /* of epochs at which its training ended, 0..; -1: there were none */
     int64_t params, macs, train_bytes;
     int64_t started_unix_ms, finished_unix_ms;
     double train_s, measure_s, overhead_s; /* overhead: of the trial outside training and measuring */

@@ -126,6 +126,11 @@ static void print_times(const mnas_trial *t) {
     putchar('\n');
 }
 
+static void print_origin(const mnas_trial *t) {
+    const bool random = strcmp(t->origin, "random") == 0;
+    if (t->origin[0]) printf("%-13s %s\n", "proposed by", random ? "chance, to compare with" : t->origin);
+}
+
 static void print_one(const mnas_study *study, const mnas_trial *t) {
     char outcome[64], text[MNAS_HUMAN_BYTES];
     printf("%-13s %d, %s\n", "trial", t->number, outcome_of(study, t, outcome));
@@ -145,6 +150,8 @@ static void print_one(const mnas_study *study, const mnas_trial *t) {
     mnas_human_exact(t->macs, text);
     printf("%-13s %s\n", "multiply-adds", text);
     if (t->n_images >= 0) printf("%-13s %lld seen in training\n", "images", (long long)t->n_images);
+    if (t->rung >= 0) printf("%-13s %d, where its training ended\n", "rung", t->rung);
+    print_origin(t);
     print_times(t);
     if (t->error && t->error[0]) printf("\n%s\n", t->error);
 }

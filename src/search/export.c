@@ -38,13 +38,18 @@ static json_t *others_json(const mnas_trial *t) {
     return list;
 }
 
+/* Null where it was not kept. */
+static json_t *origin_json(const mnas_trial *t) {
+    return t->origin[0] ? mnas_json_text(t->origin) : json_null();
+}
+
 static json_t *trial_json(const mnas_study *study, const mnas_trial *t) {
     char seed[24];
     snprintf(seed, sizeof seed, "%" PRIu64, t->seed);
     bool measured = isfinite(t->latency.median_ms);
     return json_pack(
         "{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:s, s:i, s:o, s:o, s:o, s:b, s:o, s:i, s:o, s:o}",
+        "s:o, s:s, s:i, s:o, s:o, s:o, s:b, s:o, s:i, s:o, s:o, s:o, s:o}",
         "trial", t->number, "state", mnas_trial_state_name(t->state), "reason", mnas_json_text(t->reason),
         "arch", mnas_json_text(t->arch), "accuracy_frac", mnas_json_number(t->accuracy_frac), "latency_ms",
         mnas_json_number(t->latency.median_ms), "reward", mnas_json_number(t->reward), "params",
@@ -59,7 +64,8 @@ static json_t *trial_json(const mnas_study *study, const mnas_trial *t) {
         "layers", layers_json(study, t->number), "error", mnas_json_text(t->error), "interrupted",
         mnas_study_interrupted(study, t), "other_latencies", others_json(t), "n_refused", t->n_refused,
         "predicted_ms", mnas_json_number(t->predicted_ms), "predicted_error_frac",
-        mnas_json_number(t->predicted_error_frac));
+        mnas_json_number(t->predicted_error_frac), "origin", origin_json(t), "rung",
+        mnas_json_integer(t->rung));
 }
 
 /* ---- CSV ---- */
@@ -97,7 +103,7 @@ static void csv_time(mnas_str *row, int64_t unix_ms) {
 static const char csv_header[] =
     "trial,state,reason,on_front,accuracy_frac,latency_ms,latency_low_ms,latency_high_ms,reward,params,macs,"
     "train_bytes,n_images,entropy_nats,train_s,measure_s,overhead_s,started_utc,finished_utc,attempt,seed,"
-    "key,arch,error,n_refused,predicted_ms,predicted_error_frac";
+    "key,arch,error,n_refused,predicted_ms,predicted_error_frac,origin,rung";
 
 /* Behind them, for each device after the first: latency_2_ms,latency_2_low_ms,latency_2_high_ms. */
 static void csv_head(mnas_str *row, int n_devices) {
@@ -148,6 +154,8 @@ static void csv_row(mnas_str *row, const mnas_trial *t, bool on_front, int n_dev
     csv_integer(row, t->n_refused);
     csv_number(row, t->predicted_ms);
     csv_number(row, t->predicted_error_frac);
+    csv_text(row, t->origin);
+    csv_integer(row, t->rung);
     csv_others(row, t, n_devices);
     mnas_str_append(row, "\n");
 }

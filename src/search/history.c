@@ -107,6 +107,7 @@ static int fill_row(const mnas_history *h, mnas_trial *row, const mnas_candidate
     memcpy(row->key, c->key, strlen(c->key) + 1);
     row->entropy_nats = c->entropy_nats;
     row->seed = c->seed;
+    snprintf(row->origin, sizeof row->origin, "%s", c->origin);
     return 0;
 }
 

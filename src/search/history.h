@@ -50,13 +50,14 @@ void mnas_history_free(mnas_history *history);
 
 /* The trial which `key` would repeat: complete or screened, or not seen yet (whatever becomes of it). -1: none. */
 int mnas_history_twin(const mnas_history *history, const char *key);
-/* The next proposal, leading to trial `twin` again, or with twin = -1 to a new one: then arch, key, entropy
- * and seed fill a new trial, or are compared with the row that the study has of it (MNAS_ERR_MISMATCH). */
+/* The next proposal, leading to trial `twin` again, or with twin = -1 to a new one: then arch, key, entropy,
+ * seed and origin fill a new trial, or are compared with the row that the study has of it (MNAS_ERR_MISMATCH). */
 typedef struct mnas_candidate {
     const int *tokens;
     const char *arch, *key;
     double entropy_nats;
     uint64_t seed;
+    const char *origin; /* of mnas_trial */
 } mnas_candidate;
 int mnas_history_propose(mnas_history *history, const mnas_candidate *candidate, int twin);
 

@@ -173,8 +173,8 @@ static int add_proposal(mnas_learner *l, const int *tokens) {
     char key[17] = "", *arch = NULL;
     int rc = l->name(l->user, tokens, &arch, key);
     mnas_strategy_get_status(l->strategy, &status);
-    const mnas_candidate candidate = {tokens, arch, key, status.entropy,
-                                      trial_seed(l->seed, l->history.n_trials)};
+    const mnas_candidate candidate = {
+        tokens, arch, key, status.entropy, trial_seed(l->seed, l->history.n_trials), "strategy"};
     if (rc == 0) rc = mnas_history_propose(&l->history, &candidate, mnas_history_twin(&l->history, key));
     free(arch);
     return rc;

@@ -98,6 +98,7 @@ static int copy_row(mnas_trial *out, const mnas_trial *row) {
     out->seed = row->seed;
     out->started_unix_ms = mnas_clock_unix_ms();
     memcpy(out->key, row->key, sizeof out->key);
+    memcpy(out->origin, row->origin, sizeof out->origin);
     out->arch = strdup(row->arch);
     out->tokens = malloc(bytes);
     if (out->arch && out->tokens) {

@@ -47,9 +47,9 @@ const char *mnas_final_role_name(mnas_final_role role) {
     COLUMN(type, "latency_elapsed_s", REAL, latency.elapsed_s)
 
 
-/* Of schema 4. */
-#define LATER(type, name_, kind_, field) \
-    {.name = name_, .kind = MNAS_COL_##kind_, PLACE(type, field), .since = 4}
+#define SINCE(schema, type, name_, kind_, field) \
+    {.name = name_, .kind = MNAS_COL_##kind_, PLACE(type, field), .since = schema}
+#define LATER(type, name_, kind_, field) SINCE(4, type, name_, kind_, field)
 #define LATER_LATENCY(type) \
     LATER(type, "latency_raw_ms", REAL, latency.raw_ms), \
     LATER(type, "latency_sentinel_ms", REAL, latency.sentinel_ms), \
@@ -89,6 +89,8 @@ static const mnas_column trial_columns[] = {
     LATER(mnas_trial, "predicted_error_frac", REAL, predicted_error_frac),
     LATER(mnas_trial, "n_refused", INT, n_refused),
     LATER_LATENCY(mnas_trial),
+    SINCE(5, mnas_trial, "origin", CHARS, origin),
+    SINCE(5, mnas_trial, "rung", INT, rung),
 };
 
 static const mnas_column final_columns[] = {

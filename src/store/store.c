@@ -64,6 +64,8 @@ static void append_schema_4(mnas_str *sql) {
 static void append_upgrade(mnas_str *sql, int from) {
     if (from < 3) append_schema_3(sql);
     if (from < 4) append_schema_4(sql);
+    if (from < 5)
+        mnas_row_upgrade(sql, &mnas_row_trial, 5); /* who proposed a trial, and how far it was trained */
     mnas_str_appendf(sql, "PRAGMA user_version = %d;", MNAS_STORE_SCHEMA);
 }
 

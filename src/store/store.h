@@ -21,7 +21,7 @@
 
 /* Studies of the schemas before are brought up to this one where they are opened for writing, and read as having nothing
  * of what is new where they are only read. */
-#define MNAS_STORE_SCHEMA 4
+#define MNAS_STORE_SCHEMA 5
 enum { MNAS_STORE_OLDEST = 2 };
 
 typedef struct mnas_store mnas_store;

@@ -30,6 +30,7 @@ mnas_trial mnas_trial_empty(void) {
                         .measure_s = NAN,
                         .overhead_s = NAN,
                         .n_images = -1,
+                        .rung = -1,
                         .attempt = 1};
 }
 

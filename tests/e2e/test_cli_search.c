@@ -174,7 +174,7 @@ static int csv_fields(char **line, char *fields[], int max) {
     return n;
 }
 
-enum { CSV_COLUMNS = 27, CSV_ERROR = 23 };
+enum { CSV_COLUMNS = 29, CSV_ERROR = 23 };
 
 static char *read_text(const char *path) {
     char *text;
@@ -306,7 +306,8 @@ static void test_two_devices(void **state) {
     expect_words(run_two("show " DIR "/two.db 0"), 0, "out", WORDS("12.0 ms", "on table:file="));
     expect_words(run_two("show " DIR "/two.db"), 0, "out", WORDS("latency 2"));
     expect_words(run_two("show " DIR "/two.db --csv"), 0, "out",
-                 WORDS(",predicted_error_frac,latency_2_ms,latency_2_low_ms,latency_2_high_ms\n", ",12,,\n"));
+                 WORDS(",predicted_error_frac,origin,rung,latency_2_ms,latency_2_low_ms,latency_2_high_ms\n",
+                       ",12,,\n"));
     json_t *root = run_json("show " DIR "/two.db --json"), *front = run_json("pareto " DIR "/two.db --json");
     assert_int_equal(json_array_size(json_object_get(root, "devices")), 2);
     const json_t *t = json_array_get(json_object_get(root, "trials"), 1),
@@ -335,10 +336,11 @@ static void test_two_devices(void **state) {
 /* A search on a device that runs networks ends with its front's layers timed; resumed, it takes what is missing. */
 static void test_search_times_layers(void **state) {
     (void)state;
-    const char *line = "search --space mnasnet-28 --data idx:path=" DIR
-                       ",val=40 --device local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1,wide --max-images 64 "
-                       "--recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --trials 2 "
-                       "--study " DIR "/local.db --json";
+    const char *line =
+        "search --space mnasnet-28 --data idx:path=" DIR
+        ",val=40 --device local:rounds=3,max-rounds=3,runs=5,time=2,warmup=1,wide --max-images 64 "
+        "--recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --trials 2 "
+        "--study " DIR "/local.db --json";
     json_t *front = run_json(line);
     mnas_store *store;
     int n_front = (int)json_array_size(json_object_get(front, "front"));

@@ -65,7 +65,8 @@ static void go_on(mnas_history *h) {
     static const int tokens[] = {0, 1};
     double accuracy[4], latency[4];
     int n_complete, n_unknown;
-    const mnas_candidate candidate = {tokens, "r1_k3_s11_e1_i8_o16_noskip", "0123456789abcdef", 1, 7};
+    const mnas_candidate candidate = {tokens,    "r1_k3_s11_e1_i8_o16_noskip", "0123456789abcdef", 1, 7,
+                                      "strategy"};
     for (int i = 0; i < 3; i++)
         if (mnas_history_propose(h, &candidate, i == 0 ? -1 : mnas_history_twin(h, candidate.key)) < 0) break;
     mnas_history_see(h, 1);

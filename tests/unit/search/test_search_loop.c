@@ -274,7 +274,7 @@ static void test_history_comes_back(void **state) {
         int attempt;
         bool counted;
         snprintf(key, sizeof key, "%016d", i);
-        const mnas_candidate c = {tokens, "arch", key, NAN, 1};
+        const mnas_candidate c = {tokens, "arch", key, NAN, 1, "strategy"};
         assert_int_equal(mnas_history_propose(&h, &c, mnas_history_twin(&h, key)), 0);
         mnas_trial *row = &h.known[i].row;
         assert_int_equal(mnas_store_claim(store, row, "", &attempt), 0);

@@ -568,8 +568,15 @@ static void drop_columns(const mnas_row_type *type, int schema) {
     }
 }
 
-/* What schema 4 brought is gone. */
+/* What schema 5 brought is gone. */
+static void make_schema_4(void) {
+    drop_columns(&mnas_row_trial, 5);
+    execute("PRAGMA user_version = 4");
+}
+
+/* And what schema 4 did. */
 static void make_schema_3(void) {
+    make_schema_4();
     drop_columns(&mnas_row_trial, 4);
     drop_columns(&mnas_row_final, 4);
     execute("DROP TABLE trial_latency; DROP TABLE final_latency; PRAGMA user_version = 3");
@@ -679,6 +686,41 @@ static void test_schema_3(void **state) {
     mnas_store_close(store);
 }
 
+/* Who proposed a trial and how far it was trained is unknown of one from before; later ones tell. */
+static void test_schema_4(void **state) {
+    (void)state;
+    mnas_store *store = open_writing();
+    mnas_trial t = sample(0), *trials;
+    bool counted;
+    size_t n;
+    claim(store, &t, 1);
+    t.rung = 1;
+    assert_int_equal(mnas_store_finish(store, &t, &counted), 0);
+    mnas_store_close(store);
+    make_schema_4();
+    for (int writing = 0; writing < 2; writing++) {
+        assert_int_equal(mnas_store_open(&store, path, writing ? MNAS_STORE_WRITE : MNAS_STORE_READ), 0);
+        assert_int_equal(mnas_store_trials(store, &trials, &n), 0);
+        assert_true(n == 1 && trials[0].latency.median_ms == 0.1 + 0.2);
+        assert_string_equal(trials[0].origin, "");
+        assert_int_equal(trials[0].rung, -1);
+        mnas_trials_free(trials, n);
+        mnas_store_close(store);
+        assert_int_equal(schema_version(), writing ? MNAS_STORE_SCHEMA : 4);
+    }
+    store = open_writing();
+    t = sample(1);
+    snprintf(t.origin, sizeof t.origin, "random");
+    claim(store, &t, 1);
+    t.rung = 2;
+    assert_int_equal(mnas_store_finish(store, &t, &counted), 0);
+    assert_int_equal(mnas_store_trials(store, &trials, &n), 0);
+    assert_string_equal(trials[1].origin, "random");
+    assert_int_equal(trials[1].rung, 2);
+    mnas_trials_free(trials, n);
+    mnas_store_close(store);
+}
+
 /* An upgrade that cannot end leaves the study as it was. */
 static void test_failed_upgrade(void **state) {
     (void)state;
@@ -700,6 +742,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_probabilities, setup, teardown),
         cmocka_unit_test_setup_teardown(test_older_schema, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schema_3, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_schema_4, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed_upgrade, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_latencies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_latencies_of_finals, setup, teardown),
