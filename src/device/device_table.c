@@ -5,21 +5,16 @@
  * mnas_latency>}. The last line of a network counts. Nothing is estimated: a network that is not there is an
  * error, or the constant default-ms. Invariant: the array is sorted by key, one entry a key.
  */
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/json.h"
-#include "base/file.h"
-#include "base/log.h"
+#include "base/jsonl.h"
 #include "device/device.h"
 #include "device/latency_json.h"
 #include "model/latency.h"
 
-enum { KEY_BYTES = 17 };
 static const size_t max_table_bytes = (size_t)256 << 20;
 
 typedef struct table_opts {
@@ -37,7 +32,7 @@ static const mnas_opt options[] = {{"file", MNAS_OPT_STRING, FIELD(file), NULL, 
                                    MNAS_OPT_END};
 
 typedef struct entry {
-    char key[KEY_BYTES];
+    char key[MNAS_KEY_BYTES];
     int line;
     mnas_latency latency;
 } entry;
@@ -70,41 +65,16 @@ static int check_device(const table *t, const mnas_latency *latency) {
                           latency->device, t->entries[0].line, t->entries[0].latency.device);
 }
 
-static int parse_line(table *t, const char *text, size_t n, int line) {
-    json_error_t error;
+static int read_line(void *user, const json_t *object, int line) {
+    table *t = user;
     entry e = {.line = line};
-    json_t *object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    if (!object) return mnas_error_set(MNAS_ERR_FORMAT, "no JSON object: %s", error.text);
-    const char *key = json_string_value(json_object_get(object, "key"));
-    int rc = 0;
-    if (!key || strlen(key) != KEY_BYTES - 1)
-        rc =
-            mnas_error_set(MNAS_ERR_FORMAT, "\"key\" is missing or not %d hexadecimal digits", KEY_BYTES - 1);
+    int rc = mnas_json_read_key(e.key, object);
     if (rc == 0) rc = mnas_latency_from_json(&e.latency, object);
-    if (rc == 0 && (!t->opts->device[0] || strcmp(t->opts->device, e.latency.device) == 0)) {
-        memcpy(e.key, key, KEY_BYTES);
-        rc = check_device(t, &e.latency);
-        if (rc == 0) rc = append_entry(t, &e);
-    }
-    if (rc == 0) snprintf(t->last_device, sizeof t->last_device, "%s", e.latency.device);
-    json_decref(object);
-    return rc;
-}
-
-/* A last line without its newline was cut short by a crash while it was written: it is skipped, and said. */
-static int parse_lines(table *t, const char *text) {
-    int line = 1;
-    for (const char *at = text, *end; *at; at = end + 1, line++) {
-        end = strchr(at, '\n');
-        if (!end) {
-            mnas_log_warn("%s:%d: the last line is incomplete and ignored", t->opts->file, line);
-            return 0;
-        }
-        if (end == at) continue;
-        const int rc = parse_line(t, at, (size_t)(end - at), line);
-        if (rc < 0) return mnas_error_context(rc, "%s:%d", t->opts->file, line);
-    }
-    return 0;
+    if (rc < 0) return rc;
+    snprintf(t->last_device, sizeof t->last_device, "%s", e.latency.device);
+    if (t->opts->device[0] && strcmp(t->opts->device, e.latency.device) != 0) return 0;
+    rc = check_device(t, &e.latency);
+    return rc < 0 ? rc : append_entry(t, &e);
 }
 
 static int compare_entries(const void *a, const void *b) {
@@ -130,31 +100,20 @@ static void table_close(void *state) {
 }
 
 static int table_open(void **state, const void *opts) {
-    char *text = NULL;
-    size_t n;
     table *t = calloc(1, sizeof *t);
     if (!t) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: device table");
     t->opts = opts;
-    int rc = mnas_file_read(t->opts->file, max_table_bytes, &text, &n);
-    if (rc < 0) goto out;
-    if (memchr(text, '\0', n)) {
-        rc = mnas_error_set(MNAS_ERR_FORMAT, "%s: holds a NUL byte; it is no table of JSON lines",
-                            t->opts->file);
-        goto out;
-    }
-    if ((rc = parse_lines(t, text)) < 0) goto out;
-    if (t->n == 0 && t->last_device[0]) {
+    int rc = mnas_jsonl_read(t->opts->file, max_table_bytes, false, read_line, t);
+    if (rc == 0 && t->n == 0 && t->last_device[0])
         rc = mnas_error_set(MNAS_ERR_ARG, "%s has nothing measured on device=%s; its last line is of \"%s\"",
                             t->opts->file, t->opts->device, t->last_device);
-        goto out;
+    if (rc < 0) {
+        table_close(t);
+        return rc;
     }
     sort_keep_last(t);
     *state = t;
-    t = NULL;
-out:
-    free(text);
-    if (t) table_close(t);
-    return rc;
+    return 0;
 }
 
 static int missing(const table *t, const mnas_model *model, const char *key, mnas_latency *out) {
@@ -181,7 +140,7 @@ static int compare_key(const void *key, const void *e) {
 
 static int table_measure(void *state, const mnas_model *model, mnas_latency *out) {
     const table *t = state;
-    char key[KEY_BYTES];
+    char key[MNAS_KEY_BYTES];
     const int rc = mnas_model_key(model, key);
     if (rc < 0) return rc;
     const entry *e = t->n ? bsearch(key, t->entries, t->n, sizeof *e, compare_key) : NULL;
@@ -211,70 +170,30 @@ const mnas_device_class mnas_device_class_table = {
     .close = table_close,
 };
 
-/* One line, newline included; *text is malloc'ed. */
-static int print_record(char **text, const mnas_model *model, const mnas_latency *latency) {
-    char key[KEY_BYTES], *arch = NULL, *json = NULL;
-    json_t *object = NULL;
-    *text = NULL;
-    int rc;
-    if ((rc = mnas_model_key(model, key)) < 0) goto out;
-    if ((rc = mnas_model_arch(model, &arch)) < 0) goto out;
-    object = json_pack("{s:s, s:s, s:s, s:i}", "key", key, "name", model->name, "network", arch, "input",
-                       model->input_size);
-    if (!object) {
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "cannot record %s: out of memory or a name that is no UTF-8",
-                            key);
-        goto out;
-    }
-    if ((rc = mnas_latency_to_json(object, latency)) < 0) goto out;
-    json = mnas_json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    if (!json || asprintf(text, "%s\n", json) < 0) {
-        *text = NULL;
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "out of memory: record of %s", key);
-    }
-out:
-    free(json);
+/* A line of a table. */
+static int record_of(json_t **out, const mnas_model *model, const mnas_latency *latency) {
+    char key[MNAS_KEY_BYTES], *arch = NULL;
+    int rc = mnas_model_key(model, key);
+    if (rc == 0) rc = mnas_model_arch(model, &arch);
+    if (rc < 0) return rc;
+    *out = json_pack("{s:s, s:s, s:s, s:i}", "key", key, "name", model->name, "network", arch, "input",
+                     model->input_size);
     free(arch);
-    json_decref(object);
-    return rc;
-}
-
-/* A crash of an earlier writer may have left a line without its end: ours must not grow onto it. */
-static int check_last_line(int fd, const char *path) {
-    char last = '\n';
-    const off_t size = lseek(fd, 0, SEEK_END);
-    if (size > 0 && pread(fd, &last, 1, size - 1) != 1)
-        return mnas_error_errno("%s: cannot read its end", path);
-    if (last == '\n') return 0;
-    return mnas_error_set(MNAS_ERR_FORMAT, "%s: its last line is incomplete; remove that line first", path);
+    if (!*out)
+        return mnas_error_set(MNAS_ERR_MEMORY, "cannot record %s: out of memory or a name that is no UTF-8",
+                              key);
+    return mnas_latency_to_json(*out, latency);
 }
 
 int mnas_measure_record(const char *path, const mnas_model *model, const mnas_latency *latency) {
-    char *text = NULL;
+    json_t *record = NULL;
     if (!mnas_latency_is_measured(latency))
         return mnas_error_set(MNAS_ERR_ARG,
                               "%s: not recorded: %g ms was not measured, it is a table's default-ms; measure "
                               "on the device itself",
                               path, latency->median_ms);
-    int rc = print_record(&text, model, latency);
-    if (rc < 0) return rc;
-    const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        rc = mnas_error_errno("%s: cannot append", path);
-        goto out;
-    }
-    if ((rc = check_last_line(fd, path)) < 0) goto out;
-    /* one write: lines of several writers never mix */
-    const ssize_t wanted = (ssize_t)strlen(text), written = write(fd, text, (size_t)wanted);
-    if (written < 0)
-        rc = mnas_error_errno("%s: cannot append", path);
-    else if (written < wanted)
-        rc = mnas_error_set(MNAS_ERR_FULL, "%s: only %zd of %zd bytes could be appended", path, written,
-                            wanted);
-    else if (fsync(fd) < 0)
-        rc = mnas_error_errno("%s: cannot sync", path);
-out:
-    if (fd >= 0) close(fd);
-    free(text);
+    const int rc = record_of(&record, model, latency);
+    if (rc == 0) return mnas_jsonl_append(path, record);
+    json_decref(record);
     return rc;
 }

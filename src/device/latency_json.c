@@ -1,6 +1,8 @@
 /* latency_json.c - the table of a latency's fields. */
 #include "device/latency_json.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "device/json_fields.h"
 #include "model/latency.h"
@@ -29,4 +31,13 @@ int mnas_latency_from_json(mnas_latency *out, const json_t *object) {
     const int rc = mnas_fields_from_json(out, fields, N_FIELDS, object);
     if (rc < 0 || out->median_ms > 0) return rc;
     return mnas_error_set(MNAS_ERR_FORMAT, "median_ms is missing or not above 0");
+}
+
+int mnas_json_read_key(char key[MNAS_KEY_BYTES], const json_t *object) {
+    const char *text = json_string_value(json_object_get(object, "key"));
+    if (!text || strlen(text) != MNAS_KEY_BYTES - 1)
+        return mnas_error_set(MNAS_ERR_FORMAT, "\"key\" is missing or not %d hexadecimal digits",
+                              MNAS_KEY_BYTES - 1);
+    memcpy(key, text, MNAS_KEY_BYTES);
+    return 0;
 }

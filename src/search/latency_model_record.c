@@ -4,38 +4,35 @@
  */
 #include "search/latency_model.h"
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
+#include "base/jsonl.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "device/latency_json.h"
 
-enum { KEY_BYTES = 17, MAX_BYTES = 256 << 20, MAX_LAYERS = 65536 };
+enum { MAX_BYTES = 256 << 20, MAX_LAYERS = 65536 };
 static const double scale_frac = 0.02;
 
-typedef struct line {
-    char key[KEY_BYTES];
+typedef struct latency_line {
+    char key[MNAS_KEY_BYTES];
     mnas_latency latency;
-} line;
+} latency_line;
 
 typedef struct layers_line {
-    char key[KEY_BYTES];
+    char key[MNAS_KEY_BYTES];
     mnas_layer_time *layers;
     int n;
 } layers_line;
 
 struct mnas_lm_record {
     char path[1024], layers_path[1040];
-    line *lines;
+    latency_line *lines;
     layers_line *layers;
     size_t n_lines, n_layers;
     bool warned;
@@ -51,29 +48,21 @@ static int grow(void **list, size_t n, size_t bytes) {
     return 0;
 }
 
-static int read_key(char key[KEY_BYTES], const json_t *object) {
-    const char *text = json_string_value(json_object_get(object, "key"));
-    if (!text || strlen(text) != KEY_BYTES - 1)
-        return mnas_error_set(MNAS_ERR_FORMAT, "\"key\" is missing or not %d hexadecimal digits",
-                              KEY_BYTES - 1);
-    memcpy(key, text, KEY_BYTES);
-    return 0;
-}
-
 static int keep(mnas_lm_record *r, const char *key, const mnas_latency *latency) {
     const int rc = grow((void **)&r->lines, r->n_lines, sizeof *r->lines);
     if (rc < 0) return rc;
-    memcpy(r->lines[r->n_lines].key, key, KEY_BYTES);
+    memcpy(r->lines[r->n_lines].key, key, MNAS_KEY_BYTES);
     r->lines[r->n_lines++].latency = *latency;
     return 0;
 }
 
-static int read_latency(mnas_lm_record *r, const json_t *object) {
-    char key[KEY_BYTES];
+static int read_latency(void *user, const json_t *object, int line) {
+    char key[MNAS_KEY_BYTES];
     mnas_latency latency;
-    int rc = read_key(key, object);
+    int rc = mnas_json_read_key(key, object);
+    (void)line;
     if (rc == 0) rc = mnas_latency_from_json(&latency, object);
-    return rc == 0 ? keep(r, key, &latency) : rc;
+    return rc == 0 ? keep(user, key, &latency) : rc;
 }
 
 static int read_layer(mnas_layer_time *out, const json_t *pair) {
@@ -86,7 +75,9 @@ static int read_layer(mnas_layer_time *out, const json_t *pair) {
     return 0;
 }
 
-static int read_layers(mnas_lm_record *r, const json_t *object) {
+static int read_layers(void *user, const json_t *object, int line) {
+    mnas_lm_record *r = user;
+    (void)line;
     const json_t *list = json_object_get(object, "layers");
     const size_t n = json_array_size(list);
     if (n < 1 || n > MAX_LAYERS)
@@ -94,7 +85,7 @@ static int read_layers(mnas_lm_record *r, const json_t *object) {
     int rc = grow((void **)&r->layers, r->n_layers, sizeof *r->layers);
     if (rc < 0) return rc;
     layers_line *to = &r->layers[r->n_layers];
-    if ((rc = read_key(to->key, object)) < 0) return rc;
+    if ((rc = mnas_json_read_key(to->key, object)) < 0) return rc;
     if (!(to->layers = malloc(n * sizeof *to->layers)))
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %zu layers", n);
     to->n = (int)n;
@@ -105,39 +96,8 @@ static int read_layers(mnas_lm_record *r, const json_t *object) {
 
 /* ---- files ---- */
 
-typedef int line_reader(mnas_lm_record *r, const json_t *object);
-
-static int read_line(mnas_lm_record *r, const char *text, size_t n, line_reader *read) {
-    json_error_t error;
-    json_t *object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
-    if (!object) return mnas_error_set(MNAS_ERR_FORMAT, "no JSON object: %s", error.text);
-    const int rc = read(r, object);
-    json_decref(object);
-    return rc;
-}
-
-static int cut(const char *path, size_t n_whole, int number) {
-    mnas_log_warn("%s:%d: the last line is incomplete and taken off", path, number);
-    if (truncate(path, (off_t)n_whole) == 0) return 0;
-    return mnas_error_errno("%s: cannot take off its last line", path);
-}
-
-static int read_file(mnas_lm_record *r, const char *path, line_reader *read) {
-    char *text = NULL;
-    size_t n;
-    if (!mnas_file_exists(path)) return 0;
-    int rc = mnas_file_read(path, MAX_BYTES, &text, &n), number = 1;
-    const char *at = text;
-    for (; rc == 0 && at < text + n; number++) {
-        const char *end = memchr(at, '\n', (size_t)(text + n - at));
-        if (!end) break;
-        if (end > at) rc = read_line(r, at, (size_t)(end - at), read);
-        if (rc < 0) mnas_error_context(rc, "%s:%d", path, number);
-        at = end + 1;
-    }
-    if (rc == 0 && at < text + n) rc = cut(path, (size_t)(at - text), number);
-    free(text);
-    return rc;
+static int read_file(mnas_lm_record *r, const char *path, mnas_jsonl_reader *read) {
+    return mnas_file_exists(path) ? mnas_jsonl_read(path, MAX_BYTES, true, read, r) : 0;
 }
 
 int mnas_lm_record_open(mnas_lm_record **out, const char *path) {
@@ -204,7 +164,7 @@ static int check_device(mnas_lm_record *r, const mnas_latency *latency) {
 }
 
 int mnas_lm_record_add(mnas_lm_record *r, const mnas_model *network, const mnas_latency *latency) {
-    char key[KEY_BYTES];
+    char key[MNAS_KEY_BYTES];
     int rc = mnas_model_key(network, key);
     if (rc == 0) rc = check_device(r, latency);
     if (rc == 0) rc = mnas_measure_record(r->path, network, latency);
@@ -226,38 +186,22 @@ int mnas_lm_record_find_layers(const mnas_lm_record *r, const char *key, mnas_la
     return 0;
 }
 
-static char *print_layers(const char *key, const mnas_layer_time *layers, int n) {
-    char *json = NULL, *text = NULL;
+/* NULL where memory runs out. */
+static json_t *layers_object(const char *key, const mnas_layer_time *layers, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++)
         json_array_append_new(list, json_pack("[s, f]", layers[i].name, layers[i].ms));
+    const bool whole = json_array_size(list) == (size_t)n;
     json_t *object = json_pack("{s:s, s:o}", "key", key, "layers", list);
-    if (object && json_array_size(list) == (size_t)n) json = mnas_json_dumps(object, JSON_COMPACT);
-    if (json && asprintf(&text, "%s\n", json) < 0) text = NULL;
-    free(json);
+    if (whole) return object;
     json_decref(object);
-    return text;
-}
-
-static int append(const char *path, const char *text) {
-    const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) return mnas_error_errno("%s: cannot append", path);
-    const ssize_t wanted = (ssize_t)strlen(text), written = write(fd, text, (size_t)wanted);
-    int rc = 0;
-    if (written < 0 || (written == wanted && fsync(fd) < 0))
-        rc = mnas_error_errno("%s: cannot append", path);
-    else if (written < wanted)
-        rc = mnas_error_set(MNAS_ERR_FULL, "%s: only %zd of %zd bytes could be appended", path, written,
-                            wanted);
-    close(fd);
-    return rc;
+    return NULL;
 }
 
 int mnas_lm_record_add_layers(mnas_lm_record *r, const char *key, const mnas_layer_time *layers, int n) {
-    char *text = print_layers(key, layers, n);
-    if (!text) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: times of %d layers", n);
-    int rc = append(r->layers_path, text);
-    if (rc == 0) rc = read_line(r, text, strlen(text), read_layers);
-    free(text);
-    return rc;
+    json_t *object = layers_object(key, layers, n);
+    const int rc = mnas_jsonl_append(r->layers_path, json_incref(object));
+    const int kept = rc == 0 ? read_layers(r, object, 0) : rc;
+    json_decref(object);
+    return kept;
 }
