@@ -119,7 +119,10 @@ static int put_snapshot(mnas_learner *l, const mnas_strategy_status *status) {
 static int feed(mnas_learner *l, const mnas_proposal *p) {
     const mnas_trial *row = &l->history.known[p->trial].row;
     const bool complete = row->state == MNAS_TRIAL_COMPLETE;
-    const mnas_outcome outcome = {complete ? row->reward : 0, !complete, p->repeat};
+    const mnas_outcome outcome = {.reward = complete ? row->reward : 0,
+                                  .failed = !complete,
+                                  .repeat = p->repeat,
+                                  .latency_ms = row->latency.median_ms};
     mnas_strategy_status status;
     int rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
     if (rc < 0) return rc;

@@ -48,6 +48,7 @@ const mnas_opt mnas_ppo_opt_table[] = {
      "parameters start uniform in [-init, init] (both: 0.1)", NULL},
     {"normalize", MNAS_OPT_CHOICE, AT(normalize), "preset", 0, 0, NULL,
      "divide advantages by the rewards' running deviation (paper: no; short: yes)", normalize},
+    MNAS_STRATEGY_OPTS(mnas_ppo_opts),
     MNAS_OPT_END};
 #undef AT
 

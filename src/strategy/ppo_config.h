@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/opts.h"
+#include "strategy/strategy.h"
 
 typedef struct mnas_ppo_opts { /* as parsed; unset fields are NaN or MNAS_OPT_UNSET */
+    mnas_strategy_options common;
     int64_t preset, hidden, embedding, batch, epochs, normalize;
     double lr, clip, entropy, baseline_decay, grad_clip, temperature, init;
 } mnas_ppo_opts;

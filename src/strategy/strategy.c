@@ -1,11 +1,15 @@
 /* strategy.c - what all strategies share: the list, the clock of proposals and feedback, checks of tokens,
- * and the envelope of a saved state. It chooses nothing itself.
+ * the random shadow, and the envelope of a saved state.
+ *
+ * The shadow: proposal p is uniform where fewer than shadow * (p + 1) of those before it were, so that at any moment the share
+ * is kept to within one proposal. A class that draws uniformly by itself just then is let draw.
  *
  * Invariants: n_fed <= n_proposed; `pending` holds the tokens of the open proposals n_fed .. n_proposed - 1,
  * so that feedback for anything but the oldest of them is refused before a strategy sees it. How many may be
  * open is the caller's affair.
  *
- * A saved state: magic, version, hash of (class, problem, seed), n_proposed, n_fed, open tokens, the class's
+ * A saved state: magic, version, hash of (class, common options, problem, seed), n_proposed, n_fed, open tokens, how many
+ * proposals were uniform and whether the last one was, the shadow's random stream, the class's
  * own bytes with their length, FNV-1a of all before. Words are 64-bit little-endian (blob.h). n_trials is not
  * in the hash: a strategy to which it matters checks what it made of it.
  */
@@ -19,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/rng.h"
 #include "strategy/blob.h"
 #include "strategy/strategy_internal.h"
 
@@ -32,16 +37,20 @@ static const mnas_plugin *const plugins[] = {
 #undef MNAS_STRATEGY
 };
 
-static const uint64_t STATE_MAGIC = 0x545354534153414eULL, STATE_VERSION = 1;
+static const uint64_t STATE_MAGIC = 0x545354534153414eULL, STATE_VERSION = 2;
 static const double MAX_REWARD = 1e100; /* its square is still a number */
 enum { MAX_DECISIONS = 100000, MAX_DELAY = 100000 };
+
+const char *const mnas_screen_names[] = {"auto", "none", "gp", NULL};
 
 struct mnas_strategy {
     const mnas_strategy_class *class;
     void *self, *opts;
     mnas_problem problem;
     uint64_t seed;
-    uint64_t n_proposed, n_fed;
+    mnas_rng shadow;
+    mnas_origin origin; /* of the last proposal */
+    uint64_t n_proposed, n_fed, n_uniform;
     int *pending; /* [room][n_decisions], the oldest first */
     size_t room;
 };
@@ -70,6 +79,10 @@ static int check_problem(const mnas_problem *p) {
     return 0;
 }
 
+static const mnas_strategy_options *common_options(const mnas_strategy *s) {
+    return (const mnas_strategy_options *)((const char *)s->opts + s->class->common_at);
+}
+
 static int self_create(void **out, const mnas_strategy *s) {
     void *self = calloc(1, s->class->self_bytes);
     if (!self) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", s->class->plugin.name);
@@ -96,9 +109,14 @@ int mnas_strategy_open(mnas_strategy **out, const char *spec, const mnas_problem
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", spec);
     s->problem = *problem;
     s->seed = seed;
+    s->shadow = mnas_rng_stream(seed, 0, "shadow");
     rc = mnas_registry_open(plugins, sizeof plugins / sizeof *plugins, "strategy", spec, &found, &s->opts);
     if (rc < 0) goto out;
     s->class = (const mnas_strategy_class *)found; /* plugin is the first member */
+    if (common_options(s)->screen == MNAS_SCREEN_GP) {
+        rc = mnas_error_set(MNAS_ERR_ARG, "strategy %s: screen=gp: not in this build; allowed: none", spec);
+        goto out;
+    }
     rc = self_create(&s->self, s);
     if (rc < 0) goto out;
     *out = s;
@@ -137,14 +155,51 @@ static bool tokens_valid(const mnas_problem *p, const int *tokens) {
     return true;
 }
 
-int mnas_strategy_propose(mnas_strategy *s, int *tokens) {
-    size_t n_open = (size_t)(s->n_proposed - s->n_fed);
-    int rc = reserve_pending(s, n_open + 1);
-    if (rc < 0 || (rc = s->class->propose(s->self, tokens)) < 0) return rc;
+static void draw_uniform(mnas_strategy *s, int *tokens) {
+    for (int t = 0; t < s->problem.n_decisions; t++)
+        tokens[t] = (int)mnas_rng_below(&s->shadow, (uint32_t)s->problem.decisions[t].n_choices);
+}
+
+static bool shadow_is_due(const mnas_strategy *s) {
+    return (double)s->n_uniform < common_options(s)->shadow * (double)(s->n_proposed + 1);
+}
+
+/* The next proposal, and whose idea it is. */
+static int draw(mnas_strategy *s, int *tokens, bool *own) {
+    *own = s->class->uniform && s->class->uniform(s->self);
+    s->origin = *own || shadow_is_due(s) ? MNAS_ORIGIN_RANDOM : MNAS_ORIGIN_STRATEGY;
+    if (s->origin == MNAS_ORIGIN_STRATEGY) *own = true;
+    if (*own) return s->class->propose(s->self, tokens);
+    draw_uniform(s, tokens);
+    return 0;
+}
+
+/* The class is shown what it is going to be told about. Room for the drawn tokens is behind the open proposals. */
+static int project_and_commit(mnas_strategy *s, int *tokens, bool own) {
+    size_t n_open = (size_t)(s->n_proposed - s->n_fed),
+           bytes = (size_t)s->problem.n_decisions * sizeof *tokens;
+    int rc = 0;
+    memcpy(pending_at(s, n_open), tokens, bytes);
+    if (s->problem.project && (rc = s->problem.project(s->problem.user, tokens)) < 0) return rc;
     assert(tokens_valid(&s->problem, tokens));
-    memcpy(pending_at(s, n_open), tokens, (size_t)s->problem.n_decisions * sizeof *tokens);
+    own &= memcmp(pending_at(s, n_open), tokens, bytes) == 0;
+    memcpy(pending_at(s, n_open), tokens, bytes);
+    return s->class->commit ? s->class->commit(s->self, tokens, own) : 0;
+}
+
+int mnas_strategy_propose(mnas_strategy *s, int *tokens) {
+    bool own;
+    int rc = reserve_pending(s, (size_t)(s->n_proposed - s->n_fed) + 1);
+    if (rc == 0) rc = draw(s, tokens, &own);
+    if (rc == 0) rc = project_and_commit(s, tokens, own);
+    if (rc < 0) return rc;
+    s->n_uniform += s->origin == MNAS_ORIGIN_RANDOM;
     s->n_proposed++;
     return 0;
+}
+
+mnas_origin mnas_strategy_origin(const mnas_strategy *s) {
+    return s->origin;
 }
 
 int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outcome *outcome) {
@@ -161,7 +216,9 @@ int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outco
     if (!(fabs(outcome->reward) <= MAX_REWARD)) /* NaN too */
         return mnas_error_set(MNAS_ERR_ARG, "reward of proposal %" PRIu64 " is %g; allowed: -%g to %g",
                               s->n_fed, outcome->reward, MAX_REWARD, MAX_REWARD);
-    int rc = s->class->feedback(s->self, tokens, outcome);
+    mnas_outcome told = *outcome;
+    told.failed |= told.untried;
+    int rc = s->class->feedback(s->self, tokens, &told);
     if (rc < 0) return rc;
     s->n_fed++;
     memmove(s->pending, s->pending + T, (n_open - 1) * T * sizeof *s->pending);
@@ -193,6 +250,8 @@ static uint64_t signature(const mnas_strategy *s) {
     const char *name = s->class->plugin.name;
     uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, name, strlen(name));
     hash = mnas_hash_bytes(hash, numbers, sizeof numbers);
+    hash = mnas_hash_bytes(hash, &common_options(s)->screen, sizeof common_options(s)->screen);
+    hash = mnas_hash_bytes(hash, &common_options(s)->shadow, sizeof common_options(s)->shadow);
     for (int t = 0; t < s->problem.n_decisions; t++) {
         int32_t n = s->problem.decisions[t].n_choices;
         hash = mnas_hash_bytes(hash, &n, sizeof n);
@@ -211,6 +270,9 @@ int mnas_strategy_save(const mnas_strategy *s, mnas_str *out) {
     mnas_blob_put_u64(out, s->n_proposed);
     mnas_blob_put_u64(out, s->n_fed);
     mnas_blob_put_ints(out, s->pending, (size_t)(s->n_proposed - s->n_fed) * (size_t)s->problem.n_decisions);
+    mnas_blob_put_u64(out, s->n_uniform);
+    mnas_blob_put_u64(out, s->origin);
+    mnas_blob_put_rng(out, &s->shadow);
     mnas_blob_put_u64(out, own.len);
     mnas_str_append_n(out, own.data ? own.data : "", own.len);
     if (mnas_str_ok(out))
@@ -260,6 +322,9 @@ static int load_into(mnas_strategy *fresh, const char *bytes, size_t n) {
     mnas_blob_get_ints(&in, fresh->pending, (size_t)n_open * T);
     for (size_t i = 0; i < n_open; i++)
         if (!tokens_valid(&fresh->problem, pending_at(fresh, i))) return broken(fresh, "token out of range");
+    fresh->n_uniform = mnas_blob_get_max(&in, fresh->n_proposed);
+    fresh->origin = (mnas_origin)mnas_blob_get_max(&in, MNAS_ORIGIN_RANDOM);
+    mnas_blob_get_rng(&in, &fresh->shadow);
     uint64_t own_bytes = mnas_blob_get_u64(&in);
     if (in.bad || own_bytes != (uint64_t)(in.end - in.at)) return broken(fresh, "wrong length");
     return fresh->class->load(fresh->self, (const char *)in.at, (size_t)own_bytes);

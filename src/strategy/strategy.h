@@ -10,6 +10,12 @@
  * which the backlog is fed at once. A strategy keeps its pending proposals in a queue of any length. So the proposals are
  * a function of (problem, options, seed, outcomes) alone, whatever the number of workers or restarts.
  *
+ * Not every proposal is the strategy's own idea. The random shadow: one proposal in five (`shadow`) is uniform, so that any study
+ * can say whether its strategy beat chance; a class whose own start is uniform pays for it with that. `project` moves a
+ * proposal to the nearest one that exists. `screen` picks among the strategy's draws and others by prediction. So a class draws
+ * with propose(), which changes nothing but its random state and may be called for draws that are never used, is shown with
+ * commit() what is proposed in the end, and must take answers to all of it.
+ *
  * save() after feedback(p) and load() into a fresh instance of the same spec, problem and seed give bit-identical
  * further proposals: recovery equals replay (tests/unit/strategy/test_strategy_conform.c).
  */
@@ -28,14 +34,25 @@ typedef struct mnas_problem {
      * plain tables. Returns a status. */
     int n_descriptors;
     int (*describe)(void *user, const int *tokens, double *out);
+    /* The nearest proposal that exists, in place (a table that holds part of its space). NULL: all exist. Returns a status. */
+    int (*project)(void *user, int *tokens);
     void *user;
+    double window_low_ms, window_high_ms; /* only networks within can win; 0, 0: no such window */
 } mnas_problem;
 
 typedef struct mnas_outcome {
     double reward; /* 0 for a failed trial */
     bool failed;   /* out of memory, diverged, ...: the reward is no observation of quality */
     bool repeat;   /* a network already known: its stored reward, nothing was spent */
+    bool
+        untried; /* it was not evaluated, because it cannot win: nothing but its latency is known. Classes are told of a failure */
+    double latency_ms; /* 0 or NaN: unknown */
 } mnas_outcome;
+
+typedef enum {
+    MNAS_ORIGIN_STRATEGY,
+    MNAS_ORIGIN_RANDOM
+} mnas_origin; /* of a proposal; random: uniform over all choices */
 
 /* Numbers for the report; NaN where a strategy has none. */
 typedef struct mnas_strategy_status {
@@ -47,12 +64,40 @@ typedef struct mnas_strategy_status {
 
 typedef struct mnas_strategy mnas_strategy;
 
+/* Options that every strategy has, read by strategy.c. */
+typedef enum { MNAS_SCREEN_AUTO, MNAS_SCREEN_NONE, MNAS_SCREEN_GP } mnas_screen_mode;
+extern const char *const mnas_screen_names[];
+
+typedef struct mnas_strategy_options {
+    int64_t screen;
+    double shadow;
+} mnas_strategy_options;
+
+#define MNAS_STRATEGY_OPTS(type)                                                                             \
+    {"screen",                                                                                               \
+     MNAS_OPT_CHOICE,                                                                                        \
+     offsetof(type, common.screen),                                                                          \
+     "auto",                                                                                                 \
+     0,                                                                                                      \
+     0,                                                                                                      \
+     NULL,                                                                                                   \
+     "proposals are picked by prediction: gp, a Gaussian process of the outcomes so far",                    \
+     mnas_screen_names},                                                                                     \
+    {                                                                                                        \
+        "shadow", MNAS_OPT_FLOAT, offsetof(type, common.shadow), "0.2", 0, 1, NULL,                          \
+            "share of proposals that are uniform, to see whether the strategy beats chance; 0: none", NULL   \
+    }
+
 /* One implementation: a const record in strategy_NAME.c and a line in strategies.def. */
 typedef struct mnas_strategy_class {
     mnas_plugin plugin; /* first: registry.h */
+    size_t common_at;   /* where a mnas_strategy_options stands in its options */
     size_t self_bytes;  /* of the instance, zeroed before create */
     int (*create)(void *self, const mnas_problem *problem, const void *opts, uint64_t seed);
-    int (*propose)(void *self, int *tokens);
+    int (*propose)(void *self, int *tokens); /* draws; nothing has been proposed yet */
+    /* `tokens` are the next proposal; own: just as the last propose() drew them. NULL: the class does not mind */
+    int (*commit)(void *self, const int *tokens, bool own);
+    bool (*uniform)(const void *self); /* would propose() draw uniformly now? NULL: never */
     int (*feedback)(void *self, const int *tokens, const mnas_outcome *outcome);
     void (*status)(const void *self, mnas_strategy_status *out);
     /* probs[n_decisions] rows of n_choices each, concatenated: the policy's marginal; NULL: uniform */
@@ -66,6 +111,7 @@ typedef struct mnas_strategy_class {
 int mnas_strategy_open(mnas_strategy **out, const char *spec, const mnas_problem *problem, uint64_t seed);
 void mnas_strategy_close(mnas_strategy *strategy);
 int mnas_strategy_propose(mnas_strategy *strategy, int *tokens);
+mnas_origin mnas_strategy_origin(const mnas_strategy *strategy); /* of the last proposal */
 int mnas_strategy_feedback(mnas_strategy *strategy, const int *tokens, const mnas_outcome *outcome);
 void mnas_strategy_get_status(const mnas_strategy *strategy, mnas_strategy_status *out);
 void mnas_strategy_probabilities(const mnas_strategy *strategy, double *probs);

@@ -24,6 +24,7 @@
 enum { MAX_POPULATION = 10000, MAX_DRAWS = 16 };
 
 typedef struct evolution_opts {
+    mnas_strategy_options common;
     int64_t population, sample, mutations, step;
 } evolution_opts;
 
@@ -40,6 +41,7 @@ static const mnas_opt evolution_opt_table[] = {
      "changed in a child, at most (default: 2 under 200 trials, else the paper's 1)", NULL},
     {"step", MNAS_OPT_CHOICE, AT(step), "any", 0, 0, NULL,
      "what a decision with ordered values changes to: any other, or the next lower or higher", steps},
+    MNAS_STRATEGY_OPTS(evolution_opts),
     MNAS_OPT_END};
 #undef AT
 
@@ -154,11 +156,14 @@ static bool lives(const evolution *s, const int *tokens) {
     return false;
 }
 
+static bool uniform(const void *self) {
+    const evolution *s = self;
+    return s->n_proposed < (uint64_t)s->population || s->n_members == 0 || s->n_mutable == 0;
+}
+
 static int propose(void *self, int *tokens) {
     evolution *s = self;
-    bool first = s->n_proposed < (uint64_t)s->population;
-    s->n_proposed++;
-    if (first || s->n_members == 0 || s->n_mutable == 0) {
+    if (uniform(s)) {
         draw_random(s, tokens);
         return 0;
     }
@@ -167,6 +172,12 @@ static int propose(void *self, int *tokens) {
         for (int64_t i = 0; i < s->mutations; i++) mutate(s, tokens);
         if (!lives(s, tokens)) break;
     }
+    return 0;
+}
+
+static int commit(void *self, const int *tokens, bool own) {
+    (void)tokens, (void)own;
+    ((evolution *)self)->n_proposed++;
     return 0;
 }
 
@@ -279,9 +290,12 @@ const mnas_strategy_class mnas_strategy_class_evolution = {
                .help = "regularised evolution: children of the best of a sample, the oldest dies (AmoebaNet)",
                .opts = evolution_opt_table,
                .opts_bytes = sizeof(evolution_opts)},
+    .common_at = offsetof(evolution_opts, common),
     .self_bytes = sizeof(evolution),
     .create = create,
     .propose = propose,
+    .commit = commit,
+    .uniform = uniform,
     .feedback = feedback,
     .status = status,
     .probabilities = probabilities,

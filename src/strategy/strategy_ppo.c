@@ -121,10 +121,17 @@ static double mean_entropy(const mnas_policy *policy, size_t row) {
 
 static int propose(void *self, int *tokens) {
     mnas_ppo *s = self;
+    mnas_policy_sample(&s->policy, 1, &s->rng, tokens);
+    return 0;
+}
+
+/* Whoever drew them: what counts is how likely the policy found them. */
+static int commit(void *self, const int *tokens, bool own) {
+    mnas_ppo *s = self;
     size_t T = s->n_decisions, at = s->open.n * T;
     int rc = memory_reserve(&s->open, s->open.n + 1, T);
     if (rc < 0) return rc;
-    mnas_policy_sample(&s->policy, 1, &s->rng, tokens);
+    if (!own) mnas_policy_evaluate(&s->policy, 1, tokens);
     memcpy(s->open.tokens + at, tokens, T * sizeof *tokens);
     for (size_t t = 0; t < T; t++)
         s->open.log_probs[at + t] = mnas_policy_log_prob(&s->policy, 0, t, tokens[t]);
@@ -311,9 +318,11 @@ const mnas_strategy_class mnas_strategy_class_ppo = {
                .help = "LSTM controller taught by proximal policy optimisation (MnasNet)",
                .opts = mnas_ppo_opt_table,
                .opts_bytes = sizeof(mnas_ppo_opts)},
+    .common_at = offsetof(mnas_ppo_opts, common),
     .self_bytes = sizeof(mnas_ppo),
     .create = create,
     .propose = propose,
+    .commit = commit,
     .feedback = feedback,
     .status = status,
     .probabilities = probabilities,

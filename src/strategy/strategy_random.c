@@ -7,6 +7,12 @@
 #include "strategy/blob.h"
 #include "strategy/strategy.h"
 
+typedef struct random_opts {
+    mnas_strategy_options common;
+} random_opts;
+
+static const mnas_opt random_opt_table[] = {MNAS_STRATEGY_OPTS(random_opts), MNAS_OPT_END};
+
 typedef struct random_search {
     int n_decisions;
     const mnas_decision *decisions;
@@ -25,6 +31,11 @@ static int propose(void *self, int *tokens) {
     for (int t = 0; t < s->n_decisions; t++)
         tokens[t] = (int)mnas_rng_below(&s->rng, (uint32_t)s->decisions[t].n_choices);
     return 0;
+}
+
+static bool uniform(const void *self) {
+    (void)self;
+    return true;
 }
 
 static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) {
@@ -53,10 +64,15 @@ static int load(void *self, const char *bytes, size_t n) {
 }
 
 const mnas_strategy_class mnas_strategy_class_random = {
-    .plugin = {.name = "random", .help = "uniform random search"},
+    .plugin = {.name = "random",
+               .help = "uniform random search",
+               .opts = random_opt_table,
+               .opts_bytes = sizeof(random_opts)},
+    .common_at = offsetof(random_opts, common),
     .self_bytes = sizeof(random_search),
     .create = create,
     .propose = propose,
+    .uniform = uniform,
     .feedback = feedback,
     .status = status,
     .save = save,

@@ -46,7 +46,7 @@ static void children_are_one_step_from_the_best(void **state) {
     (void)state;
     mnas_decision decisions[T];
     make_decisions(decisions, false);
-    mnas_strategy *s = open_on(decisions, "evolution:population=8,sample=1000,mutations=1", 100);
+    mnas_strategy *s = open_on(decisions, "evolution:population=8,sample=1000,mutations=1,shadow=0", 100);
     int tokens[60][T];
     double rewards[60];
     for (int p = 0; p < 60; p++) {
@@ -67,7 +67,8 @@ static void steps_to_neighbours(void **state) {
     static const int rank[K] = {1, 0, 3, 2};
     mnas_decision decisions[T];
     make_decisions(decisions, true);
-    mnas_strategy *s = open_on(decisions, "evolution:population=1,sample=1,mutations=1,step=neighbour", 100);
+    mnas_strategy *s =
+        open_on(decisions, "evolution:population=1,sample=1,mutations=1,step=neighbour,shadow=0", 100);
     int parent[T], child[T];
     assert_int_equal(mnas_strategy_propose(s, parent), 0);
     answer(s, parent, 1, false);
@@ -86,7 +87,7 @@ static void failures_have_no_children(void **state) {
     (void)state;
     mnas_decision decisions[T];
     make_decisions(decisions, false);
-    mnas_strategy *s = open_on(decisions, "evolution:population=2,sample=100,mutations=1", 100);
+    mnas_strategy *s = open_on(decisions, "evolution:population=2,sample=100,mutations=1,shadow=0", 100);
     int good[T], tokens[T], far = 0;
     for (int p = 0; p < 40; p++) {
         assert_int_equal(mnas_strategy_propose(s, tokens), 0);

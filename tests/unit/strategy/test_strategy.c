@@ -59,6 +59,62 @@ static void feedback_must_be_of_the_oldest_open_proposal(void **state) {
     mnas_strategy_close(s);
 }
 
+/* Uniform are those proposals before which fewer than shadow * (p + 1) were; a class's own uniform start counts. */
+static void check_shadow(const char *spec, double share, int n_start) {
+    mnas_strategy *s = NULL;
+    mnas_problem problem = problem_of(1);
+    int n_uniform = 0;
+    assert_int_equal(mnas_strategy_open(&s, spec, &problem, 3), 0);
+    for (int p = 0; p < 200; p++) {
+        int tokens[T];
+        const bool due = p < n_start || n_uniform < share * (p + 1);
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        assert_int_equal(mnas_strategy_origin(s), due ? MNAS_ORIGIN_RANDOM : MNAS_ORIGIN_STRATEGY);
+        assert_int_equal(mnas_strategy_feedback(s, tokens, &(mnas_outcome){.reward = 0.5}), 0);
+        n_uniform += due;
+    }
+    assert_true(n_uniform >= 200 * share && (n_uniform <= 200 * share + 1 || n_uniform == n_start));
+    mnas_strategy_close(s);
+}
+
+static void the_shadow_keeps_its_share(void **state) {
+    (void)state;
+    check_shadow("ppo:screen=none,hidden=4", 0.2, 0);
+    check_shadow("ppo:screen=none,hidden=4,shadow=0.35", 0.35, 0);
+    check_shadow("ppo:screen=none,hidden=4,shadow=0", 0, 0);
+    check_shadow("evolution:screen=none,population=30", 0.2, 30);
+    check_shadow("evolution:screen=none,population=30,shadow=0.1", 0.1, 30);
+    check_shadow("evolution:screen=none,population=30,shadow=1", 1, 30);
+    check_shadow("random", 0.2, 200);
+}
+
+/* Only proposals with an even first token exist. */
+static int to_even(void *user, int *tokens) {
+    ++*(int *)user;
+    tokens[0] -= tokens[0] % 2;
+    return 0;
+}
+
+static void proposals_are_projected(void **state) {
+    (void)state;
+    static const char *const specs[] = {"random", "evolution:population=5",
+                                        "ppo:screen=none,hidden=4,batch=4"};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        mnas_strategy *s = NULL;
+        int n_projected = 0, tokens[T];
+        mnas_problem problem = problem_of(1);
+        problem.project = to_even, problem.user = &n_projected;
+        assert_int_equal(mnas_strategy_open(&s, specs[i], &problem, 3), 0);
+        for (int p = 0; p < 100; p++) {
+            assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+            assert_true(tokens[0] % 2 == 0);
+            assert_int_equal(mnas_strategy_feedback(s, tokens, &(mnas_outcome){.reward = tokens[1]}), 0);
+        }
+        assert_true(n_projected >= 100);
+        mnas_strategy_close(s);
+    }
+}
+
 static void refuse(const char *spec, mnas_problem problem, const char *says) {
     mnas_strategy *s = NULL;
     assert_int_equal(mnas_strategy_open(&s, spec, &problem, 1), MNAS_ERR_ARG);
@@ -120,6 +176,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_open_proposals_get_feedback),
         cmocka_unit_test(feedback_must_be_of_the_oldest_open_proposal),
+        cmocka_unit_test(the_shadow_keeps_its_share),
+        cmocka_unit_test(proposals_are_projected),
         cmocka_unit_test(wrong_problems_and_specs_are_refused),
         cmocka_unit_test(random_search_is_uniform),
     };

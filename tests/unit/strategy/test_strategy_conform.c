@@ -414,7 +414,8 @@ static void survive(const char *spec, char *bytes, size_t n) {
 /* A word more in the strategy's own part, whose length says so, under a right checksum. */
 static void check_one_word_more(mnas_strategy *s, const mnas_str *good, size_t n_open) {
     const size_t length_at =
-        8 * (5 + n_open * T); /* behind magic, version, signature, two counts, open tokens */
+        8 *
+        (11 + n_open * T); /* magic, version, signature, two counts, open tokens, six words of the shadow */
     uint64_t length = 0;
     char *bytes = malloc(good->len + 8);
     memcpy(bytes, good->data, good->len);
