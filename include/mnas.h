@@ -404,6 +404,9 @@ typedef struct mnas_train_options {
                                    * also the least */
     const char *checkpoint;       /* where the training is kept and gone on with, as long as it is the same one; or NULL */
     double checkpoint_minutes;    /* between two writings of it; 0: after every step */
+    double stop_epochs;           /* train a part: so far on the whole length's schedule, evaluate, and keep the state in
+                                   * `checkpoint` as if that had not been; no lock, no best weights. 0: to the end */
+    const char *from;             /* where `checkpoint` is not there: the kept part that this one goes on from; or NULL */
     const char *metrics;          /* file of JSON lines, or NULL */
     const char *tensorboard;      /* folder for an event file, or NULL */
     int metrics_steps;            /* between two entries of both; 0: a hundredth of an epoch */
@@ -419,6 +422,7 @@ typedef struct mnas_train_result {
     int steps;
     int64_t n_images;             /* seen */
     double train_s, eval_s, images_per_s;
+    double earlier_s;             /* of train_s and eval_s: by processes before this one */
     int64_t slab_bytes, peak_rss_bytes;
 } mnas_train_result;
 

@@ -148,6 +148,7 @@ static const field fields[] = {F(REAL, val_accuracy_frac),
                                F(INT64, n_images),
                                F(REAL, train_s),
                                F(REAL, eval_s),
+                               F(REAL, earlier_s),
                                F(REAL, images_per_s),
                                F(INT64, slab_bytes),
                                F(INT64, peak_rss_bytes)};

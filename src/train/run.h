@@ -30,6 +30,8 @@ typedef struct mnas_run {
 
 /* ---- run_keep.c ---- */
 
+/* The file that it goes on from, or NULL: it begins anew. */
+const char *mnas_run_source(const mnas_run *run);
 /* Opens the checkpoint: goes on from it where there is one. After the trainer and the loaders. */
 int mnas_run_open_checkpoint(mnas_run *run);
 /* Write it, where one is wanted. What the disk refuses is told once, and the old file stands. */

@@ -108,11 +108,11 @@ static int check_progress(const mnas_run *r, const mnas_progress *p) {
         return 0;
     return mnas_error_set(
         MNAS_ERR_FORMAT, "%s: step %lld and %lld epochs; allowed: at most the %d and %d of the training",
-        r->options->checkpoint, (long long)p->step, (long long)p->epochs_done, r->n_steps, r->n_epochs);
+        mnas_run_source(r), (long long)p->step, (long long)p->epochs_done, r->n_steps, r->n_epochs);
 }
 
 static int take_up(mnas_run *r) {
-    const char *path = r->options->checkpoint;
+    const char *path = mnas_run_source(r);
     int rc = mnas_checkpoint_read(&r->checkpoint, path);
     if (rc == MNAS_ERR_MISMATCH)
         return mnas_error_set(rc, "%s; name another file, or remove this one to begin anew",
@@ -129,19 +129,30 @@ static int take_up(mnas_run *r) {
     return 0;
 }
 
-int mnas_run_open_checkpoint(mnas_run *run) {
+const char *mnas_run_source(const mnas_run *run) {
+    const char *path = run->options->checkpoint;
+    return path && mnas_file_exists(path) ? path : run->options->from;
+}
+
+/* A part is one step of its caller's plan, who sees to it that nobody else works on it, and wants no file left. */
+static int lock_checkpoint(mnas_run *r, const char *path) {
     char best[1024];
+    if (r->options->stop_epochs > 0) return 0;
+    int rc = mnas_train_best_path(best, sizeof best, path);
+    if (rc < 0) return rc;
+    return mnas_lock_take(&r->lock_fd, path,
+                          "another training is working on this checkpoint; wait for it or stop it");
+}
+
+int mnas_run_open_checkpoint(mnas_run *run) {
     const char *path = run->options->checkpoint;
     run->at = mnas_progress_begin();
-    if (!path) return 0;
-    int rc = mnas_train_best_path(best, sizeof best, path);
-    if (rc == 0)
-        rc = mnas_lock_take(&run->lock_fd, path,
-                            "another training is working on this checkpoint; wait for it or stop it");
+    if (!path && !run->options->from) return 0;
+    int rc = path ? lock_checkpoint(run, path) : 0;
     if (rc == 0) rc = add_facts(run);
     if (rc < 0) return rc;
     add_slabs(run);
-    return mnas_file_exists(path) ? take_up(run) : 0;
+    return mnas_run_source(run) ? take_up(run) : 0;
 }
 
 /* ---- keeping it ---- */
@@ -177,7 +188,7 @@ void mnas_run_keep_best(mnas_run *run) {
     char path[1024];
     mnas_progress *at = &run->at;
     if (at->val_top1 <= at->best_accuracy) return; /* false for NaN: there is none yet */
-    if (run->options->checkpoint) {
+    if (run->options->checkpoint && !(run->options->stop_epochs > 0)) {
         int rc = mnas_train_best_path(path, sizeof path, run->options->checkpoint);
         if (rc == 0) rc = mnas_run_save(run, path, at->val_top1);
         if (rc < 0) {

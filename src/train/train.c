@@ -57,8 +57,12 @@ static int count_steps(run *r) {
     return 0;
 }
 
-static bool resumes(const run *r) {
-    return r->options->checkpoint && mnas_file_exists(r->options->checkpoint);
+/* The step at which this run ends: the training's last, or that of the part that is asked for. */
+static int stop_step(const run *r) {
+    const double epochs = r->options->stop_epochs;
+    if (!(epochs > 0 && epochs < r->recipe.epochs)) return r->n_steps;
+    const int step = (int)ceil(epochs * (double)r->n_images / (double)r->recipe.batch - 1e-9);
+    return step > 1 ? step : 1;
 }
 
 static int open_trainer(run *r) {
@@ -67,7 +71,7 @@ static int open_trainer(run *r) {
     if (rc == 0)
         rc = mnas_trainer_open(&r->trainer, r->model, &r->recipe, steps_per_epoch, r->options->seed,
                                MNAS_ENGINE_FAST);
-    if (rc == 0 && r->options->init && !resumes(r))
+    if (rc == 0 && r->options->init && !mnas_run_source(r))
         rc = mnas_trainer_load(&r->trainer, r->options->init, r->options->classes != 0);
     return rc;
 }
@@ -156,18 +160,39 @@ static int end_epoch(run *r, int epoch) {
     return rc;
 }
 
+/* Within an epoch. Kept is the state before the evaluation, which takes images for batch-norm's statistics: so whoever goes
+ * on finds no trace of it. */
+static int end_part(run *r) {
+    mnas_eval_result val;
+    const int rc = mnas_run_keep(r);
+    return rc < 0 ? rc : evaluate(r, &val);
+}
+
+/* Up to the end of the epoch or of the part; *ended: it was the latter. */
+static int run_epoch(run *r, int epoch, int stop, bool *ended) {
+    const int last = last_step(r, epoch);
+    int rc = 0;
+    while (r->trainer.step < last && r->trainer.step < stop && rc == 0) rc = run_pass(r, epoch);
+    *ended = stop < r->n_steps && r->trainer.step >= stop;
+    if (rc < 0) return rc;
+    if (r->trainer.step < last) return end_part(r);
+    rc = end_epoch(r, epoch);
+    return rc == 0 && *ended ? mnas_run_keep(r) : rc;
+}
+
 /* From wherever a checkpoint has left it: within a step, within an epoch, before its evaluation, or behind that. */
 static int run_epochs(run *r) {
+    const int stop = stop_step(r);
+    bool ended = r->trainer.step >= stop && r->at.evaluated_step == r->trainer.step;
     r->begun_s = mnas_clock_now_s() - r->at.elapsed_s;
     r->kept_s = mnas_clock_now_s();
     r->shown_s = -INFINITY; /* the first step is told at once: training has begun */
     if (r->at.epochs_done == r->n_epochs) return 0;
-    for (int epoch = (int)r->at.epochs_done + 1; epoch <= r->n_epochs; epoch++) {
-        int rc = 0;
-        for (int last = last_step(r, epoch); r->trainer.step < last && rc == 0;) rc = run_pass(r, epoch);
-        if (rc == 0) rc = end_epoch(r, epoch);
+    for (int epoch = (int)r->at.epochs_done + 1; epoch <= r->n_epochs && !ended; epoch++) {
+        const int rc = run_epoch(r, epoch, stop, &ended);
         if (rc < 0) return rc;
     }
+    if (stop < r->n_steps) return 0;
     mnas_run_keep(r); /* told where it fails; the weights are saved all the same */
     return 0;
 }
@@ -204,6 +229,7 @@ static void close_run(run *r) {
 
 int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_options *options) {
     run r = {.options = options, .model = model, .lock_fd = -1};
+    double earlier_s = 0;
     int rc;
     if ((rc = mnas_recipe_open_for(&r.recipe, options)) < 0) goto out;
     if ((rc = check_output(options->output)) < 0) goto out;
@@ -217,9 +243,11 @@ int mnas_train(mnas_train_result *out, mnas_model *model, const mnas_train_optio
     if ((rc = open_trainer(&r)) < 0) goto out;
     if ((rc = mnas_run_open_checkpoint(&r)) < 0) goto out;
     if ((rc = mnas_run_open_metrics(&r)) < 0) goto out;
+    earlier_s = r.at.train_s + r.at.eval_s;
     if ((rc = run_epochs(&r)) < 0) goto out;
     if (options->output && (rc = mnas_run_save(&r, options->output, r.at.val_top1)) < 0) goto out;
     fill_result(&r, out);
+    out->earlier_s = earlier_s;
 out:
     close_run(&r);
     return rc;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/rng.h"
@@ -158,6 +159,53 @@ static void same_seed_same_file(void **state) {
     free(b);
 }
 
+/* Parts that end within an epoch, at its end, and in the first step: the last one ends as a training that nobody divided. */
+static void parts_are_the_whole(void **state) {
+    (void)state;
+    static const double stops[][3] = {{0.3, 1.7, 0}, {1, 2, 0}, {0.01, 2.49, 0}};
+    static const char *const whole = MNAS_TEST_TMP "/train_whole.safetensors",
+                             *const last = MNAS_TEST_TMP "/train_last.safetensors",
+                             *const kept[] = {MNAS_TEST_TMP "/part0.ckpt", MNAS_TEST_TMP "/part1.ckpt"};
+    char *a, *b;
+    size_t n_a, n_b;
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        mnas_train_result result[4];
+        history l[2] = {{0}, {0}};
+        mnas_model model;
+        mnas_train_options options = options_for(&l[0], whole);
+        options.recipe =
+            "imagenet-mnasnet:batch=24,group=8,warmup-epochs=1,ema-decay=0.9,lr=0.2,recalibrate=3";
+        options.epochs = 2.5;
+        small_model(&model);
+        assert_int_equal(mnas_train(&result[3], &model, &options), 0);
+        options.user = &l[1];
+        options.cancel = &l[1].cancel;
+        options.checkpoint_minutes = INFINITY;
+        for (int part = 0; part < 3; part++) {
+            options.stop_epochs = stops[i][part];
+            options.checkpoint = part < 2 ? kept[part] : NULL;
+            options.from = part > 0 ? kept[part - 1] : NULL;
+            options.output = part < 2 ? NULL : last;
+            if (part < 2) unlink(kept[part]);
+            small_model(&model);
+            if (mnas_train(&result[part], &model, &options) < 0) fail_msg("%s", mnas_error_message());
+            assert_int_equal(result[part].steps, part < 2 ? (int)ceil(stops[i][part] * 300 / 24) : 32);
+        }
+        assert_true(result[2].val_accuracy_frac == result[3].val_accuracy_frac &&
+                    result[2].val_loss == result[3].val_loss && result[2].train_loss == result[3].train_loss);
+        assert_int_equal(l[1].n_epochs_done, l[0].n_epochs_done);
+        assert_true(result[2].earlier_s > 0 && result[2].earlier_s <= result[2].train_s + result[2].eval_s);
+        assert_false(mnas_file_exists(MNAS_TEST_TMP "/part0.best.safetensors"));
+        assert_false(mnas_file_exists(MNAS_TEST_TMP "/part0.ckpt.lock"));
+        read_weights(whole, &a, &n_a);
+        read_weights(last, &b, &n_b);
+        assert_int_equal(n_a, n_b);
+        assert_memory_equal(a, b, n_a);
+        free(a);
+        free(b);
+    }
+}
+
 static void few_images_and_fractions(void **state) {
     (void)state;
     history l = {0};
@@ -254,9 +302,13 @@ static void wrong_arguments_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trains_saves_and_evaluates), cmocka_unit_test(same_seed_same_file),
-        cmocka_unit_test(few_images_and_fractions),   cmocka_unit_test(cancel_is_heard),
-        cmocka_unit_test(divergence_is_an_error),     cmocka_unit_test(an_evaluation_without_images_says_so),
+        cmocka_unit_test(trains_saves_and_evaluates),
+        cmocka_unit_test(same_seed_same_file),
+        cmocka_unit_test(parts_are_the_whole),
+        cmocka_unit_test(few_images_and_fractions),
+        cmocka_unit_test(cancel_is_heard),
+        cmocka_unit_test(divergence_is_an_error),
+        cmocka_unit_test(an_evaluation_without_images_says_so),
         cmocka_unit_test(wrong_arguments_are_named),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
