@@ -1,0 +1,164 @@
+"""Trains and measures networks once, into the cache that all arms share.
+
+The order of the work makes it useful whenever it is cut: networks are shuffled, full trainings come first, then the short ones
+with their own schedules and second seeds. Every finished line is kept; what is in the cache is never done again."""
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import networks
+from cache import training_key
+
+DATA, RECIPE, IMAGES, FULL = "fashion-mnist", "proxy:flip=true", 10000, 9
+LENGTHS = (1, 3, FULL)  # epochs; the shorter ones have a schedule of their own
+DEVICE = "local:rounds=3,time=20,warmup=10,ci=0.05,wide=true"
+PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of docs/EXPERIMENTS.md, one core
+
+
+class Job:
+    """A training, or a latency where `epochs` is 0."""
+
+    def __init__(self, network, group, epochs=0, seed=1, data=DATA, images=IMAGES, recipe=RECIPE):
+        self.network, self.group = network, group
+        self.entry = dict(key=network.key, data=data, recipe=recipe, images=images, epochs=epochs, seed=seed)
+
+    def done(self, cache):
+        return training_key(self.entry) in cache.trainings if self.entry["epochs"] else self.network.key in cache.latencies
+
+    def expected_s(self, macs):
+        if not self.entry["epochs"]:
+            return 0.5
+        return 0.3 + self.entry["images"] * self.entry["epochs"] * (PER_IMAGE_S + PER_MAC_S * macs)
+
+
+def plan(program):
+    """All jobs, most useful first."""
+    table = networks.every(program, "small-28")
+    random.Random(28).shuffle(table)
+    flat = networks.every(program, "small-28-flat")
+    random.Random(29).shuffle(flat)
+    blocks = {n.key for n in networks.every(program, "small-28-blocks")}
+    flat.sort(key=lambda n: n.key not in blocks)  # the 64 shared by both spaces first
+    third = len(table) // 3
+    return (full(table[:third], "small-28") + short(table[:third // 3], "small-28") + full(table[third:], "small-28") +
+            full(flat, "small-28-flat") + short(table[third // 3:third], "small-28"))
+
+
+def full(some, group):
+    return [job for n in some for job in (Job(n, group), Job(n, group, FULL))]
+
+
+def short(some, group):
+    return [job for n in some for job in
+            [Job(n, group, length) for length in LENGTHS[:-1]] + [Job(n, group, length, seed=2) for length in LENGTHS]]
+
+
+def run_json(words, **more):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip() or done.returncode}")
+    return json.loads(done.stdout)
+
+
+def cost(program, cache, network, file):
+    if network.key not in cache.costs:
+        said = run_json([program, "cost", file, "--total", "--json"])
+        cache.append(dict(kind="cost", key=network.key, macs=said["macs"], params=said["params"]))
+    return cache.costs[network.key]
+
+
+def train(program, job, file, folder):
+    metrics, entry = os.path.join(folder, "metrics.jsonl"), job.entry
+    if os.path.exists(metrics):
+        os.remove(metrics)
+    began = time.time()
+    said = run_json([program, "train", file, "--data", entry["data"], "--recipe", entry["recipe"], "--max-images", str(entry["images"]),
+                     "--epochs", str(entry["epochs"]), "--seed", str(entry["seed"]), "--threads", "1", "--metrics", metrics,
+                     "--metrics-every", "1000000", "--json"])
+    with open(metrics) as lines:
+        epochs = [e["val_accuracy_frac"] for e in map(json.loads, lines) if "val_accuracy_frac" in e]
+    return dict(kind="training", **entry, accuracy_frac=epochs, loss=said["val_loss"], seconds=round(time.time() - began, 3))
+
+
+def measure(program, job, file, cache):
+    began = time.time()
+    said = run_json([program, "measure", file, "--device", DEVICE, "--no-layers", "--record", str(cache.folder / "latency.jsonl"), "--json"])
+    return dict(kind="latency", key=job.network.key, device=DEVICE, ms=said["median_ms"], ci=[said["ci_low_ms"], said["ci_high_ms"]],
+                seconds=round(time.time() - began, 3))
+
+
+def estimate(jobs, cache):
+    """Seconds that the jobs will take: by their multiply-adds, corrected by the speed seen so far."""
+    mean = lambda x: sum(x) / len(x)
+    known = [e["macs"] for e in cache.costs.values()] or [600e3]
+    macs = lambda job: cache.costs.get(job.network.key, {}).get("macs") or mean(known)
+    past = [t for t in list(cache.trainings.values())[-60:] if t["key"] in cache.costs]
+    model = lambda t: 0.3 + t["images"] * t["epochs"] * (PER_IMAGE_S + PER_MAC_S * cache.costs[t["key"]]["macs"])
+    factor = sum(t["seconds"] for t in past) / sum(map(model, past)) if past else 1.0
+    return factor * sum(job.expected_s(macs(job)) for job in jobs)
+
+
+def record(program, cache, jobs, minutes, say=lambda text: print(text, file=sys.stderr, flush=True)):
+    """Does the jobs that are not in the cache until the minutes are over; returns how many are left."""
+    open_jobs = [job for job in jobs if not job.done(cache)]
+    say(f"{len(jobs) - len(open_jobs)} of {len(jobs)} done already; the rest takes about {estimate(open_jobs, cache) / 60:.0f} minutes of one core"
+        + (f"; stops after {minutes:g}" if minutes else ""))
+    end, told = time.time() + 60 * minutes if minutes else None, 0
+    with tempfile.TemporaryDirectory(prefix="experiments-") as folder:
+        file = os.path.join(folder, "network.yaml")
+        for at, job in enumerate(open_jobs):
+            if end and time.time() > end:
+                return len(open_jobs) - at
+            if job.done(cache):  # two names of one network
+                continue
+            Path(file).write_text(job.network.yaml())
+            try:
+                cost(program, cache, job.network, file)
+                cache.append(train(program, job, file, folder) if job.entry["epochs"] else measure(program, job, file, cache))
+            except RuntimeError as error:
+                say(f"left out: {error}")
+            if time.time() - told > 30:
+                told = time.time()
+                write_tables(program, cache)
+                say(f"{at + 1} of {len(open_jobs)}; about {estimate(open_jobs[at + 1:], cache) / 60:.0f} minutes left")
+    write_tables(program, cache)
+    return 0
+
+
+def row(network, cache, recipe=RECIPE):
+    """The columns of a network: what is not recorded yet is empty."""
+    found = dict(network.choices, arch=" ".join(network.layers))
+    found.update({name: cache.costs.get(network.key, {}).get(name, "") for name in ("macs", "params")})
+    latency = cache.latencies.get(network.key)
+    found.update(ms=latency["ms"] if latency else "", ms_low=latency["ci"][0] if latency else "", ms_high=latency["ci"][1] if latency else "")
+    for seed in (1, 2):
+        for length in LENGTHS:
+            entry = cache.trainings.get((network.key, DATA, recipe, IMAGES, length, seed))
+            curve = entry["accuracy_frac"] if entry else [""] * length
+            if length == FULL:
+                found.update({f"s{seed}_epoch{e}": curve[e - 1] for e in range(1, FULL + 1)})
+            else:
+                found[f"s{seed}_own{length}"] = curve[-1]
+        found[f"s{seed}_seconds"] = entry["seconds"] if entry else ""
+    return found
+
+
+def write_tables(program, cache):
+    for name, file in (("small-28", "curves.csv"), ("small-28-flat", "flat.csv"), ("small-28-blocks", "blocks.csv")):
+        rows = [row(n, cache) for n in networks.every(program, name)]
+        write_csv(cache.folder / file, rows)
+
+
+def write_csv(path, rows):
+    part = path.with_suffix(".part")
+    with open(part, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(part, path)
