@@ -110,6 +110,19 @@ static inline void close_net(reference_net *net) {
     mnas_graph_destroy(net->graph);
 }
 
+/* Every kind of block, and what stands between them. */
+static const char *const block_archs[] = {
+    "r2_k3_s11_e1_i8_o8_opsep r2_k3_s22_e3_i8_o12",
+    "r2_k5_s22_e6_i8_o16_se0.25 r1_k3_s11_e1_i16_o16",
+    "r1_k3_s22_e1_i8_o16_opconv r2_k5_s11_e1_i16_o16_se0.25_opconv",
+    "r2_k3_s22_e3_i8_o24_skippool r2_k3_s11_e3_i24_o24_skippool "
+    "r2_k3_s11_e1_i24_o24_se0.25_opconv_skippool",
+    "r2_k7_s22_e3_i8_o10_noskip r2_k3_s11_e1_i10_o14_opsep_skippool",
+    "r3_k5_s22_e3_i8_o8_se0.5_noskip r2_k3_s22_e4_i8_o20 r2_k5_s22_e2_i20_o20_skippool",
+    "r2_k3_s22_e6_i8_o16_se0.25_opsep r2_k3_s11_e1_i16_o16_se0.5_opsep",
+};
+enum { N_BLOCK_ARCHS = sizeof block_archs / sizeof *block_archs, N_BLOCK_VARIANTS = 4 };
+
 /* A small network with one kind of block, in four variants of activation, padding, image and head. */
 static inline void block_model(mnas_model *out, const char *arch, int variant) {
     mnas_model_defaults(out);
@@ -124,6 +137,19 @@ static inline void block_model(mnas_model *out, const char *arch, int variant) {
     out->classes = 10;
     out->dropout = 0.2;
     snprintf(out->name, sizeof out->name, "blocks%d", variant);
+}
+
+/* Fails where `off` of a network of any kind of block, in any variant, is above the tolerance. */
+static inline void check_every_kind_of_block(double (*off)(const mnas_model *, mnas_rng *),
+                                             double tolerance) {
+    mnas_rng rng = mnas_rng_stream(11, 0, "blocks");
+    for (int i = 0; i < N_BLOCK_ARCHS * N_BLOCK_VARIANTS; i++) {
+        const char *arch = block_archs[i / N_BLOCK_VARIANTS];
+        mnas_model model;
+        block_model(&model, arch, i % N_BLOCK_VARIANTS);
+        const double d = off(&model, &rng);
+        if (!(d <= tolerance)) fail_msg("%s variant %d: distance %g", arch, i % N_BLOCK_VARIANTS, d);
+    }
 }
 
 /* Network i of a random space; its image is made small. */
@@ -141,26 +167,17 @@ static inline void space_model(mnas_model *out, const char *name, uint64_t i) {
 
 /* Network i of all; false behind the last one. */
 static inline bool model_at(mnas_model *out, int i) {
-    enum { VARIANTS = 4, OF_A_SPACE = 2 };
-    static const char *const archs[] = {
-        "r2_k3_s11_e1_i8_o8_opsep r2_k3_s22_e3_i8_o12",
-        "r2_k5_s22_e6_i8_o16_se0.25 r1_k3_s11_e1_i16_o16",
-        "r1_k3_s22_e1_i8_o16_opconv r2_k5_s11_e1_i16_o16_se0.25_opconv",
-        "r2_k3_s22_e3_i8_o24_skippool r2_k3_s11_e3_i24_o24_skippool "
-        "r2_k3_s11_e1_i24_o24_se0.25_opconv_skippool",
-        "r2_k7_s22_e3_i8_o10_noskip r2_k3_s11_e1_i10_o14_opsep_skippool",
-    };
+    enum { OF_A_SPACE = 2, N_BLOCKS = N_BLOCK_ARCHS * N_BLOCK_VARIANTS };
     static const char *const zoo[] = {"mnasnet-a1@0.35", "mnasnet-b1@0.35", "mnasnet-b1@0.35@timm",
                                       "mnasnet-small", "mobilenet-v2@0.35"};
-    const int n_archs = VARIANTS * (int)(sizeof archs / sizeof *archs),
-              n_zoo = (int)(sizeof zoo / sizeof *zoo);
+    const int n_zoo = (int)(sizeof zoo / sizeof *zoo);
     size_t n_spaces;
     const char *const *spaces = mnas_space_builtins(&n_spaces);
-    if (i < n_archs) {
-        block_model(out, archs[i / VARIANTS], i % VARIANTS);
+    if (i < N_BLOCKS) {
+        block_model(out, block_archs[i / N_BLOCK_VARIANTS], i % N_BLOCK_VARIANTS);
         return true;
     }
-    i -= n_archs;
+    i -= N_BLOCKS;
     if (i < n_zoo) {
         if (mnas_model_open_local(out, zoo[i], 64) < 0) fail_msg("%s", mnas_error_message());
         return true;

@@ -148,3 +148,8 @@ int mnas_str_format(char *buf, size_t n, const char *fmt, ...) {
     return mnas_error_set(MNAS_ERR_ARG, "text of %d bytes is too long; allowed: %zu: %.80s...", need,
                           n ? n - 1 : 0, n ? buf : "");
 }
+
+void mnas_str_make_printable(char *text) {
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~') *text = '?';
+}

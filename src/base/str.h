@@ -36,6 +36,9 @@ void mnas_str_from_f64(double value, char buf[32]);
 void mnas_str_append_unknown(mnas_str *s, const char *what, const char *word, const char *const *names,
                              size_t n);
 
+/* '?' in place of what is not printable ASCII: what systems and devices say goes into JSON and messages, which are UTF-8. */
+void mnas_str_make_printable(char *text);
+
 /* snprintf into buf[n]; MNAS_ERR_ARG with a message when it does not fit. */
 int mnas_str_format(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

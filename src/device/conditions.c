@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "device/sysfs.h"
 
 enum { MAX_ZONES = 64 };
@@ -62,8 +63,7 @@ static void read_cpu_name(const char *root, char *name, size_t n) {
         if (!value) continue;
         value += 1 + strspn(value + 1, " \t");
         snprintf(name, n, "%.*s", (int)strcspn(value, "\n"), value);
-        for (char *c = name; *c; c++) /* it goes into JSON, which is UTF-8 */
-            if (*c < ' ' || *c > '~') *c = '?';
+        mnas_str_make_printable(name);
     }
     fclose(file);
 }

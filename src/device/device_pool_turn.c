@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "device/device_pool_farm.h"
 #include "model/latency.h"
 
@@ -62,11 +63,9 @@ static int note_calibrated(mnas_pool_state *state, const void *user) {
     return 0;
 }
 
-/* What a device said may be in any encoding; JSON wants UTF-8. */
-static void copy_ascii(char *to, size_t n, const char *from) {
+static void copy_printable(char *to, size_t n, const char *from) {
     snprintf(to, n, "%s", from);
-    for (; *to; to++)
-        if ((unsigned char)*to < 32 || (unsigned char)*to > 126) *to = '?';
+    mnas_str_make_printable(to);
 }
 
 static int note_away(mnas_pool_state *state, const void *user) {
@@ -79,7 +78,7 @@ static int note_away(mnas_pool_state *state, const void *user) {
     if (anew) r->away_s = now_s;
     r->pause_s = anew ? first_s : fmin(2 * r->pause_s, MNAS_FARM_MAX_PAUSES * first_s);
     r->retry_s = now_s + r->pause_s;
-    copy_ascii(r->why, sizeof r->why, n->why);
+    copy_printable(r->why, sizeof r->why, n->why);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "device/sysfs.h"
 
 enum { MAX_PROCESSES = 4096 };
@@ -32,8 +33,7 @@ static bool parse_stat(process *out, const char *line) {
         return false;
     out->ticks = user + system;
     snprintf(out->name, sizeof out->name, "%.*s", (int)(close - open - 1), open + 1);
-    for (char *c = out->name; *c; c++) /* it goes into messages, which are UTF-8 */
-        if (*c < ' ' || *c > '~') *c = '?';
+    mnas_str_make_printable(out->name);
     return true;
 }
 

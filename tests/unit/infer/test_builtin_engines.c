@@ -230,24 +230,7 @@ static double model_distance(const mnas_model *model, mnas_rng *rng) {
 
 static void test_every_kind_of_block(void **state) {
     (void)state;
-    static const char *const archs[] = {
-        "r2_k3_s11_e1_i8_o8_opsep r2_k3_s22_e3_i8_o12",
-        "r2_k5_s22_e6_i8_o16_se0.25 r1_k3_s11_e1_i16_o16",
-        "r1_k3_s22_e1_i8_o16_opconv r2_k5_s11_e1_i16_o16_se0.25_opconv",
-        "r2_k3_s22_e3_i8_o24_skippool r2_k3_s11_e3_i24_o24_skippool "
-        "r2_k3_s11_e1_i24_o24_se0.25_opconv_skippool",
-        "r2_k7_s22_e3_i8_o10_noskip r2_k3_s11_e1_i10_o14_opsep_skippool",
-        "r3_k5_s22_e3_i8_o8_se0.5_noskip r2_k3_s22_e4_i8_o20 r2_k5_s22_e2_i20_o20_skippool",
-        "r2_k3_s22_e6_i8_o16_se0.25_opsep r2_k3_s11_e1_i16_o16_se0.5_opsep",
-    };
-    mnas_rng rng = mnas_rng_stream(11, 0, "blocks");
-    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++)
-        for (int variant = 0; variant < 4; variant++) {
-            mnas_model model;
-            block_model(&model, archs[i], variant);
-            const double d = model_distance(&model, &rng);
-            if (!(d <= tolerance)) fail_msg("%s variant %d: distance %g", archs[i], variant, d);
-        }
+    check_every_kind_of_block(model_distance, tolerance);
 }
 
 /* Maps too large for the nearest caches, which the depthwise convolution passes on in bands of rows: one that ends with a
