@@ -171,13 +171,20 @@ int mnas_learner_name_network(const mnas_model *model, char **arch, char key[17]
     return 0;
 }
 
+static const char *const origin_names[] = {
+    [MNAS_ORIGIN_STRATEGY] = "strategy", [MNAS_ORIGIN_RANDOM] = "random"};
+
 static int add_proposal(mnas_learner *l, const int *tokens) {
     mnas_strategy_status status;
     char key[17] = "", *arch = NULL;
     int rc = l->name(l->user, tokens, &arch, key);
     mnas_strategy_get_status(l->strategy, &status);
-    const mnas_candidate candidate = {
-        tokens, arch, key, status.entropy, trial_seed(l->seed, l->history.n_trials), "strategy"};
+    const mnas_candidate candidate = {tokens,
+                                      arch,
+                                      key,
+                                      status.entropy,
+                                      trial_seed(l->seed, l->history.n_trials),
+                                      origin_names[mnas_strategy_origin(l->strategy)]};
     if (rc == 0) rc = mnas_history_propose(&l->history, &candidate, mnas_history_twin(&l->history, key));
     free(arch);
     return rc;

@@ -191,7 +191,7 @@ static inline char *fix_dump(const char *study) {
     fix_query(&out, study,
               "SELECT number, state, reason, tokens, arch, key, seed, accuracy_frac, reward, entropy_nats, "
               "params, macs, "
-              "train_bytes, n_images, latency_median_ms FROM trial ORDER BY number");
+              "train_bytes, n_images, latency_median_ms, origin, rung FROM trial ORDER BY number");
     fix_query(&out, study, "SELECT * FROM epoch ORDER BY trial, epoch");
     fix_query(&out, study, "SELECT n_updates, entropy, baseline, state FROM snapshot ORDER BY n_updates");
     fix_query(&out, study, "SELECT * FROM setting WHERE name IN ('target_ms', 'w', 'alpha', 'beta')");
