@@ -525,7 +525,7 @@ def trial_wire():
     dump = lambda o: json.dumps(o, separators=(",", ":")).encode()
     request = {"model": MODEL, "data": "fashion-mnist", "recipe": "proxy", "epochs": 0.5, "max_images": 100, "threads": 1, "seed": 7}
     result = {"val_accuracy_frac": 0.5, "val_balanced_frac": 0.5, "val_loss": 1.0, "train_loss": 1.5, "steps": 10, "n_images": 320, "train_s": 1.0,
-              "eval_s": 0.1, "images_per_s": 320.0, "slab_bytes": 1000, "peak_rss_bytes": 100000}
+              "eval_s": 0.1, "earlier_s": 0.0, "images_per_s": 320.0, "slab_bytes": 1000, "peak_rss_bytes": 100000}
     yield "request", b"\0" + dump(request)
     yield "request-null", b"\0" + dump({**request, "epochs": None, "seed": -1})
     yield "request-model", b"\0" + dump({**request, "model": "name: x"})

@@ -132,7 +132,8 @@ static void test_measuring(void **state) {
 #define RESULT(accuracy)                                                                                     \
     "{\"result\":{\"val_accuracy_frac\":" accuracy                                                           \
     ",\"val_balanced_frac\":0.5,\"val_loss\":1,\"train_loss\":1,\"steps\":1,"                                \
-    "\"n_images\":64,\"train_s\":1,\"eval_s\":0.5,\"images_per_s\":1,\"slab_bytes\":1,\"peak_rss_bytes\":1}" \
+    "\"n_images\":64,\"train_s\":1,\"eval_s\":0.5,\"earlier_s\":0,\"images_per_s\":1,\"slab_bytes\":1,"      \
+    "\"peak_rss_bytes\":1}"                                                                                  \
     "}"
 
 static void test_result(void **state) {
