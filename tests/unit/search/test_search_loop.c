@@ -145,7 +145,7 @@ static void test_whole_search(void **state) {
         fix_count(fix_study, "SELECT count(*) FROM trial WHERE entropy_nats IS NULL OR overhead_s IS NULL"),
         0);
     /* every fifth is uniform, and is known as such; a repeat has no row */
-    const int n_random = fix_count(fix_study, "SELECT count(*) FROM trial WHERE origin = 'random'");
+    const int64_t n_random = fix_count(fix_study, "SELECT count(*) FROM trial WHERE origin = 'random'");
     assert_true(n_random >= 5 && n_random <= 7);
     assert_int_equal(
         fix_count(fix_study, "SELECT count(*) FROM trial WHERE origin = 'strategy' AND rung = -1"),
