@@ -714,6 +714,76 @@ int mnas_report_data_path(char *path, size_t n, const char *html_path, const cha
 typedef enum { MNAS_EXPORT_JSON, MNAS_EXPORT_CSV } mnas_export_format;
 int mnas_study_export(const mnas_study *study, int trial, mnas_export_format format, FILE *out);
 
+/* ------------------------------------------------------------------------------------------- simulating searches */
+
+/* Strategies on networks whose accuracies are known already, by the very code of a search: which strategy suits this space, and is
+ * a search worth its cost? (docs/simulating.md) All accuracies here are in per cent points, whatever the table's unit. */
+typedef struct mnas_simulate_options {
+    const char *table;                /* CSV file; or: */
+    const char *landscape;            /* the same, but searched is a function fitted to it, over all combinations */
+    const char *decisions;            /* "kernel,op:nominal,arch:chars,block*": columns */
+    const char *accuracy;             /* column that the strategy sees */
+    const char *report;               /* column that it is scored on; NULL or "": the same */
+    const char *latency;              /* column, less is better; or: */
+    const char *maximize;             /* column, more is better (throughput): as a latency of 1 / value */
+    const char *features;             /* columns of cheap descriptors, for strategies that predict */
+    double target;                    /* of latency or maximize, in its unit; NaN: none given */
+    const char *reward;               /* with a latency; NULL: "soft". Without one the reward is the accuracy */
+    double noise;                     /* standard deviation added to each observed accuracy, in its column's unit */
+    bool rows_only;                   /* proposals become the nearest row; else one without a row is a failed trial */
+    const char *strategies;           /* "ppo,evolution:sample=10,random" */
+    int trials, seeds;                /* distinct networks evaluated in a run; runs of each strategy */
+    uint64_t first_seed;
+    int jobs;                         /* trials side by side: a proposal knows those that lie so far back. 0: 1 */
+    int threads;                      /* 0: all cores. No result depends on it */
+    void (*progress)(void *user, int n_done, int n_runs); /* never two at once */
+    void *user;
+    const volatile bool *cancel;
+} mnas_simulate_options;
+
+/* After n networks, over the seeds. "Best" is the largest true value so far; "chosen" the network with the best observed one,
+ * by its true value. The value is the accuracy or, where there is a latency, the reward of both times 100. */
+typedef struct mnas_simulated_point {
+    int n, n_reached;                 /* networks; runs that evaluated so many (the others stand where they ended) */
+    double mean, sd;                  /* of the best; NaN where a run found none */
+    double regret_mean;               /* what it lacks of the optimum */
+    double optimum_share, top2_share; /* runs whose best is the optimum; or at least the second best network */
+    double chosen_mean, chosen_sd, chosen_optimum_share;
+    double chosen_accuracy_mean, chosen_second_mean; /* of the chosen network; the second NaN without a latency */
+    double gain, p_t, p_wilcoxon;     /* of the best over random's with the same seeds, in pairs; NaN: random itself, one seed */
+    double chosen_gain, chosen_p_t, chosen_p_wilcoxon;
+    double hypervolume_mean, hypervolume_share; /* of the front of accuracy and second; share of the whole table's. NaN: none */
+} mnas_simulated_point;
+
+typedef struct mnas_simulated {
+    char *name;                       /* as given */
+    mnas_simulated_point *curve;      /* at 10, 20, 50, 100, ... and at the last */
+    int n_curve;
+    int n_exhausted;                  /* runs that ended early: 500 repeats in a row, or 3 failures for each trial wanted */
+    double failed_mean, repeats_mean; /* proposals of a run without a network, and of one known already */
+    double proposal_ms;               /* time of a run over its proposals */
+} mnas_simulated;
+
+typedef struct mnas_simulation {
+    mnas_simulated *strategies;
+    int n_strategies, trials, seeds;
+    uint64_t first_seed;
+    size_t n_rows, n_missing, n_duplicates;   /* of the table: used; left out for a gap, as an equal encoding */
+    char missing_lines[200], duplicate_lines[200]; /* the first few: "3, 17, ..." */
+    int n_decisions;
+    double log10_combinations;        /* of the choices */
+    bool is_percent, report_is_percent; /* what the columns hold; false: fractions */
+    bool is_landscape;
+    double optimum, second_best;      /* values; NaN for a landscape, of which nobody knows them */
+    double best_found;                /* by any run */
+    double row_mean, row_sd;          /* value of the table's rows */
+    double reference_accuracy, reference_second, hypervolume_all; /* where hypervolumes begin: the table's worst; and of all rows */
+    double elapsed_s;
+} mnas_simulation;
+
+int mnas_simulate(mnas_simulation **out, const mnas_simulate_options *options);
+void mnas_simulation_free(mnas_simulation *simulation);
+
 /* ------------------------------------------------------------------------------------------------------ the machine */
 
 /* What this machine offers and lacks: cores, libraries, data, devices, known traps. *ok is false when something needed is

@@ -157,3 +157,46 @@ double mnas_stats_welch_p(const double *a, size_t na, const double *b, size_t nb
     /* two-sided p of Student's t: I_{nu / (nu + t^2)}(nu/2, 1/2) */
     return beta_regularised(nu / 2, 0.5, nu / (nu + t2));
 }
+
+double mnas_stats_paired_p(const double *a, const double *b, size_t n) {
+    assert(n >= 2);
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) sum += a[i] - b[i];
+    const double mean = sum / (double)n, nu = (double)(n - 1);
+    for (size_t i = 0; i < n; i++) squares += (a[i] - b[i] - mean) * (a[i] - b[i] - mean);
+    if (squares <= 0) return mean == 0 ? 1 : 0;
+    const double t2 = mean * mean * (double)n * nu / squares;
+    return beta_regularised(nu / 2, 0.5, nu / (nu + t2));
+}
+
+static int nearer_zero(const void *a, const void *b) {
+    const double x = fabs(*(const double *)a), y = fabs(*(const double *)b);
+    return (x > y) - (x < y);
+}
+
+/* Wilcoxon (1945) without the pairs that are equal; equal differences share the mean of their ranks, which takes
+ * sum (t^3 - t) / 48 from the variance n (n + 1) (2n + 1) / 24 of the sum of positive ranks. */
+static double signed_rank_p(const double *d, size_t n) {
+    const double m = (double)n;
+    double positive = 0, variance = m * (m + 1) * (2 * m + 1) / 24;
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && fabs(d[end]) <= fabs(d[i]);) end++;
+        const double t = (double)(end - i), rank = ((double)i + 1 + (double)end) / 2;
+        variance -= (t * t * t - t) / 48;
+        for (size_t k = i; k < end; k++) positive += d[k] > 0 ? rank : 0;
+    }
+    const double away = fabs(positive - m * (m + 1) / 4) - 0.5; /* continuity */
+    return away > 0 && variance > 0 ? erfc(away / sqrt(2 * variance)) : 1;
+}
+
+double mnas_stats_wilcoxon_p(const double *a, const double *b, size_t n) {
+    double *d = malloc((n ? n : 1) * sizeof *d);
+    size_t m = 0;
+    if (!d) return NAN;
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i]) d[m++] = a[i] - b[i];
+    qsort(d, m, sizeof *d, nearer_zero);
+    const double p = signed_rank_p(d, m);
+    free(d);
+    return p;
+}

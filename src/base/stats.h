@@ -25,4 +25,9 @@ double mnas_stats_kendall(const double *x, const double *y, size_t n);
 /* Two-sided p of Welch's t test and the difference of means; n >= 2 each. */
 double mnas_stats_welch_p(const double *a, size_t na, const double *b, size_t nb);
 
+/* Two-sided p of a[i] against b[i], pair by pair: Student's t test of the differences, n >= 2; and Wilcoxon's signed-rank test,
+ * which asks for no normal distribution (in its normal approximation, good from about 10 pairs that differ). */
+double mnas_stats_paired_p(const double *a, const double *b, size_t n);
+double mnas_stats_wilcoxon_p(const double *a, const double *b, size_t n);
+
 #endif

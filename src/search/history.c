@@ -15,6 +15,8 @@
 #include "base/json.h"
 #include "search/reward.h"
 
+static const double failures_per_trial = 3;
+
 static int grow(void **items, size_t n, size_t *room, size_t bytes) {
     if (n < *room) return 0;
     const size_t wanted = *room ? 2 * *room : 64;
@@ -150,6 +152,14 @@ int mnas_history_propose(mnas_history *h, const mnas_candidate *candidate, int t
     h->n_repeats += repeat;
     h->repeats_in_row = repeat ? h->repeats_in_row + 1 : 0;
     return 0;
+}
+
+bool mnas_history_in_vain(const mnas_history *h) {
+    return h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->screened_in_row >= MNAS_MAX_REPEATS_IN_ROW;
+}
+
+bool mnas_history_failed_too_often(const mnas_history *h, int n_wanted) {
+    return h->n_failed >= failures_per_trial * n_wanted;
 }
 
 /* ---- outcomes ---- */

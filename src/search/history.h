@@ -61,6 +61,11 @@ typedef struct mnas_candidate {
 } mnas_candidate;
 int mnas_history_propose(mnas_history *history, const mnas_candidate *candidate, int twin);
 
+/* Nothing new came of the last 500 proposals, repeats or screened ones. */
+bool mnas_history_in_vain(const mnas_history *history);
+/* Three trials have failed for each of those wanted. */
+bool mnas_history_failed_too_often(const mnas_history *history, int n_wanted);
+
 /* Count every proposal as seen that has become so. */
 void mnas_history_see(mnas_history *history, int delay);
 /* The oldest proposal that is seen and not fed, or NULL. */

@@ -20,7 +20,6 @@
 #include "train/evaluate.h"
 
 enum { POLL_MS = 100 };
-static const double failures_per_trial = 3;
 static const double min_timeout_s = 600, timeout_factor = 20;
 
 typedef enum { STEP_PROPOSE, STEP_WAIT, STEP_FINISHED, STEP_STOP, STEP_BUDGET } step;
@@ -275,11 +274,6 @@ static bool trials_are_spent(const loop *l) {
     return limit > 0 && (size_t)h->n_trials >= h->n_known && h->n_trials >= limit;
 }
 
-/* Nothing new came of the last proposals. */
-static bool in_vain(const mnas_history *h) {
-    return h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->screened_in_row >= MNAS_MAX_REPEATS_IN_ROW;
-}
-
 static step decide(const loop *l) {
     const mnas_history *h = &l->learner.history;
     const int wanted = l->setup->options->trials;
@@ -287,7 +281,7 @@ static step decide(const loop *l) {
     mnas_history_unseen(h, &n_complete, &n_unknown);
     n_complete += h->n_complete;
     if (n_complete >= wanted) return STEP_FINISHED;
-    if (in_vain(h) || h->n_failed >= failures_per_trial * wanted) return STEP_STOP;
+    if (mnas_history_in_vain(h) || mnas_history_failed_too_often(h, wanted)) return STEP_STOP;
     if (trials_are_spent(l)) return n_unknown > 0 ? STEP_WAIT : STEP_BUDGET;
     if (h->n_seen + l->setup->delay <= h->n_proposals) return STEP_WAIT;
     if (n_complete + n_unknown >= wanted) return STEP_WAIT;

@@ -66,6 +66,24 @@ int mnas_pareto_front(const double *accuracy_frac, const double *latency_ms, siz
     return mnas_pareto_front_of(accuracy_frac, latency_ms, 1, n, front, n_front);
 }
 
+/* The front ascends in both: each of its points adds a strip between the accuracy before it and its own. */
+int mnas_pareto_hypervolume(double *out, const double *accuracy, const double *cost, size_t n,
+                            double worst_accuracy, double worst_cost) {
+    size_t *front = calloc(n ? n : 1, sizeof *front), n_front;
+    double reached = worst_accuracy, area = 0;
+    if (!front) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: front of %zu networks", n);
+    const int rc = mnas_pareto_front(accuracy, cost, n, front, &n_front);
+    for (size_t i = 0; i < n_front && rc == 0; i++) {
+        const double above = accuracy[front[i]] - reached, below = worst_cost - cost[front[i]];
+        if (!(above > 0 && below > 0)) continue;
+        area += above * below;
+        reached += above;
+    }
+    free(front);
+    *out = area;
+    return rc;
+}
+
 bool mnas_pareto_contains(const int *front, int n_front, int number) {
     for (int i = 0; i < n_front; i++)
         if (front[i] == number) return true;

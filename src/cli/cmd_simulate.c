@@ -1,0 +1,283 @@
+/* cmd_simulate.c - `mnas simulate`: strategies on a table of networks that are trained already. The searches and their statistics
+ * are mnas.h's; here are options, progress, a table and JSON.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+
+typedef struct simulate_opts {
+    mnas_cli_common common;
+    char table[MNAS_OPT_STR], decisions[MNAS_OPT_STR], accuracy[MNAS_OPT_STR], report[MNAS_OPT_STR],
+        latency[MNAS_OPT_STR], maximize[MNAS_OPT_STR], features[MNAS_OPT_STR], reward[MNAS_OPT_STR],
+        strategies[MNAS_OPT_STR];
+    double target, noise;
+    bool rows_only;
+    int64_t trials, seeds, seed, jobs, threads;
+} simulate_opts;
+
+#define AT(field) offsetof(simulate_opts, field)
+static const mnas_opt options[] = {
+    {"table", MNAS_OPT_STRING, AT(table), NULL, 0, 0, "FILE",
+     "CSV with a header: a row for each trained network", NULL},
+    {"decisions", MNAS_OPT_STRING, AT(decisions), NULL, 0, 0, "COL,COL,...",
+     "columns that make up a network; ordinal where all values are numbers, else nominal. COL:nominal and "
+     "COL:ordinal say so, COL:chars takes a nominal decision of each character, * in COL is any text",
+     NULL},
+    {"accuracy", MNAS_OPT_STRING, AT(accuracy), NULL, 0, 0, "COL",
+     "what a search sees; in per cent where a value exceeds 1, else fractions", NULL},
+    {"report", MNAS_OPT_STRING, AT(report), "", 0, 0, "COL",
+     "what it is scored on, such as test accuracy; default: --accuracy", NULL},
+    {"latency", MNAS_OPT_STRING, AT(latency), "", 0, 0, "COL",
+     "a second objective, less is better; the reward then joins both", NULL},
+    {"maximize", MNAS_OPT_STRING, AT(maximize), "", 0, 0, "COL",
+     "in its place one of which more is better, such as throughput: it acts as a latency of 1 / value, with "
+     "a "
+     "target of 1 / --target",
+     NULL},
+    {"target", MNAS_OPT_FLOAT, AT(target), NULL, 0, 0, NULL, "of --latency or --maximize, in its unit", NULL},
+    {"reward", MNAS_OPT_STRING, AT(reward), "", 0, 0, "REWARD",
+     "of accuracy and latency, soft unless given; mnas search --help lists them", NULL},
+    {"features", MNAS_OPT_STRING, AT(features), "", 0, 0, "COL,COL,...",
+     "cheap descriptors of a network, such as its multiply-adds, for strategies that predict", NULL},
+    {"noise", MNAS_OPT_FLOAT, AT(noise), "0", 0, 100, NULL,
+     "standard deviation added to what a search sees, in the unit of --accuracy", NULL},
+    {"rows-only", MNAS_OPT_BOOL, AT(rows_only), NULL, 0, 0, NULL,
+     "every proposal becomes the nearest row; else one without a row is a failed trial", NULL},
+    {"strategies", MNAS_OPT_STRING, AT(strategies), "ppo,evolution,random", 0, 0, "STRATEGY,...",
+     "at a comma, unless KEY= follows, and at a semicolon a new one begins: ppo:batch=8,clip=0.1,evolution",
+     NULL},
+    {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "networks",
+     "that a run evaluates; repeats cost nothing", NULL},
+    {"seeds", MNAS_OPT_INT, AT(seeds), "100", 1, 1e5, "runs", "of each strategy", NULL},
+    {"seed", MNAS_OPT_INT, AT(seed), "0", 0, 9e15, NULL, "of the first run; the others follow", NULL},
+    {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 1024, "trials",
+     "that a search would run side by side: a proposal does not know the last so many outcomes", NULL},
+    {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
+     "0: one for each core; no result depends on it", NULL},
+    MNAS_CLI_JSON,
+    MNAS_CLI_HELP,
+    MNAS_OPT_END};
+#undef AT
+
+static void show_progress(void *user, int n_done, int n_runs) {
+    char text[80];
+    (void)user;
+    snprintf(text, sizeof text, "%d of %d runs", n_done, n_runs);
+    if (mnas_log_is_terminal())
+        mnas_cli_live(text);
+    else if (n_done % ((n_runs + 9) / 10) == 0)
+        mnas_log_info("%s", text);
+}
+
+/* ---- JSON ---- */
+
+typedef struct field {
+    const char *name;
+    size_t offset; /* of a double */
+} field;
+
+static void add_numbers(json_t *object, const void *from, const field *fields, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        json_object_set_new(object, fields[i].name,
+                            mnas_json_number(*(const double *)((const char *)from + fields[i].offset)));
+}
+
+#define AT(member)                                                                                           \
+    { #member, offsetof(mnas_simulated_point, member) }
+static const field point_fields[] = {AT(mean),
+                                     AT(sd),
+                                     AT(regret_mean),
+                                     AT(optimum_share),
+                                     AT(top2_share),
+                                     AT(chosen_mean),
+                                     AT(chosen_sd),
+                                     AT(chosen_optimum_share),
+                                     AT(chosen_accuracy_mean),
+                                     AT(chosen_second_mean),
+                                     AT(gain),
+                                     AT(p_t),
+                                     AT(p_wilcoxon),
+                                     AT(chosen_gain),
+                                     AT(chosen_p_t),
+                                     AT(chosen_p_wilcoxon),
+                                     AT(hypervolume_mean),
+                                     AT(hypervolume_share)};
+#undef AT
+
+#define AT(member)                                                                                           \
+    { #member, offsetof(mnas_simulation, member) }
+static const field simulation_fields[] = {AT(log10_combinations), AT(optimum),          AT(second_best),
+                                          AT(best_found),         AT(row_mean),         AT(row_sd),
+                                          AT(reference_accuracy), AT(reference_second), AT(hypervolume_all),
+                                          AT(elapsed_s)};
+#undef AT
+
+#define N_OF(array) (sizeof(array) / sizeof *(array))
+
+static json_t *point_json(const mnas_simulated_point *p) {
+    json_t *object = json_pack("{s:i, s:i}", "n", p->n, "n_reached", p->n_reached);
+    add_numbers(object, p, point_fields, N_OF(point_fields));
+    return object;
+}
+
+static json_t *strategy_json(const mnas_simulated *s) {
+    json_t *curve = json_array();
+    for (int i = 0; i < s->n_curve; i++) json_array_append_new(curve, point_json(&s->curve[i]));
+    return json_pack("{s:o, s:o, s:b, s:i, s:o, s:o, s:o}", "name", mnas_json_text(s->name), "curve", curve,
+                     "exhausted", s->n_exhausted > 0, "n_exhausted", s->n_exhausted, "failed_mean",
+                     mnas_json_number(s->failed_mean), "repeats_mean", mnas_json_number(s->repeats_mean),
+                     "proposal_ms", mnas_json_number(s->proposal_ms));
+}
+
+static json_t *simulation_json(const mnas_simulation *s) {
+    json_t *strategies = json_array();
+    for (int i = 0; i < s->n_strategies; i++)
+        json_array_append_new(strategies, strategy_json(&s->strategies[i]));
+    json_t *object =
+        json_pack("{s:s, s:i, s:i, s:I, s:I, s:i, s:I, s:o, s:I, s:o, s:s, s:s}", "unit", "per cent points",
+                  "trials", s->trials, "seeds", s->seeds, "first_seed", (json_int_t)s->first_seed, "n_rows",
+                  (json_int_t)s->n_rows, "n_decisions", s->n_decisions, "n_missing", (json_int_t)s->n_missing,
+                  "missing_lines", mnas_json_text(s->missing_lines), "n_duplicates",
+                  (json_int_t)s->n_duplicates, "duplicate_lines", mnas_json_text(s->duplicate_lines),
+                  "accuracy_unit", s->is_percent ? "per cent" : "fraction", "report_unit",
+                  s->report_is_percent ? "per cent" : "fraction");
+    add_numbers(object, s, simulation_fields, N_OF(simulation_fields));
+    json_object_set_new(object, "strategies", strategies);
+    return object;
+}
+
+/* ---- for people ---- */
+
+static void tell_left_out(const mnas_simulation *s) {
+    if (s->n_missing > 0)
+        mnas_log_warn("%zu rows have a missing value and are left out: lines %s", s->n_missing,
+                      s->missing_lines);
+    if (s->n_duplicates > 0)
+        mnas_log_warn("%zu rows repeat the decisions of an earlier one, which counts: lines %s",
+                      s->n_duplicates, s->duplicate_lines);
+}
+
+static void print_facts(const mnas_simulation *s) {
+    printf("%zu networks of %d decisions (10^%.1f combinations), accuracies in %s\n", s->n_rows,
+           s->n_decisions, s->log10_combinations, s->is_percent ? "per cent" : "fractions");
+    printf(
+        "value: mean %.3f, sd %.3f; best %.3f, second %.3f; %d runs of each strategy, seeds %llu to %llu\n",
+        s->row_mean, s->row_sd, s->optimum, s->second_best, s->seeds, (unsigned long long)s->first_seed,
+        (unsigned long long)s->first_seed + (unsigned long long)s->seeds - 1);
+    if (isfinite(s->hypervolume_all))
+        printf("hypervolume: of all networks %.4g, from accuracy %.3f and %g\n", s->hypervolume_all,
+               s->reference_accuracy, s->reference_second);
+    putchar('\n');
+}
+
+static void share_cell(mnas_table *table, double share) {
+    if (isnan(share))
+        mnas_table_cell(table, "-");
+    else
+        mnas_table_cell(table, "%.0f %%", 100 * share);
+}
+
+static void p_cell(mnas_table *table, double p) {
+    if (isnan(p))
+        mnas_table_cell(table, "-");
+    else
+        mnas_table_cell(table, p < 0.0005 ? "<0.001" : "%.3f", p);
+}
+
+static void point_row(mnas_table *table, const char *name, const mnas_simulated_point *p, bool two) {
+    mnas_table_cell(table, "%s", name);
+    mnas_table_cell(table, "%d", p->n);
+    mnas_table_decimals(table, p->mean, 3);
+    mnas_table_decimals(table, p->sd, 3);
+    share_cell(table, p->optimum_share);
+    share_cell(table, p->top2_share);
+    mnas_table_decimals(table, p->chosen_mean, 3);
+    mnas_table_decimals(table, p->gain, 3);
+    p_cell(table, p->p_t);
+    p_cell(table, p->p_wilcoxon);
+    if (two) share_cell(table, p->hypervolume_share);
+}
+
+static void tell_exhausted(const mnas_simulation *s) {
+    for (int i = 0; i < s->n_strategies; i++) {
+        const mnas_simulated *t = &s->strategies[i];
+        if (t->n_exhausted > 0)
+            printf(
+                "\n%s: %d of %d runs ended early, out of new networks (%.0f repeats, %.0f failures a run)\n",
+                t->name, t->n_exhausted, s->seeds, t->repeats_mean, t->failed_mean);
+    }
+}
+
+static int print_curves(const mnas_simulation *s) {
+    const bool two = isfinite(s->hypervolume_all);
+    mnas_table table;
+    print_facts(s);
+    mnas_table_start(&table, two ? "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)|hypervolume"
+                                 : "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)");
+    for (int i = 0; i < s->n_strategies; i++)
+        for (int k = 0; k < s->strategies[i].n_curve; k++)
+            point_row(&table, k ? "" : s->strategies[i].name, &s->strategies[i].curve[k], two);
+    const int rc = mnas_table_print(&table);
+    tell_exhausted(s);
+    return rc;
+}
+
+static int run(const void *opts, int n_words, char **words) {
+    const simulate_opts *o = opts;
+    const mnas_simulate_options simulate = {.table = o->table,
+                                            .decisions = o->decisions,
+                                            .accuracy = o->accuracy,
+                                            .report = o->report,
+                                            .latency = o->latency,
+                                            .maximize = o->maximize,
+                                            .features = o->features,
+                                            .target = o->target,
+                                            .reward = o->reward,
+                                            .noise = o->noise,
+                                            .rows_only = o->rows_only,
+                                            .strategies = o->strategies,
+                                            .trials = (int)o->trials,
+                                            .seeds = (int)o->seeds,
+                                            .first_seed = (uint64_t)o->seed,
+                                            .jobs = (int)o->jobs,
+                                            .threads = (int)o->threads,
+                                            .progress = show_progress,
+                                            .cancel = mnas_cli_cancel_flag()};
+    mnas_simulation *result;
+    (void)n_words, (void)words;
+    int rc = mnas_simulate(&result, &simulate);
+    mnas_log_live("%s", "");
+    if (rc < 0) return rc;
+    tell_left_out(result);
+    rc = o->common.json ? mnas_json_print(simulation_json(result)) : print_curves(result);
+    mnas_simulation_free(result);
+    return rc;
+}
+
+static const char *const plugins[] = {"strategy", "reward", NULL};
+
+const mnas_cli_command mnas_command_simulate = {
+    .name = "simulate",
+    .words = "",
+    .min_words = 0,
+    .max_words = 0,
+    .summary = "strategies on a table of trained networks: which suits this space?",
+    .about =
+        "Run searches without any training: a table says what every network came to. Proposals, rules and "
+        "rewards are "
+        "those of mnas search, so the curves show what each strategy finds in how many trials, with as many "
+        "seeds as it takes to tell them apart. best is the best network so far by --report, chosen the one "
+        "that looked best in --accuracy, scored on --report; both in per cent points. gain is the best's "
+        "lead over random search with the "
+        "same seeds, p from paired tests.",
+    .example = "mnas simulate --table networks.csv --decisions 'block*' --accuracy val_top1 --strategies "
+               "ppo,evolution,random --trials 200 --seeds 100",
+    .opts = options,
+    .opts_bytes = sizeof(simulate_opts),
+    .plugins = plugins,
+    .run = run};

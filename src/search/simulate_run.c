@@ -1,0 +1,142 @@
+/* simulate_run.c - see simulate.h. The rules are history.c's; here proposals get their outcomes. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "search/simulate.h"
+
+double mnas_sim_latency(const mnas_world *world, double second) {
+    return world->more_is_better ? 1 / second : second;
+}
+
+double mnas_sim_value(const mnas_sim_setup *s, double accuracy_frac, double second) {
+    if (!s->reward) return accuracy_frac;
+    const double latency = mnas_sim_latency(s->world, second);
+    return mnas_reward_value(s->reward, accuracy_frac, &latency);
+}
+
+int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char *strategy, uint64_t seed,
+                      mnas_sim_record *record) {
+    const mnas_world *w = setup->world;
+    const mnas_problem problem = {.n_decisions = w->n_decisions,
+                                  .decisions = w->decisions,
+                                  .n_trials = setup->trials,
+                                  .delay = setup->delay,
+                                  .n_descriptors = w->n_descriptors,
+                                  .describe = w->describe,
+                                  .project = w->project,
+                                  .user = w->user};
+    *out = (mnas_sim_run){.setup = setup, .seed = seed, .record = record};
+    out->history.n_decisions = w->n_decisions;
+    out->tokens = calloc((size_t)w->n_decisions, sizeof *out->tokens);
+    if (!out->tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a simulated search");
+    const int rc = mnas_strategy_open(&out->strategy, strategy, &problem, seed);
+    if (rc < 0) mnas_sim_run_close(out);
+    return rc;
+}
+
+void mnas_sim_run_close(mnas_sim_run *run) {
+    mnas_strategy_close(run->strategy);
+    mnas_history_free(&run->history);
+    free(run->tokens);
+    *run = (mnas_sim_run){0};
+}
+
+static double observe(const mnas_sim_run *run, uint64_t id, double accuracy_frac) {
+    if (run->setup->noise_frac <= 0) return accuracy_frac;
+    mnas_rng rng = mnas_rng_stream(run->seed, id, "simulated-noise");
+    return accuracy_frac + run->setup->noise_frac * mnas_rng_normal(&rng);
+}
+
+/* The trial of a network that was not known. */
+static int evaluate(mnas_sim_run *run, uint64_t id) {
+    const mnas_sim_setup *s = run->setup;
+    mnas_sim_trial *t = &run->record->trials[run->record->n];
+    const int rc = s->world->value(s->world->user, run->tokens, id, &t->truth);
+    if (rc < 0) return rc;
+    t->id = id;
+    t->accuracy_frac = observe(run, id, t->truth.accuracy_frac);
+    t->observed = mnas_sim_value(s, t->accuracy_frac, t->truth.second);
+    t->value = mnas_sim_value(s, t->truth.report_frac, t->truth.second);
+    run->record->n++;
+    return 0;
+}
+
+/* Its outcome is known at once. */
+static int finish(mnas_sim_run *run, bool exists, uint64_t id) {
+    mnas_trial *row = &run->history.known[run->history.n_trials - 1].row;
+    row->state = MNAS_TRIAL_FAILED;
+    if (!exists) return 0;
+    const int rc = evaluate(run, id);
+    if (rc < 0) return rc;
+    row->state = MNAS_TRIAL_COMPLETE;
+    const mnas_sim_trial *t = &run->record->trials[run->record->n - 1];
+    row->accuracy_frac = t->accuracy_frac;
+    row->reward = t->observed;
+    row->latency.median_ms = mnas_sim_latency(run->setup->world, t->truth.second);
+    return 0;
+}
+
+static int propose(mnas_sim_run *run) {
+    const mnas_world *w = run->setup->world;
+    char key[17] = ""; /* stays so for what is no network */
+    uint64_t id;
+    int rc = mnas_strategy_propose(run->strategy, run->tokens);
+    if (rc < 0) return rc;
+    const bool exists = w->identify(w->user, run->tokens, &id);
+    if (exists) snprintf(key, sizeof key, "%016" PRIx64, id);
+    const mnas_candidate candidate = {.tokens = run->tokens, .arch = "", .key = key, .origin = ""};
+    const int twin = mnas_history_twin(&run->history, key);
+    rc = mnas_history_propose(&run->history, &candidate, twin);
+    return rc < 0 || twin >= 0 ? rc : finish(run, exists, id);
+}
+
+static int feed(mnas_sim_run *run, const mnas_proposal *p) {
+    const mnas_trial *row = &run->history.known[p->trial].row;
+    const bool complete = row->state == MNAS_TRIAL_COMPLETE;
+    const mnas_outcome outcome = {.reward = complete ? row->reward : 0,
+                                  .failed = !complete,
+                                  .repeat = p->repeat,
+                                  .latency_ms = complete ? row->latency.median_ms : (double)NAN};
+    const int rc = mnas_strategy_feedback(run->strategy, p->tokens, &outcome);
+    if (rc == 0) mnas_history_fed(&run->history);
+    return rc;
+}
+
+static int take_in(mnas_sim_run *run) {
+    const mnas_proposal *p;
+    int rc = 0;
+    mnas_history_see(&run->history, run->setup->delay);
+    while (rc == 0 && (p = mnas_history_next_to_feed(&run->history))) rc = feed(run, p);
+    return rc;
+}
+
+static void keep_counts(mnas_sim_run *run) {
+    const mnas_history *h = &run->history;
+    run->record->n_repeats = h->n_repeats;
+    run->record->n_proposals = h->n_proposals;
+    run->record->n_failed = h->n_trials - run->record->n;
+    run->record->exhausted = run->record->n < run->setup->trials;
+}
+
+int mnas_sim_run_step(mnas_sim_run *run) {
+    int rc = propose(run);
+    if (rc == 0) rc = take_in(run);
+    keep_counts(run);
+    return rc;
+}
+
+bool mnas_sim_run_is_over(const mnas_sim_run *run) {
+    return run->record->n >= run->setup->trials || mnas_history_in_vain(&run->history) ||
+           mnas_history_failed_too_often(&run->history, run->setup->trials);
+}
+
+int mnas_sim_search(mnas_sim_record *record, const mnas_sim_setup *setup, const char *strategy, uint64_t seed) {
+    mnas_sim_run run;
+    int rc = mnas_sim_run_open(&run, setup, strategy, seed, record);
+    while (rc == 0 && !mnas_sim_run_is_over(&run)) rc = mnas_sim_run_step(&run);
+    mnas_sim_run_close(&run);
+    return rc;
+}
