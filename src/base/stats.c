@@ -99,20 +99,6 @@ double mnas_stats_slope(const double *x, const double *y, size_t n) {
     return sxx > 0 ? sxy / sxx : 0;
 }
 
-/* (concordant - discordant) / sqrt(pairs with an order in x * pairs with an order in y) (Kendall 1945) */
-double mnas_stats_kendall(const double *x, const double *y, size_t n) {
-    double sum = 0, in_x = 0, in_y = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            const int a = (x[i] > x[j]) - (x[i] < x[j]), b = (y[i] > y[j]) - (y[i] < y[j]);
-            sum += a * b;
-            in_x += a != 0;
-            in_y += b != 0;
-        }
-    }
-    return in_x > 0 && in_y > 0 ? sum / sqrt(in_x * in_y) : 0;
-}
-
 static double away_from_zero(double v) {
     return fabs(v) < 1e-300 ? 1e-300 : v;
 }
