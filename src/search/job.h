@@ -22,6 +22,8 @@ typedef struct mnas_job_request {
     uint64_t seed;
     int64_t memory_bytes; /* limit of the process; 0: none */
     const char *output;   /* file for the weights, or NULL */
+    double stop_epochs;   /* of mnas_train_options, as are the two below; 0: to the end */
+    const char *checkpoint, *from;
 } mnas_job_request;
 
 /* What is to be measured, on these devices one after the other. */

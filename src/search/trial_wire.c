@@ -30,15 +30,20 @@ int mnas_trial_wire_print_request(char **text, const mnas_job_request *r) {
     int rc = mnas_model_print(r->model, &yaml);
     if (rc < 0) return rc;
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s?}", "model", yaml, "data", r->data, "recipe",
-                  r->recipe, "epochs", number(r->epochs), "max_images", (json_int_t)r->max_images, "threads",
-                  r->threads, "seed", (json_int_t)r->seed, "output", r->output);
+        json_pack("{s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s?, s:f, s:s?, s:s?}", "model", yaml, "data",
+                  r->data, "recipe", r->recipe, "epochs", number(r->epochs), "max_images",
+                  (json_int_t)r->max_images, "threads", r->threads, "seed", (json_int_t)r->seed, "output",
+                  r->output, "stop_epochs", r->stop_epochs, "checkpoint", r->checkpoint, "from", r->from);
     if (object) *text = mnas_json_dumps(object, exact);
     json_decref(object);
     free(yaml);
     return *text ? 0
                  : mnas_error_set(MNAS_ERR_MEMORY,
                                   "cannot write a trial's request: out of memory, or no UTF-8");
+}
+
+static const char *text_of(const json_t *object, const char *name) {
+    return json_string_value(json_object_get(object, name));
 }
 
 static int fill_request(mnas_trial_wire_request *out, json_t *object) {
@@ -55,7 +60,11 @@ static int fill_request(mnas_trial_wire_request *out, json_t *object) {
                                         .max_images = max_images,
                                         .threads = threads,
                                         .seed = (uint64_t)seed,
-                                        .output = json_string_value(json_object_get(object, "output"))};
+                                        .output = text_of(object, "output"),
+                                        .stop_epochs = fmax(0, real_of(object, "stop_epochs")),
+                                        .checkpoint = text_of(object, "checkpoint"),
+                                        .checkpoint_minutes = INFINITY, /* at the end of a part alone */
+                                        .from = text_of(object, "from")};
     return mnas_model_parse(&out->model, yaml, strlen(yaml), "a trial's request");
 }
 

@@ -1,7 +1,7 @@
 /* trial_wire.h - what goes between the search and the processes of its trials: one JSON request, then JSON lines back.
  *
  *     -> {"model": YAML, "data": ..., "recipe": ..., "epochs": number or null, "max_images", "threads", "seed",
- *        "output": file for the weights or null}
+ *        "output": file for the weights or null, "stop_epochs", "checkpoint", "from": of mnas_train_options}
  *     <- {"step": 3, "n_steps": 100}                      a few times a second
  *     <- {"epoch": 1, "val_accuracy_frac": 0.7}           after each epoch
  *     <- {"result": {...}}  or  {"error": "nan", "message": ...}
