@@ -90,8 +90,16 @@ def every(program, name):
     return result
 
 
-def published(program, name, pixels=28):
-    """A network of the zoo with its own stem and head, e.g. mobilenet-v2@0.1."""
-    text = subprocess.run([program, "zoo", name], check=True, stdout=subprocess.PIPE, text=True).stdout
-    attribute = lambda key: int(re.search(rf"^{key}: *(\d+)", text, re.M)[1])
-    return Network(re.findall(r"^ *- *(r\d\S+)", text, re.M), attribute("stem"), attribute("head"), pixels)
+class Published:
+    """A network of the zoo for these images, all else as published, e.g. mobilenet-v2@0.15."""
+    choices = {}
+
+    def __init__(self, program, name, pixels=28):
+        text = subprocess.run([program, "zoo", name], check=True, stdout=subprocess.PIPE, text=True).stdout
+        for attribute, value in (("input", pixels), ("channels", 1), ("classes", 10), ("mean", "[0.2860]"), ("std", "[0.3530]"), ("dropout", 0)):
+            text = re.sub(rf"^{attribute}:.*", f"{attribute}: {value}", text, flags=re.M)
+        self.name, self.key, self.text = name, f"{pixels}px {name}", text
+        self.layers = re.findall(r"^ *- *(r\d\S+)", text, re.M)
+
+    def yaml(self):
+        return self.text

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,17 +17,19 @@ import networks
 from cache import training_key
 
 DATA, RECIPE, IMAGES, FULL = "fashion-mnist", "proxy:flip=true", 10000, 9
+SPACES = ("small-28", "small-28-flat", "small-28-blocks")
 LENGTHS = (1, 3, FULL)  # epochs; the shorter ones have a schedule of their own
 DEVICE = "local:rounds=3,time=20,warmup=10,ci=0.05,wide=true"
+QUICK = 0  # networks of each table, where the script itself is tried; 0: all
 PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of docs/EXPERIMENTS.md, one core
 
 
 class Job:
     """A training, or a latency where `epochs` is 0."""
 
-    def __init__(self, network, group, epochs=0, seed=1, data=DATA, images=IMAGES, recipe=RECIPE):
+    def __init__(self, network, group, epochs=0, seed=1):
         self.network, self.group = network, group
-        self.entry = dict(key=network.key, data=data, recipe=recipe, images=images, epochs=epochs, seed=seed)
+        self.entry = dict(key=network.key, data=DATA, recipe=RECIPE, images=IMAGES, epochs=epochs, seed=seed)
 
     def done(self, cache):
         return training_key(self.entry) in cache.trainings if self.entry["epochs"] else self.network.key in cache.latencies
@@ -37,17 +40,28 @@ class Job:
         return 0.3 + self.entry["images"] * self.entry["epochs"] * (PER_IMAGE_S + PER_MAC_S * macs)
 
 
-def plan(program):
-    """All jobs, most useful first."""
-    table = networks.every(program, "small-28")
-    random.Random(28).shuffle(table)
-    flat = networks.every(program, "small-28-flat")
-    random.Random(29).shuffle(flat)
-    blocks = {n.key for n in networks.every(program, "small-28-blocks")}
-    flat.sort(key=lambda n: n.key not in blocks)  # the 64 shared by both spaces first
+def shuffled(program, name):
+    """A space's networks in the order in which they are trained: any first part of it is a random sample."""
+    some = networks.every(program, name)
+    random.Random(28).shuffle(some)
+    if name == "small-28-flat":  # those that other arms need as well come first: uniform ones, then those of small-28-blocks
+        blocks = {n.key for n in networks.every(program, "small-28-blocks")}
+        some.sort(key=lambda n: (len(set(re.findall("k\\d|e\\d", n.key))) != 2, n.key not in blocks))
+    return some[:QUICK] if QUICK else some
+
+
+def tables(program):
+    """Jobs of the tables that most arms read, the most useful first."""
+    table = shuffled(program, "small-28")
     third = len(table) // 3
     return (full(table[:third], "small-28") + short(table[:third // 3], "small-28") + full(table[third:], "small-28") +
-            full(flat, "small-28-flat") + short(table[third // 3:third], "small-28"))
+            full(shuffled(program, "small-28-flat"), "small-28-flat"))
+
+
+def proxies(program):
+    """Short trainings and second seeds of a third of small-28."""
+    table = shuffled(program, "small-28")
+    return short(table[:len(table) // 3], "proxy")
 
 
 def full(some, group):
@@ -131,7 +145,7 @@ def record(program, cache, jobs, minutes, say=lambda text: print(text, file=sys.
     return 0
 
 
-def row(network, cache, recipe=RECIPE):
+def row(network, cache):
     """The columns of a network: what is not recorded yet is empty."""
     found = dict(network.choices, arch=" ".join(network.layers))
     found.update({name: cache.costs.get(network.key, {}).get(name, "") for name in ("macs", "params")})
@@ -139,7 +153,7 @@ def row(network, cache, recipe=RECIPE):
     found.update(ms=latency["ms"] if latency else "", ms_low=latency["ci"][0] if latency else "", ms_high=latency["ci"][1] if latency else "")
     for seed in (1, 2):
         for length in LENGTHS:
-            entry = cache.trainings.get((network.key, DATA, recipe, IMAGES, length, seed))
+            entry = cache.trainings.get((network.key, DATA, RECIPE, IMAGES, length, seed))
             curve = entry["accuracy_frac"] if entry else [""] * length
             if length == FULL:
                 found.update({f"s{seed}_epoch{e}": curve[e - 1] for e in range(1, FULL + 1)})
@@ -150,9 +164,8 @@ def row(network, cache, recipe=RECIPE):
 
 
 def write_tables(program, cache):
-    for name, file in (("small-28", "curves.csv"), ("small-28-flat", "flat.csv"), ("small-28-blocks", "blocks.csv")):
-        rows = [row(n, cache) for n in networks.every(program, name)]
-        write_csv(cache.folder / file, rows)
+    for name in SPACES:
+        write_csv(cache.folder / f"{name}.csv", [row(n, cache) for n in networks.every(program, name)])
 
 
 def write_csv(path, rows):

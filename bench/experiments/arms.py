@@ -1,0 +1,310 @@
+"""The arms: one question of the paper each, with the hypothesis, the trainings it needs beyond the tables, and the words that say
+what came out. An arm's effect is positive in the paper's direction, and the rule of stats.verdict judges it."""
+import math
+import statistics
+from dataclasses import dataclass, field
+
+import drawing
+import networks
+import record
+import stats
+from record import FULL, Job
+
+TRIALS = 50  # of a simulated search: an eighth of small-28
+SEEDS = (2, 3)  # of trainings that score what was chosen by seed 1
+MULTIPLIERS = ("mobilenet-v2@0.05", "mobilenet-v2@0.15", "mobilenet-v2@0.25", "mobilenet-v2@0.35", "mnasnet-b1@0.15", "mnasnet-b1@0.25",
+               "mnasnet-b1@0.35")
+
+
+@dataclass
+class Result:
+    verdict: str
+    effect: str
+    text: str
+    commands: list = field(default_factory=list)
+    figures: list = field(default_factory=list)
+
+
+@dataclass
+class Arm:
+    name: str
+    hypothesis: str
+    minutes: float  # of one core, beyond the tables
+    run: object
+    jobs: object = lambda ctx: []
+
+
+def percent(interval, digits=2):
+    return "{:.{d}f} ({:.{d}f} to {:.{d}f})".format(*interval, d=digits)
+
+
+def table(head, rows):
+    line = lambda cells: "| " + " | ".join(map(str, cells)) + " |\n"
+    return line(head) + "|" + "---|" * len(head) + "\n" + "".join(map(line, rows))
+
+
+def paired(a, b):
+    return stats.mean_interval([x - y for x, y in zip(a, b)])
+
+
+def last(curve):
+    return curve[max(curve)]
+
+
+def trained(ctx, some, seeds=SEEDS):
+    """Latency and the full trainings with these seeds."""
+    return [job for n in some for job in [Job(n, "arm")] + [Job(n, "arm", FULL, seed) for seed in seeds]]
+
+
+def scored(ctx, network, seeds=SEEDS):
+    """Accuracy in per cent, mean over trainings that chose nothing."""
+    return 100 * statistics.fmean(ctx.accuracy(network, seed) for seed in seeds)
+
+
+# ---- which objective ----
+
+def chosen(ctx, reward, target, strategy="ppo", trials=TRIALS):
+    """For each seed the point of the network that such a search ends with."""
+    return [last(run[strategy]) for run in ctx.simulate("small-28", trials, strategy, target=target, reward=reward)]
+
+
+def run_objective(ctx):
+    middle, rows, speedups = ctx.target(0.5), [], None
+    cases = [("accuracy alone", "hard", 1000.0), ("soft, target 25 %", "soft", ctx.target(0.25)), ("soft, target 50 %", "soft", middle),
+             ("hard, target 25 %", "hard", ctx.target(0.25)), ("hard, target 50 %", "hard", middle)]
+    found = {name: chosen(ctx, reward, target) for name, reward, target in cases}
+    single = found["accuracy alone"]
+    for name, _, target in cases:
+        points = found[name]
+        speed = stats.ratio_interval([s["chosen_second_mean"] / p["chosen_second_mean"] for s, p in zip(single, points)])
+        loss = paired([p["chosen_accuracy_mean"] for p in points], [s["chosen_accuracy_mean"] for s in single])
+        rows.append([name, f"{target:.4f}" if target < 100 else "none", percent(stats.mean_interval([p["chosen_accuracy_mean"] for p in points])),
+                     f"{1000 * statistics.fmean(p['chosen_second_mean'] for p in points):.2f}", percent(speed), percent(loss),
+                     f"{100 * statistics.fmean(p['hypervolume_share'] for p in points):.1f} %"])
+        if name == "hard, target 50 %":
+            speedups, losses = speed, loss
+    text = table(["reward", "target, ms", "accuracy, %", "latency, us", "times as fast as with accuracy alone", "points of accuracy",
+                  "hypervolume of all tried"], rows)
+    picture = [(name, [(p["chosen_second_mean"], p["chosen_accuracy_mean"]) for p in found[name]], False)
+               for name in ("accuracy alone", "soft, target 50 %", "hard, target 50 %")]
+    drawing.scatter(ctx.figure("objective"), f"what {len(single)} searches of {TRIALS} trials end with", picture)
+    return Result(stats.verdict(speedups, nothing=1), f"{percent(speedups)} times as fast, {percent(losses)} points", text,
+                  [ctx.command("small-28", TRIALS, "ppo", target=t, reward=r) for _, r, t in cases[:1] + cases[-1:]], ["objective"])
+
+
+# ---- soft against hard ----
+
+def run_reward(ctx):
+    rows, volume, inside = [], [], []
+    for share in (0.25, 0.5, 0.75):
+        target = ctx.target(share)
+        found = {reward: chosen(ctx, reward, target) for reward in ("soft", "hard", "abs")}
+        for reward, points in found.items():
+            volumes = [100 * p["hypervolume_share"] for p in points]
+            lat = [p["chosen_second_mean"] / target for p in points]
+            rows.append([f"{1000 * target:.1f}", reward, percent(stats.mean_interval([p["chosen_accuracy_mean"] for p in points])),
+                         percent(stats.mean_interval(lat)), f"{100 * statistics.fmean(l <= 1 for l in lat):.0f} %",
+                         f"{100 * statistics.fmean(abs(l - 1) <= 0.1 for l in lat):.0f} %", percent(stats.mean_interval(volumes), 1)])
+        volume += [100 * (s["hypervolume_share"] - h["hypervolume_share"]) for s, h in zip(found["soft"], found["hard"])]
+    effect = stats.mean_interval(volume)
+    text = table(["target, us", "reward", "accuracy, %", "latency / target", "at most the target", "within 10 % of it", "hypervolume of all tried, %"], rows)
+    return Result(stats.verdict(effect, matters=1), f"{percent(effect)} per cent of hypervolume, soft over hard", text,
+                  [ctx.command("small-28", TRIALS, "ppo", target=ctx.target(0.5), reward=r) for r in ("soft", "hard", "abs")])
+
+
+# ---- factorised against flat ----
+
+def run_space(ctx):
+    target, rows, lines, effect = ctx.target(0.5, "small-28-flat"), [], [], None
+    runs = {name: ctx.simulate(name, TRIALS, "ppo,evolution,random", target=target, reward="soft") for name in ("small-28-blocks", "small-28-flat")}
+    best = {name: max(100 * a * (ms / target) ** -0.07 for _, ms, a in ctx.rows(name)) for name in runs}
+    for strategy in ("ppo", "evolution", "random"):
+        for n in (10, 20, TRIALS):
+            factorised, flat = ([run[strategy][n]["mean"] for run in runs[name]] for name in runs)
+            difference = paired(factorised, flat)
+            rows.append([strategy, n, percent(stats.mean_interval(factorised)), percent(stats.mean_interval(flat)), percent(difference)])
+            if strategy == "ppo" and n == 20:
+                effect = difference
+    for name in runs:
+        lines.append((name, [(n, *stats.mean_interval([run["ppo"][n]["mean"] for run in runs[name]])) for n in (10, 20, TRIALS)]))
+    drawing.curves(ctx.figure("space"), "ppo: best reward so far, 95 % intervals", lines, "trials", "reward, %")
+    text = (table(["strategy", "trials", "best reward, one decision for a block", "one for each layer", "difference"], rows) +
+            f"\nThe best of all {len(ctx.rows('small-28-blocks'))} networks with equal layers in a block has a reward of {best['small-28-blocks']:.2f}, "
+            f"the best of all {len(ctx.rows('small-28-flat'))} has {best['small-28-flat']:.2f}.\n")
+    return Result(stats.verdict(effect, matters=0.1), f"{percent(effect)} points of reward after 20 trials, ppo", text,
+                  [ctx.command(name, TRIALS, "ppo,evolution,random", target=target, reward="soft") for name in runs], ["space"])
+
+
+# ---- scaling down against searching ----
+
+def large_networks(ctx):
+    slow = ctx.target(0.75)
+    return [n for n, ms, _ in sorted(ctx.rows("small-28"), key=lambda r: -r[2]) if ms >= slow][:4]
+
+
+def scaled_networks(ctx):
+    return [(factor, n.scaled(factor)) for n in large_networks(ctx) for factor in (0.75, 0.5)]
+
+
+def best_within(ctx, name, ms, without=()):
+    """The network of a table that seed 1 found best at no more latency; None if none is so fast."""
+    fitting = [(a, n) for n, m, a in ctx.rows(name) if m <= ms and n.key not in without]
+    return max(fitting, key=lambda r: r[0])[1] if fitting else None
+
+
+def jobs_scaling(ctx):
+    scaled = [n for _, n in scaled_networks(ctx)]
+    known = [ctx.ms(n) for n in scaled if ctx.ms(n)]
+    return trained(ctx, scaled) + trained(ctx, [n for n in (best_within(ctx, "small-28", ms) for ms in known) if n])
+
+
+def run_scaling(ctx):
+    rows, gains, points = [], [], ([], [])
+    for factor, small in scaled_networks(ctx):
+        ms, found = ctx.ms(small), best_within(ctx, "small-28", ctx.ms(small))
+        if not found:
+            rows.append([factor, f"{1000 * ms:.2f}", f"{scored(ctx, small):.2f}", "none so fast", "", ""])
+            continue
+        gains += [100 * (ctx.accuracy(found, seed) - ctx.accuracy(small, seed)) for seed in SEEDS]
+        points[0].append((ms, scored(ctx, small)))
+        points[1].append((ctx.ms(found), scored(ctx, found)))
+        rows.append([factor, f"{1000 * ms:.2f}", f"{scored(ctx, small):.2f}", f"{1000 * ctx.ms(found):.2f}", f"{scored(ctx, found):.2f}",
+                     f"{points[1][-1][1] - points[0][-1][1]:+.2f}"])
+    if not gains:
+        return Result("cannot tell", "no network of the space is so fast", table(["width", "us", "%", "us", "%", ""], rows))
+    effect = stats.mean_interval(gains)
+    drawing.scatter(ctx.figure("scaling"), "large networks scaled down, and the best of the space at that latency",
+                    [("scaled down", points[0], False), ("searched", points[1], True)])
+    text = table(["width", "scaled: us", "accuracy, %", "best of the space: us", "accuracy, %", "points"], rows)
+    return Result(stats.verdict(effect, matters=0.2), f"{percent(effect)} points, searched over scaled", text, figures=["scaling"])
+
+
+# ---- uniform against diverse layers ----
+
+def uniform_networks(ctx):
+    same = lambda n: len({tuple(v for k, v in sorted(n.choices.items()) if k.startswith(f"layer{i}.")) for i in range(1, 5)}) == 1
+    return [n for n, _, _ in ctx.rows("small-28-flat") if same(n)]
+
+
+def diverse_partners(ctx):
+    """[(uniform, the best other network that is no slower by seed 1)]"""
+    uniform = uniform_networks(ctx)
+    keys = {n.key for n in uniform}
+    return [(n, best_within(ctx, "small-28-flat", ctx.ms(n), keys)) for n in uniform]
+
+
+def jobs_diversity(ctx):
+    return trained(ctx, [n for pair in diverse_partners(ctx) for n in pair if n], (2, 3, 4))
+
+
+def run_diversity(ctx):
+    rows, gains, seeds = [], [], (2, 3, 4)
+    for uniform, other in sorted(diverse_partners(ctx), key=lambda p: ctx.ms(p[0])):
+        what = f"{uniform.choices['layer1.op']}, {uniform.choices['layer1.kernel']}x{uniform.choices['layer1.kernel']}"
+        row = [what, f"{1000 * ctx.ms(uniform):.2f}", f"{scored(ctx, uniform, seeds):.2f}"]
+        if other:
+            gains += [100 * (ctx.accuracy(other, seed) - ctx.accuracy(uniform, seed)) for seed in seeds]
+            row += [f"{1000 * ctx.ms(other):.2f}", f"{scored(ctx, other, seeds):.2f}", f"{statistics.fmean(gains[-len(seeds):]):+.2f}",
+                    " ".join(f"{other.choices[f'layer{i}.op'][6:]}/{other.choices[f'layer{i}.kernel']}" for i in range(1, 5))]
+        rows.append(row + [""] * (7 - len(row)))
+    every = [(ms, 100 * a) for _, ms, a in ctx.rows("small-28-flat")]
+    effect = stats.mean_interval(gains) if gains else (math.nan,) * 3
+    drawing.scatter(ctx.figure("diversity"), "256 networks of four layers (seed 1)",
+                    [("diverse", every, False), ("their front", stats.front(every), True),
+                     ("uniform", [(ctx.ms(n), 100 * ctx.accuracy(n, 1)) for n in uniform_networks(ctx)], False)])
+    text = table(["all four layers", "us", "accuracy, %", "best diverse, no slower: us", "accuracy, %", "points", "its layers: expansion/kernel"], rows)
+    return Result(stats.verdict(effect, matters=0.2), f"{percent(effect)} points, diverse over uniform at no more latency", text, figures=["diversity"])
+
+
+# ---- strategies ----
+
+def run_strategies(ctx):
+    names, rows, text, effect, lines = ("ppo", "evolution", "local", "random"), [], "", None, []
+    for table_name, trials in (("small-28", 100), ("small-28-flat", 100)):
+        target = ctx.target(0.5, table_name)
+        runs = ctx.simulate(table_name, trials, ",".join(names), target=target, reward="soft")
+        for name in names:
+            best = {n: [run[name][n]["regret_mean"] for run in runs] for n in (10, 20, 50, trials)}
+            gain = paired([r["random"][50]["regret_mean"] for r in runs], best[50])
+            rows.append([table_name, name] + [percent(stats.mean_interval(best[n])) for n in best] + [percent(gain),
+                        f"{100 * statistics.fmean(run[name][50]['optimum_share'] for run in runs):.0f} %"])
+            if table_name == "small-28":
+                lines.append((name, [(n, *stats.mean_interval(v)) for n, v in best.items()]))
+                effect = gain if name == "ppo" else effect
+    text = table(["table", "strategy", "10 trials", "20", "50", "100", "better than random at 50", "optimum at 50"], rows)
+    drawing.curves(ctx.figure("strategies"), "small-28: what the best so far lacks of the optimum", lines, "trials", "points of reward")
+    return Result(stats.verdict(effect), f"{percent(effect, 3)} points of reward, ppo over random at 50 trials", text,
+                  [ctx.command("small-28", 100, ",".join(names), target=ctx.target(0.5), reward="soft")], ["strategies"])
+
+
+# ---- the headline ----
+
+def published(ctx):
+    return [networks.Published(ctx.program, name) for name in MULTIPLIERS]
+
+
+def found_front(ctx):
+    return [n for _, _, n in stats.front([(ms, a, n) for n, ms, a in ctx.rows("small-28")])]
+
+
+def jobs_headline(ctx):
+    return trained(ctx, published(ctx)) + trained(ctx, found_front(ctx))
+
+
+def run_headline(ctx):
+    ours = [(ctx.ms(n), scored(ctx, n), n) for n in found_front(ctx)]
+    rows, ratios = [], []
+    for network in published(ctx):
+        ms, accuracy = ctx.ms(network), scored(ctx, network)
+        as_good = min((p for p in ours if p[1] >= accuracy), default=None, key=lambda p: p[0])
+        row = [network.name, f"{1000 * ms:.1f}", f"{accuracy:.2f}"]
+        if as_good:
+            row += [f"{1000 * as_good[0]:.1f}", f"{as_good[1]:.2f}", f"**{ms / as_good[0]:.2f}**"]
+            ratios.append(ms / as_good[0]) if network.name.startswith("mobilenet") else None
+        rows.append(row + ["none as accurate", "", ""][:6 - len(row)])
+    every = [(name, [(ctx.ms(n), scored(ctx, n)) for n in published(ctx) if n.name.startswith(name)], True) for name in ("mobilenet-v2", "mnasnet-b1")]
+    drawing.scatter(ctx.figure("headline"), "found networks beside published ones scaled down (seeds 2 and 3)",
+                    every + [("found", [p[:2] for p in ours], True)])
+    text = table(["published", "us", "accuracy, %", "fastest found one as accurate: us", "accuracy, %", "times as fast"], rows)
+    if not ratios:
+        return Result("cannot tell", "no found network is as accurate", text, figures=["headline"])
+    effect = stats.ratio_interval(ratios)
+    return Result(stats.verdict(effect, nothing=1.8, matters=0), f"{percent(effect)} times as fast as MobileNetV2 at no less accuracy", text, figures=["headline"])
+
+
+# ---- the proxy ----
+
+def run_proxy(ctx):
+    rows, effect = [], None
+    both = [n for n, _, _ in ctx.rows("small-28") if ctx.has(n, FULL, 2)]
+    long = [statistics.fmean(ctx.accuracy(n, seed) for seed in (1, 2)) for n in both]
+    for what, value in (("1 epoch, a schedule of its own", lambda n: ctx.accuracy(n, 1, 1)), ("3 epochs, a schedule of their own", lambda n: ctx.accuracy(n, 1, 3)),
+                        ("the first epoch of 9", lambda n: ctx.curve(n, 1)[0]), ("the first 3 epochs of 9", lambda n: ctx.curve(n, 1)[2]),
+                        ("multiply-adds alone", lambda n: ctx.macs(n)), ("9 epochs with another seed", None)):
+        if value:
+            some, against = [n for n in both if ctx.has(n, 1, 1) and ctx.has(n, 3, 1)], long
+            pairs = [(value(n), y) for n, y in zip(both, against) if n in some]
+        else:
+            pairs = [(ctx.accuracy(n, 1), ctx.accuracy(n, 2)) for n in both]
+        interval = stats.tau_interval(pairs)
+        rows.append([what, len(pairs), percent(interval)])
+        effect = interval if effect is None else effect
+    spread = [100 * (ctx.accuracy(n, 1) - ctx.accuracy(n, 2)) for n in both]
+    noise = math.sqrt(statistics.fmean(d * d for d in spread) / 2)
+    text = (table(["proxy", "networks", "Kendall's tau with 9 epochs, mean of two seeds"], rows) +
+            f"\nTwo trainings of one network differ by {noise:.2f} points (standard deviation of one), the {len(ctx.rows('small-28'))} networks by "
+            f"{100 * statistics.stdev(a for _, _, a in ctx.rows('small-28')):.2f}. The row of another seed compares single trainings.\n")
+    return Result(stats.verdict(effect, nothing=0.5, matters=0), f"tau {percent(effect)} of one epoch's ranking", text)
+
+
+ARMS = [
+    Arm("objective", "a search that also sees latency ends with a faster network at little loss of accuracy (tables 5, figure 5)", 2, run_objective),
+    Arm("reward", "the soft reward explores more of the front than the hard one (figure 6)", 4, run_reward),
+    Arm("space", "one decision for a block's layers finds better networks in as many trials than one for each layer (section 4.1)", 1, run_space),
+    Arm("scaling", "at a small latency, searching beats scaling a large found network down (table 4)", 4, run_scaling, jobs_scaling),
+    Arm("diversity", "layers that differ beat equal layers at equal latency (table 6)", 3, run_diversity, jobs_diversity),
+    Arm("strategies", "the controller (PPO) beats random search (the paper names no other baseline)", 3, run_strategies),
+    Arm("headline", "the found network is 1.8 times as fast as MobileNetV2 at higher accuracy (table 1)", 5, run_headline, jobs_headline),
+    Arm("proxy", "a training of a ninth of the length ranks networks as the whole does, with a tau above 0.5 (section 5 trains 5 epochs)", 12, run_proxy,
+        lambda ctx: record.proxies(ctx.program)),
+]

@@ -1,0 +1,49 @@
+"""`mnas simulate` on the recorded tables, one call for each seed, so that arms can be compared seed by seed. Answers are kept; a table
+that changed is simulated anew."""
+import hashlib
+import json
+import subprocess
+
+FIRST_SEED = 1000  # settings of the strategies were tuned on seeds below 100
+
+
+class Simulator:
+    def __init__(self, program, folder, n_seeds):
+        self.program, self.folder, self.n_seeds = program, folder, n_seeds
+        self.path = folder / "simulations.jsonl"
+        self.known = {}
+        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+            try:
+                entry = json.loads(line)
+                self.known[entry["asked"]] = entry["answer"]
+            except (ValueError, KeyError):
+                continue
+
+    def words(self, table, decisions, trials, strategies, target=None, reward=None, accuracy="s1_epoch9"):
+        words = ["simulate", "--table", f"{table}.csv", "--decisions", ",".join(decisions), "--accuracy", accuracy,
+                 "--trials", str(trials), "--strategies", strategies]
+        if target:
+            words += ["--latency", "ms", "--target", f"{target:.6g}", "--reward", reward]
+        return words
+
+    def command(self, *args, **more):
+        """As a reader would type it."""
+        return "mnas " + " ".join(self.words(*args, **more)) + f" --seeds {self.n_seeds} --seed {FIRST_SEED}"
+
+    def run(self, table, *args, **more):
+        """[for each seed {strategy: {n: point}}]"""
+        words = self.words(table, *args, **more)
+        digest = hashlib.sha1((self.folder / f"{table}.csv").read_bytes()).hexdigest()
+        return [self.one(words + ["--seeds", "1", "--seed", str(FIRST_SEED + k)], digest) for k in range(self.n_seeds)]
+
+    def one(self, words, digest):
+        asked = digest + " " + " ".join(words)
+        if asked not in self.known:
+            done = subprocess.run([self.program, *words, "--threads", "1", "--json"], cwd=self.folder, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+            if done.returncode:
+                raise RuntimeError(done.stderr.strip())
+            self.known[asked] = json.loads(done.stdout)
+            with open(self.path, "a") as file:
+                file.write(json.dumps(dict(asked=asked, answer=self.known[asked])) + "\n")
+        return {s["name"]: {p["n"]: p for p in s["curve"]} for s in self.known[asked]["strategies"]}
