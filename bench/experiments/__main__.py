@@ -8,6 +8,7 @@ Networks are trained and measured once, into CACHE, whichever arm wants them. Af
 for each network), latency.jsonl (for --device table:file=...), results.md, and a picture for some arms. Anything may be killed at any time."""
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -57,14 +58,16 @@ class Context:
         """The latency below which that share of the networks lies."""
         return float(f"{stats.quantile([ms for _, ms, _ in self.rows(name)], share):.3g}")
 
-    def decisions(self, name):
-        return list(self.tables[name][0].choices)
+    def soft(self):
+        """The soft reward with an exponent as the paper chose its own: doubling the latency is worth what it gains along the front."""
+        best = [(math.log(ms), math.log(accuracy)) for ms, accuracy in stats.front([(ms, a) for _, ms, a in self.rows("small-28")])]
+        return f"soft:w={-stats.slope(best):.3f}"
 
     def simulate(self, name, *args, **more):
-        return self.simulator.run(name, self.decisions(name), *args, **more)
+        return self.simulator.run(name, *args, **more)
 
     def command(self, name, *args, **more):
-        return self.simulator.command(name, self.decisions(name), *args, **more)
+        return self.simulator.command(name, *args, **more)
 
     def figure(self, name):
         return self.cache.folder / f"experiment-{name}.svg"
@@ -135,7 +138,7 @@ def write_results(folder, fresh):
 def main():
     options = arguments()
     options.began = time.time()
-    cache = Cache(options.cache, write=not options.list)
+    cache = Cache(options.cache)
     if options.list:
         print_list(options, cache)
         return

@@ -69,9 +69,9 @@ def chosen(ctx, reward, target, strategy="ppo", trials=TRIALS):
 
 
 def run_objective(ctx):
-    middle, rows, speedups = ctx.target(0.5), [], None
-    cases = [("accuracy alone", "hard", 1000.0), ("soft, target 25 %", "soft", ctx.target(0.25)), ("soft, target 50 %", "soft", middle),
-             ("hard, target 25 %", "hard", ctx.target(0.25)), ("hard, target 50 %", "hard", middle)]
+    rows, quarter, middle = [], ctx.target(0.25), ctx.target(0.5)
+    cases = [("accuracy alone", "hard", 1000.0), ("soft, the paper's w", "soft", middle), (ctx.soft(), ctx.soft(), middle),
+             ("hard, 25 % are as fast", "hard", quarter), ("hard, 50 % are as fast", "hard", middle)]
     found = {name: chosen(ctx, reward, target) for name, reward, target in cases}
     single = found["accuracy alone"]
     for name, _, target in cases:
@@ -81,12 +81,12 @@ def run_objective(ctx):
         rows.append([name, f"{target:.4f}" if target < 100 else "none", percent(stats.mean_interval([p["chosen_accuracy_mean"] for p in points])),
                      f"{1000 * statistics.fmean(p['chosen_second_mean'] for p in points):.2f}", percent(speed), percent(loss),
                      f"{100 * statistics.fmean(p['hypervolume_share'] for p in points):.1f} %"])
-        if name == "hard, target 50 %":
+        if name == cases[-1][0]:
             speedups, losses = speed, loss
     text = table(["reward", "target, ms", "accuracy, %", "latency, us", "times as fast as with accuracy alone", "points of accuracy",
                   "hypervolume of all tried"], rows)
     picture = [(name, [(p["chosen_second_mean"], p["chosen_accuracy_mean"]) for p in found[name]], False)
-               for name in ("accuracy alone", "soft, target 50 %", "hard, target 50 %")]
+               for name in (cases[0][0], cases[2][0], cases[4][0])]
     drawing.scatter(ctx.figure("objective"), f"what {len(single)} searches of {TRIALS} trials end with", picture)
     return Result(stats.verdict(speedups, nothing=1), f"{percent(speedups)} times as fast, {percent(losses)} points", text,
                   [ctx.command("small-28", TRIALS, "ppo", target=t, reward=r) for _, r, t in cases[:1] + cases[-1:]], ["objective"])
@@ -98,26 +98,27 @@ def run_reward(ctx):
     rows, volume, inside = [], [], []
     for share in (0.25, 0.5, 0.75):
         target = ctx.target(share)
-        found = {reward: chosen(ctx, reward, target) for reward in ("soft", "hard", "abs")}
+        found = {reward: chosen(ctx, reward, target) for reward in ("soft", ctx.soft(), "hard", "abs")}
         for reward, points in found.items():
             volumes = [100 * p["hypervolume_share"] for p in points]
             lat = [p["chosen_second_mean"] / target for p in points]
             rows.append([f"{1000 * target:.1f}", reward, percent(stats.mean_interval([p["chosen_accuracy_mean"] for p in points])),
                          percent(stats.mean_interval(lat)), f"{100 * statistics.fmean(l <= 1 for l in lat):.0f} %",
                          f"{100 * statistics.fmean(abs(l - 1) <= 0.1 for l in lat):.0f} %", percent(stats.mean_interval(volumes), 1)])
-        volume += [100 * (s["hypervolume_share"] - h["hypervolume_share"]) for s, h in zip(found["soft"], found["hard"])]
+        volume += [100 * (s["hypervolume_share"] - h["hypervolume_share"]) for s, h in zip(found[ctx.soft()], found["hard"])]
     effect = stats.mean_interval(volume)
     text = table(["target, us", "reward", "accuracy, %", "latency / target", "at most the target", "within 10 % of it", "hypervolume of all tried, %"], rows)
     return Result(stats.verdict(effect, matters=1), f"{percent(effect)} per cent of hypervolume, soft over hard", text,
-                  [ctx.command("small-28", TRIALS, "ppo", target=ctx.target(0.5), reward=r) for r in ("soft", "hard", "abs")])
+                  [ctx.command("small-28", TRIALS, "ppo", target=ctx.target(0.5), reward=r) for r in (ctx.soft(), "hard")])
 
 
 # ---- factorised against flat ----
 
 def run_space(ctx):
     target, rows, lines, effect = ctx.target(0.5, "small-28-flat"), [], [], None
-    runs = {name: ctx.simulate(name, TRIALS, "ppo,evolution,random", target=target, reward="soft") for name in ("small-28-blocks", "small-28-flat")}
-    best = {name: max(100 * a * (ms / target) ** -0.07 for _, ms, a in ctx.rows(name)) for name in runs}
+    runs = {name: ctx.simulate(name, TRIALS, "ppo,evolution,random", target=target, reward=ctx.soft()) for name in ("small-28-blocks", "small-28-flat")}
+    w = float(ctx.soft().split("=")[1])
+    best = {name: max(100 * a * (ms / target) ** w for _, ms, a in ctx.rows(name)) for name in runs}
     for strategy in ("ppo", "evolution", "random"):
         for n in (10, 20, TRIALS):
             factorised, flat = ([run[strategy][n]["mean"] for run in runs[name]] for name in runs)
@@ -132,7 +133,7 @@ def run_space(ctx):
             f"\nThe best of all {len(ctx.rows('small-28-blocks'))} networks with equal layers in a block has a reward of {best['small-28-blocks']:.2f}, "
             f"the best of all {len(ctx.rows('small-28-flat'))} has {best['small-28-flat']:.2f}.\n")
     return Result(stats.verdict(effect, matters=0.1), f"{percent(effect)} points of reward after 20 trials, ppo", text,
-                  [ctx.command(name, TRIALS, "ppo,evolution,random", target=target, reward="soft") for name in runs], ["space"])
+                  [ctx.command(name, TRIALS, "ppo,evolution,random", target=target, reward=ctx.soft()) for name in runs], ["space"])
 
 
 # ---- scaling down against searching ----
@@ -222,7 +223,7 @@ def run_strategies(ctx):
     names, rows, text, effect, lines = ("ppo", "evolution", "local", "random"), [], "", None, []
     for table_name, trials in (("small-28", 100), ("small-28-flat", 100)):
         target = ctx.target(0.5, table_name)
-        runs = ctx.simulate(table_name, trials, ",".join(names), target=target, reward="soft")
+        runs = ctx.simulate(table_name, trials, ",".join(names), target=target, reward=ctx.soft())
         for name in names:
             best = {n: [run[name][n]["regret_mean"] for run in runs] for n in (10, 20, 50, trials)}
             gain = paired([r["random"][50]["regret_mean"] for r in runs], best[50])
@@ -234,7 +235,7 @@ def run_strategies(ctx):
     text = table(["table", "strategy", "10 trials", "20", "50", "100", "better than random at 50", "optimum at 50"], rows)
     drawing.curves(ctx.figure("strategies"), "small-28: what the best so far lacks of the optimum", lines, "trials", "points of reward")
     return Result(stats.verdict(effect), f"{percent(effect, 3)} points of reward, ppo over random at 50 trials", text,
-                  [ctx.command("small-28", 100, ",".join(names), target=ctx.target(0.5), reward="soft")], ["strategies"])
+                  [ctx.command("small-28", 100, ",".join(names), target=ctx.target(0.5), reward=ctx.soft())], ["strategies"])
 
 
 # ---- the headline ----

@@ -7,19 +7,24 @@ from pathlib import Path
 
 
 class Cache:
-    def __init__(self, folder, write=False):
-        self.folder = Path(folder)
+    def __init__(self, folder):
+        self.folder, self.lock = Path(folder), None
         self.path = self.folder / "cache.jsonl"
         self.trainings, self.latencies, self.costs = {}, {}, {}
-        if write:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = open(self.folder / "lock", "w")
-            try:
-                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SystemExit(f"{self.folder}: another recorder is writing here")
         if self.path.exists():
             self.read()
+
+    def claim(self):
+        """Only who records needs the folder alone."""
+        if self.lock:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = open(self.folder / "lock", "w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"{self.folder}: another process records here")
+        self.lock = lock
 
     def read(self):
         for line in self.path.read_text(errors="replace").splitlines():

@@ -121,6 +121,9 @@ def estimate(jobs, cache):
 def record(program, cache, jobs, minutes, say=lambda text: print(text, file=sys.stderr, flush=True)):
     """Does the jobs that are not in the cache until the minutes are over; returns how many are left."""
     open_jobs = [job for job in jobs if not job.done(cache)]
+    if not open_jobs:
+        return 0
+    cache.claim()
     say(f"{len(jobs) - len(open_jobs)} of {len(jobs)} done already; the rest takes about {estimate(open_jobs, cache) / 60:.0f} minutes of one core"
         + (f"; stops after {minutes:g}" if minutes else ""))
     end, told = time.time() + 60 * minutes if minutes else None, 0

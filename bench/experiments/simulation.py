@@ -2,6 +2,7 @@
 that changed is simulated anew."""
 import hashlib
 import json
+import shlex
 import subprocess
 
 FIRST_SEED = 1000  # settings of the strategies were tuned on seeds below 100
@@ -19,16 +20,17 @@ class Simulator:
             except (ValueError, KeyError):
                 continue
 
-    def words(self, table, decisions, trials, strategies, target=None, reward=None, accuracy="s1_epoch9"):
-        words = ["simulate", "--table", f"{table}.csv", "--decisions", ",".join(decisions), "--accuracy", accuracy,
-                 "--trials", str(trials), "--strategies", strategies]
+    def words(self, table, trials, strategies, target=None, reward=None):
+        decisions = "layer*" if table.endswith("flat") else "block*"
+        words = ["simulate", "--table", f"{table}.csv", "--decisions", decisions, "--accuracy", "s1_epoch9", "--trials", str(trials),
+                 "--strategies", strategies]
         if target:
             words += ["--latency", "ms", "--target", f"{target:.6g}", "--reward", reward]
         return words
 
     def command(self, *args, **more):
         """As a reader would type it."""
-        return "mnas " + " ".join(self.words(*args, **more)) + f" --seeds {self.n_seeds} --seed {FIRST_SEED}"
+        return "mnas " + " ".join(map(shlex.quote, self.words(*args, **more))) + f" --seeds {self.n_seeds} --seed {FIRST_SEED}"
 
     def run(self, table, *args, **more):
         """[for each seed {strategy: {n: point}}]"""

@@ -37,6 +37,12 @@ def front(points):
     return result
 
 
+def slope(points):
+    """Of the least-squares line through [(x, y)]."""
+    mx, my = (statistics.fmean(values) for values in zip(*points))
+    return sum((x - mx) * (y - my) for x, y in points) / sum((x - mx) ** 2 for x, _ in points)
+
+
 def quantile(values, share):
     ordered = sorted(values)
     at = share * (len(ordered) - 1)
