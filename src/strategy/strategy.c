@@ -10,7 +10,7 @@
  *
  * A saved state: magic, version, hash of (class, common options, problem, seed), n_proposed, n_fed, open tokens, how many
  * proposals were uniform and whether the last one was, the shadow's random stream, the class's
- * own bytes with their length, FNV-1a of all before. Words are 64-bit little-endian (blob.h). n_trials is not
+ * own bytes with their length, the screening's where there is one, FNV-1a of all before. Words are 64-bit little-endian (blob.h). n_trials is not
  * in the hash: a strategy to which it matters checks what it made of it.
  */
 #include "strategy/strategy.h"
@@ -25,6 +25,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "strategy/blob.h"
+#include "strategy/screening.h"
 #include "strategy/strategy_internal.h"
 
 #define MNAS_STRATEGY(name) extern const mnas_strategy_class mnas_strategy_class_##name;
@@ -49,7 +50,8 @@ struct mnas_strategy {
     mnas_problem problem;
     uint64_t seed;
     mnas_rng shadow;
-    mnas_origin origin; /* of the last proposal */
+    mnas_screening *screening; /* NULL: none */
+    mnas_origin origin;        /* of the last proposal */
     uint64_t n_proposed, n_fed, n_uniform;
     int *pending; /* [room][n_decisions], the oldest first */
     size_t room;
@@ -83,6 +85,11 @@ static const mnas_strategy_options *common_options(const mnas_strategy *s) {
     return (const mnas_strategy_options *)((const char *)s->opts + s->class->common_at);
 }
 
+static bool is_screened(const mnas_strategy *s) {
+    const int64_t screen = common_options(s)->screen;
+    return screen == MNAS_SCREEN_GP || (screen == MNAS_SCREEN_AUTO && s->class->prefers_screening);
+}
+
 static int self_create(void **out, const mnas_strategy *s) {
     void *self = calloc(1, s->class->self_bytes);
     if (!self) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for strategy %s", s->class->plugin.name);
@@ -113,11 +120,8 @@ int mnas_strategy_open(mnas_strategy **out, const char *spec, const mnas_problem
     rc = mnas_registry_open(plugins, sizeof plugins / sizeof *plugins, "strategy", spec, &found, &s->opts);
     if (rc < 0) goto out;
     s->class = (const mnas_strategy_class *)found; /* plugin is the first member */
-    if (common_options(s)->screen == MNAS_SCREEN_GP) {
-        rc = mnas_error_set(MNAS_ERR_ARG, "strategy %s: screen=gp: not in this build; allowed: none", spec);
-        goto out;
-    }
     rc = self_create(&s->self, s);
+    if (rc == 0 && is_screened(s)) rc = mnas_screening_create(&s->screening, &s->problem, seed);
     if (rc < 0) goto out;
     *out = s;
     s = NULL;
@@ -129,6 +133,7 @@ out:
 void mnas_strategy_close(mnas_strategy *s) {
     if (!s) return;
     if (s->class) self_destroy(s->class, s->self);
+    mnas_screening_destroy(s->screening);
     free(s->pending);
     free(s->opts);
     free(s);
@@ -164,12 +169,26 @@ static bool shadow_is_due(const mnas_strategy *s) {
     return (double)s->n_uniform < common_options(s)->shadow * (double)(s->n_proposed + 1);
 }
 
+static int draw_own(void *user, int *tokens) {
+    const mnas_strategy *s = user;
+    return s->class->propose(s->self, tokens);
+}
+
+/* A screening wants to see uniform ones first; a class without it may begin so by itself. */
+static bool starts_uniformly(const mnas_strategy *s) {
+    if (s->screening) return !mnas_screening_is_ready(s->screening);
+    return s->class->uniform && s->class->uniform(s->self);
+}
+
 /* The next proposal, and whose idea it is. */
 static int draw(mnas_strategy *s, int *tokens, bool *own) {
-    *own = s->class->uniform && s->class->uniform(s->self);
-    s->origin = *own || shadow_is_due(s) ? MNAS_ORIGIN_RANDOM : MNAS_ORIGIN_STRATEGY;
-    if (s->origin == MNAS_ORIGIN_STRATEGY) *own = true;
+    const bool start = starts_uniformly(s);
+    s->origin = start || shadow_is_due(s) ? MNAS_ORIGIN_RANDOM : MNAS_ORIGIN_STRATEGY;
+    *own = !s->screening && (start || s->origin == MNAS_ORIGIN_STRATEGY);
     if (*own) return s->class->propose(s->self, tokens);
+    if (s->origin == MNAS_ORIGIN_STRATEGY)
+        return mnas_screening_propose(s->screening, draw_own, s, s->pending,
+                                      (size_t)(s->n_proposed - s->n_fed), tokens);
     draw_uniform(s, tokens);
     return 0;
 }
@@ -219,6 +238,7 @@ int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outco
     mnas_outcome told = *outcome;
     told.failed |= told.untried;
     int rc = s->class->feedback(s->self, tokens, &told);
+    if (rc == 0 && s->screening) rc = mnas_screening_tell(s->screening, tokens, outcome);
     if (rc < 0) return rc;
     s->n_fed++;
     memmove(s->pending, s->pending + T, (n_open - 1) * T * sizeof *s->pending);
@@ -275,6 +295,7 @@ int mnas_strategy_save(const mnas_strategy *s, mnas_str *out) {
     mnas_blob_put_rng(out, &s->shadow);
     mnas_blob_put_u64(out, own.len);
     mnas_str_append_n(out, own.data ? own.data : "", own.len);
+    if (s->screening) mnas_screening_save(s->screening, out);
     if (mnas_str_ok(out))
         mnas_blob_put_u64(out, mnas_hash_bytes(MNAS_HASH_INIT, out->data + start, out->len - start));
     if (!mnas_str_ok(out) || !mnas_str_ok(&own))
@@ -326,17 +347,22 @@ static int load_into(mnas_strategy *fresh, const char *bytes, size_t n) {
     fresh->origin = (mnas_origin)mnas_blob_get_max(&in, MNAS_ORIGIN_RANDOM);
     mnas_blob_get_rng(&in, &fresh->shadow);
     uint64_t own_bytes = mnas_blob_get_u64(&in);
-    if (in.bad || own_bytes != (uint64_t)(in.end - in.at)) return broken(fresh, "wrong length");
-    return fresh->class->load(fresh->self, (const char *)in.at, (size_t)own_bytes);
+    if (in.bad || own_bytes > (uint64_t)(in.end - in.at)) return broken(fresh, "wrong length");
+    rc = fresh->class->load(fresh->self, (const char *)in.at, (size_t)own_bytes);
+    in.at += own_bytes;
+    if (rc == 0 && fresh->screening) rc = mnas_screening_load(fresh->screening, &in);
+    return rc == 0 && !mnas_blob_done(&in) ? broken(fresh, "wrong length") : rc;
 }
 
 int mnas_strategy_load(mnas_strategy *s, const char *bytes, size_t n) {
     mnas_strategy fresh = *s;
     fresh.self = fresh.pending = NULL;
+    fresh.screening = NULL;
     fresh.room = 0;
     int rc = check_frame(s, bytes, n);
     if (rc < 0) return rc;
     rc = self_create(&fresh.self, s);
+    if (rc == 0 && s->screening) rc = mnas_screening_create(&fresh.screening, &s->problem, s->seed);
     if (rc < 0) goto out;
     rc = load_into(&fresh, bytes, n);
     if (rc < 0) goto out;
@@ -345,6 +371,7 @@ int mnas_strategy_load(mnas_strategy *s, const char *bytes, size_t n) {
     fresh = old; /* now what is to be released */
 out:
     self_destroy(s->class, fresh.self);
+    mnas_screening_destroy(fresh.screening);
     free(fresh.pending);
     return rc;
 }

@@ -90,9 +90,10 @@ typedef struct mnas_strategy_options {
 
 /* One implementation: a const record in strategy_NAME.c and a line in strategies.def. */
 typedef struct mnas_strategy_class {
-    mnas_plugin plugin; /* first: registry.h */
-    size_t common_at;   /* where a mnas_strategy_options stands in its options */
-    size_t self_bytes;  /* of the instance, zeroed before create */
+    mnas_plugin plugin;     /* first: registry.h */
+    size_t common_at;       /* where a mnas_strategy_options stands in its options */
+    bool prefers_screening; /* screen=auto is gp */
+    size_t self_bytes;      /* of the instance, zeroed before create */
     int (*create)(void *self, const mnas_problem *problem, const void *opts, uint64_t seed);
     int (*propose)(void *self, int *tokens); /* draws; nothing has been proposed yet */
     /* `tokens` are the next proposal; own: just as the last propose() drew them. NULL: the class does not mind */

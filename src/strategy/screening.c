@@ -1,0 +1,334 @@
+/* screening.c - see screening.h: targets, candidates, and the choice among them.
+ *
+ * Targets are logs of regret, -log(best + margin - reward), which spread the best apart and press the rest together: to
+ * tell good from very good is what the search needs, and a few hopeless networks must not use up the scale. A failed network
+ * counts as a poor one. The choice is expected improvement (Mockus 1978) on what is believed of the best network, not on its
+ * noisy reward.
+ */
+#include "strategy/screening.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/stats.h"
+
+static const int MEMBERS = 200; /* of the surrogate, at most when it is fitted */
+static const int START = 10;    /* complete networks before predictions are trusted */
+static const int PARENTS = 10;  /* of the mutants */
+static const int MUTANTS = 200; /* candidates */
+static const int DRAWS = 20;    /* of the strategy */
+static const int UNIFORM = 20;
+static const int MAX_MUTATIONS = 3;
+static const double MARGIN = 0.1;          /* of the distance from the median to the best */
+static const double FAILED_QUANTILE = 0.1; /* of the targets: what a failed network counts as */
+static const double MAX_ENUMERATED =
+    1e6; /* encodings of a space that is looked through for the last new ones */
+
+struct mnas_screening {
+    const mnas_problem *problem;
+    size_t n_decisions, n_descriptors;
+    mnas_rng rng;
+    mnas_observations seen;
+    size_t n_complete;
+    mnas_surrogate reward;
+    double *values, *scratch; /* [seen.room]: targets of what was seen */
+    size_t room;
+    int *candidate;
+    double *descriptors;
+};
+
+/* ---- life ---- */
+
+int mnas_screening_create(mnas_screening **out, const mnas_problem *problem, uint64_t seed) {
+    mnas_screening *s = calloc(1, sizeof *s);
+    if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for a screening");
+    s->problem = problem;
+    s->n_decisions = (size_t)problem->n_decisions;
+    s->n_descriptors = problem->describe ? (size_t)problem->n_descriptors : 0;
+    s->rng = mnas_rng_stream(seed, 0, "screening");
+    mnas_observations_init(&s->seen, s->n_decisions, s->n_descriptors);
+    s->candidate = calloc(s->n_decisions, sizeof *s->candidate);
+    s->descriptors = calloc(s->n_descriptors + 1, sizeof *s->descriptors);
+    int rc =
+        s->candidate && s->descriptors ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "no memory for a screening");
+    if (rc == 0)
+        rc = mnas_surrogate_create(&s->reward, problem->decisions, s->n_decisions, s->n_descriptors,
+                                   (size_t)MEMBERS);
+    if (rc == 0)
+        *out = s;
+    else
+        mnas_screening_destroy(s);
+    return rc;
+}
+
+void mnas_screening_destroy(mnas_screening *s) {
+    if (!s) return;
+    mnas_observations_destroy(&s->seen);
+    mnas_surrogate_destroy(&s->reward);
+    free(s->values);
+    free(s->candidate);
+    free(s->descriptors);
+    free(s);
+}
+
+/* ---- what was seen ---- */
+
+static int describe(mnas_screening *s, const int *tokens) {
+    return s->n_descriptors ? s->problem->describe(s->problem->user, tokens, s->descriptors) : 0;
+}
+
+bool mnas_screening_is_ready(const mnas_screening *s) {
+    return s->n_complete >= (size_t)START;
+}
+
+static size_t count_complete(const mnas_observations *o) {
+    size_t n = 0;
+    for (size_t i = 0; i < o->n; i++) n += o->seen[i].state == MNAS_SEEN_COMPLETE;
+    return n;
+}
+
+int mnas_screening_tell(mnas_screening *s, const int *tokens, const mnas_outcome *outcome) {
+    size_t index;
+    int rc = describe(s, tokens);
+    if (rc == 0) rc = mnas_observations_tell(&s->seen, tokens, s->descriptors, outcome, &index);
+    if (rc == 0) s->n_complete = count_complete(&s->seen);
+    return rc;
+}
+
+static int reserve_values(mnas_screening *s) {
+    if (s->seen.room <= s->room) return 0;
+    double *values = realloc(s->values, 2 * s->seen.room * sizeof *values);
+    if (!values)
+        return mnas_error_set(MNAS_ERR_MEMORY, "no memory for the outcomes of %zu networks", s->seen.room);
+    s->values = values;
+    s->room = s->seen.room;
+    s->scratch = values + s->room;
+    return 0;
+}
+
+/* In units of the margin, so that no scale of rewards matters; all 0 where nothing tells them apart. */
+static double log_regret(double reward, double best, double margin) {
+    return margin > 0 ? -log1p((best - reward) / margin) : 0;
+}
+
+/* Of the complete ones, into scratch: how many. */
+static size_t gather(mnas_screening *s, bool rewards) {
+    size_t n = 0;
+    for (size_t i = 0; i < s->seen.n; i++)
+        if (s->seen.seen[i].state == MNAS_SEEN_COMPLETE)
+            s->scratch[n++] = rewards ? s->seen.seen[i].reward : s->values[i];
+    return n;
+}
+
+static int set_values(mnas_screening *s) {
+    int rc = reserve_values(s);
+    if (rc < 0 || s->n_complete == 0) return rc;
+    const size_t n = gather(s, true);
+    const double best = mnas_stats_quantile(s->scratch, n, 1),
+                 median = mnas_stats_quantile(s->scratch, n, 0.5);
+    for (size_t i = 0; i < s->seen.n; i++)
+        s->values[i] = s->seen.seen[i].state == MNAS_SEEN_COMPLETE
+                           ? log_regret(s->seen.seen[i].reward, best, MARGIN * (best - median))
+                           : (double)NAN;
+    const double poor = mnas_stats_quantile(s->scratch, gather(s, false), FAILED_QUANTILE);
+    for (size_t i = 0; i < s->seen.n; i++)
+        if (s->seen.seen[i].state == MNAS_SEEN_FAILED) s->values[i] = poor;
+    return 0;
+}
+
+static mnas_surrogate_list list_of(const mnas_screening *s) {
+    return (mnas_surrogate_list){s->seen.n, s->seen.tokens, s->seen.descriptors, s->values};
+}
+
+/* ---- candidates ---- */
+
+/* One choice in the making. */
+typedef struct choice {
+    mnas_screening *s;
+    const int *open; /* [n_open, n_decisions] */
+    size_t n_open;
+    size_t parents[16]; /* places among the seen */
+    size_t n_parents;
+    double best;  /* believed of the best network */
+    double score; /* of the best candidate so far */
+    int *tokens;  /* which is this one */
+    bool found;
+} choice;
+
+static int below(mnas_screening *s, int n) {
+    return (int)mnas_rng_below(&s->rng, (uint32_t)n);
+}
+
+static bool is_known(const choice *c, const int *tokens) {
+    const size_t T = c->s->n_decisions;
+    if (mnas_observations_find(&c->s->seen, tokens) >= 0) return true;
+    for (size_t i = 0; i < c->n_open; i++)
+        if (memcmp(c->open + i * T, tokens, T * sizeof *tokens) == 0) return true;
+    return false;
+}
+
+/* E max(0, f - best) for f normal. */
+static double expected_improvement(double mean, double sd, double best) {
+    if (!(sd > 0)) return fmax(0, mean - best);
+    const double z = (mean - best) / sd;
+    return sd * (z * erfc(-z / sqrt(2)) / 2 + exp(-z * z / 2) / sqrt(2 * acos(-1)));
+}
+
+static int score(choice *c, const int *tokens, double *out) {
+    double mean, sd;
+    int rc = describe(c->s, tokens);
+    if (rc < 0) return rc;
+    mnas_surrogate_predict(&c->s->reward, tokens, c->s->descriptors, &mean, &sd);
+    *out = expected_improvement(mean, sd, c->best);
+    return 0;
+}
+
+static int project(const mnas_screening *s, int *tokens) {
+    return s->problem->project ? s->problem->project(s->problem->user, tokens) : 0;
+}
+
+/* s->candidate takes part. */
+static int offer(choice *c) {
+    mnas_screening *s = c->s;
+    double value;
+    int rc = project(s, s->candidate);
+    if (rc < 0 || is_known(c, s->candidate)) return rc;
+    rc = score(c, s->candidate, &value);
+    if (rc < 0 || (c->found && !(value > c->score))) return rc;
+    c->found = true;
+    c->score = value;
+    memcpy(c->tokens, s->candidate, s->n_decisions * sizeof *c->tokens);
+    return 0;
+}
+
+static void draw_uniform(mnas_screening *s, int *tokens) {
+    for (size_t t = 0; t < s->n_decisions; t++) tokens[t] = below(s, s->problem->decisions[t].n_choices);
+}
+
+/* Some decisions of a good network get another choice; a decision without one is left alone. */
+static void draw_mutant(choice *c, int *tokens) {
+    mnas_screening *s = c->s;
+    const size_t T = s->n_decisions, parent = c->parents[below(s, (int)c->n_parents)];
+    memcpy(tokens, s->seen.tokens + parent * T, T * sizeof *tokens);
+    for (int n = 1 + below(s, MAX_MUTATIONS); n > 0; n--) {
+        const int t = below(s, (int)T), n_choices = s->problem->decisions[t].n_choices;
+        if (n_choices < 2) continue;
+        const int k = below(s, n_choices - 1);
+        tokens[t] = k < tokens[t] ? k : k + 1;
+    }
+}
+
+static int offer_all(choice *c, mnas_screening_draw *draw, void *user) {
+    mnas_screening *s = c->s;
+    int rc = 0;
+    for (int i = 0; i < MUTANTS && rc == 0; i++) {
+        draw_mutant(c, s->candidate);
+        rc = offer(c);
+    }
+    for (int i = 0; i < DRAWS && rc == 0; i++) {
+        rc = draw(user, s->candidate);
+        if (rc == 0) rc = offer(c);
+    }
+    for (int i = 0; i < UNIFORM && rc == 0; i++) {
+        draw_uniform(s, s->candidate);
+        rc = offer(c);
+    }
+    return rc;
+}
+
+/* The next encoding, as an odometer counts. */
+static void count_on(const mnas_screening *s, int *tokens) {
+    for (size_t t = 0; t < s->n_decisions; t++) {
+        if (++tokens[t] < s->problem->decisions[t].n_choices) return;
+        tokens[t] = 0;
+    }
+}
+
+/* Where everything near is known: the first new one, from anywhere on; a known one where there is no other, or none
+ * to be found in a large space. */
+static int look_through(choice *c) {
+    mnas_screening *s = c->s;
+    double n_encodings = 1;
+    for (size_t t = 0; t < s->n_decisions; t++) n_encodings *= s->problem->decisions[t].n_choices;
+    draw_uniform(s, c->tokens);
+    memcpy(s->candidate, c->tokens, s->n_decisions * sizeof *s->candidate);
+    int rc = project(s, c->tokens);
+    const double n = fmin(n_encodings, (double)(s->seen.n + c->n_open) + 1);
+    for (double i = 0; i < n && n_encodings <= MAX_ENUMERATED && rc == 0 && is_known(c, c->tokens); i++) {
+        count_on(s, s->candidate);
+        memcpy(c->tokens, s->candidate, s->n_decisions * sizeof *s->candidate);
+        rc = project(s, c->tokens);
+    }
+    return rc;
+}
+
+/* ---- the choice ---- */
+
+/* Place `index` with value `value` among the parents, best first. */
+static void insert_parent(choice *c, double *values, size_t index, double value) {
+    size_t at = c->n_parents;
+    while (at > 0 && values[at - 1] < value) at--;
+    if (at == (size_t)PARENTS) return;
+    if (c->n_parents < (size_t)PARENTS) c->n_parents++;
+    memmove(values + at + 1, values + at, (c->n_parents - at - 1) * sizeof *values);
+    memmove(c->parents + at + 1, c->parents + at, (c->n_parents - at - 1) * sizeof *c->parents);
+    values[at] = value;
+    c->parents[at] = index;
+}
+
+static void choose_parents(choice *c) {
+    const mnas_screening *s = c->s;
+    double values[16];
+    for (size_t i = 0; i < s->reward.n_members; i++) {
+        const size_t index = s->reward.members[i];
+        if (s->seen.seen[index].state == MNAS_SEEN_COMPLETE)
+            insert_parent(c, values, index, mnas_surrogate_posterior(&s->reward, i));
+    }
+    c->best = values[0];
+}
+
+static int believe_open(choice *c) {
+    int rc = 0;
+    for (size_t i = 0; i < c->n_open && rc == 0; i++) {
+        const int *tokens = c->open + i * c->s->n_decisions;
+        rc = describe(c->s, tokens);
+        if (rc == 0) rc = mnas_surrogate_believe(&c->s->reward, tokens, c->s->descriptors);
+    }
+    return rc;
+}
+
+int mnas_screening_propose(mnas_screening *s, mnas_screening_draw *draw, void *user, const int *open,
+                           size_t n_open, int *tokens) {
+    choice c = {.s = s, .open = open, .n_open = n_open, .tokens = tokens};
+    int rc = set_values(s);
+    const mnas_surrogate_list list = list_of(s);
+    if (rc == 0) rc = mnas_surrogate_update(&s->reward, &list);
+    if (rc < 0) return rc;
+    choose_parents(&c);
+    rc = believe_open(&c);
+    if (rc == 0) rc = offer_all(&c, draw, user);
+    if (rc == 0 && !c.found) rc = look_through(&c);
+    mnas_surrogate_release(&s->reward);
+    return rc;
+}
+
+/* ---- saving ---- */
+
+int mnas_screening_save(const mnas_screening *s, mnas_str *out) {
+    mnas_blob_put_rng(out, &s->rng);
+    mnas_observations_save(&s->seen, out);
+    mnas_surrogate_save(&s->reward, out);
+    return 0;
+}
+
+int mnas_screening_load(mnas_screening *s, mnas_blob_reader *in) {
+    mnas_blob_get_rng(in, &s->rng);
+    int rc = mnas_observations_load(&s->seen, in, s->problem->decisions);
+    if (rc < 0 || in->bad) return rc;
+    s->n_complete = count_complete(&s->seen);
+    rc = set_values(s);
+    const mnas_surrogate_list list = list_of(s);
+    return rc < 0 ? rc : mnas_surrogate_load(&s->reward, in, &list);
+}

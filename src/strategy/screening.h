@@ -1,0 +1,35 @@
+/* screening.h - picks proposals by prediction, around any strategy: of some hundred candidates the one from which most improvement is
+ * to be expected.
+ *
+ * Candidates are mutants of the networks believed best, a few draws of the strategy, and a few uniform ones; never one that has
+ * been proposed before, as long as others are found. Proposals without an answer yet are believed to be as predicted.
+ *
+ * It knows no files and no clock. Its state is a function of (problem, seed, what was proposed, outcomes); save() holds all.
+ */
+#ifndef MNAS_STRATEGY_SCREENING_H
+#define MNAS_STRATEGY_SCREENING_H
+
+#include "base/rng.h"
+#include "strategy/observations.h"
+#include "strategy/surrogate.h"
+
+typedef struct mnas_screening mnas_screening;
+
+/* `problem` and its decisions outlive it. */
+int mnas_screening_create(mnas_screening **out, const mnas_problem *problem, uint64_t seed);
+void mnas_screening_destroy(mnas_screening *s);
+
+/* Does it know enough to choose? Until then proposals should be uniform. */
+bool mnas_screening_is_ready(const mnas_screening *s);
+
+/* A draw of the strategy: a status. */
+typedef int mnas_screening_draw(void *user, int *tokens);
+/* The next proposal, already projected. `open` are the n_open proposals without an answer. */
+int mnas_screening_propose(mnas_screening *s, mnas_screening_draw *draw, void *user, const int *open,
+                           size_t n_open, int *tokens);
+int mnas_screening_tell(mnas_screening *s, const int *tokens, const mnas_outcome *outcome);
+
+int mnas_screening_save(const mnas_screening *s, mnas_str *out);
+int mnas_screening_load(mnas_screening *s, mnas_blob_reader *in); /* into a fresh one */
+
+#endif
