@@ -476,7 +476,7 @@ enum { MNAS_MAX_DEVICES = 8 };        /* of one search */
 typedef struct mnas_trial {
     int number;                       /* 0.. in order of proposal */
     mnas_trial_state state;
-    char reason[16];                  /* of failed: nan timeout memory crash device invalid; of pruned: screened; else "" */
+    char reason[16];                  /* of failed: nan timeout memory crash device invalid; of pruned: screened latency; else "" */
     char *arch;                       /* block strings */
     char key[17];                     /* canonical hash */
     int *tokens, n_tokens;
@@ -505,6 +505,7 @@ typedef struct mnas_search_progress {
     const mnas_trial *trial;          /* just finished, or NULL for a live line */
     int number, n_complete, n_failed, n_repeats, n_wanted;
     int n_screened;                   /* trials that a latency model left out */
+    int n_outside;                    /* trials measured outside the window, and not trained */
     int n_refused;                    /* measurements that a device refused as too unsteady */
     int n_updates;                    /* of the strategy */
     const char *phase;                /* "measuring", "awaiting", "training", "done" */
@@ -517,7 +518,7 @@ typedef struct mnas_search_progress {
 typedef struct mnas_search_options {
     const char *space, *data, *device, *study;  /* required; study: path of the SQLite file. Several devices are joined by
                                        * " + ": the reward is then the product over them, and the front of all */
-    const char *reward;               /* "soft" */
+    const char *reward;               /* NULL or "": "soft"; with a window "hard", which within it is the accuracy alone */
     const char *strategy;             /* "ppo" */
     const char *recipe;               /* "proxy" */
     double target_ms;                 /* NaN: median of the first 10 latencies */
@@ -527,6 +528,8 @@ typedef struct mnas_search_options {
                                        * to take more than screen_factor (0: 1.5) x target_ms is neither measured nor trained, a
                                        * pruned trial. NULL or "": none */
     double screen_factor;
+    double window_frac;               /* only networks that take (1 - window_frac) x target_ms to target_ms are trained; what lies
+                                       * outside is measured, a pruned trial. Needs target_ms and one device. 0: none */
     int trials;                       /* complete ones wanted */
     int64_t max_images;               /* per trial; 0: the recipe's epochs over all */
     double epochs;                    /* NaN: the recipe's */
@@ -657,6 +660,18 @@ const mnas_latency *mnas_trial_latency_on(const mnas_trial *trial, int device); 
  * device first; *front is malloc'ed. */
 int mnas_study_front(const mnas_study *study, int **front, int *n_front);
 int mnas_study_model(const mnas_study *study, int trial, mnas_model *out);
+/* What came of a search that was asked to hit a latency (window_frac). */
+typedef struct mnas_landing {
+    double low_ms, high_ms;           /* the window */
+    int n_screened;                   /* trials that a latency model left out unmeasured */
+    int n_measured, n_inside;         /* trials whose latency was taken; of these within the window */
+    int n_trained;                    /* complete trials: all within */
+    int best;                         /* of these the one with the highest reward, which is handed over; -1: none */
+    double best_ms, best_reward;
+    double below_ms, above_ms;        /* the nearest latencies outside; NaN: none */
+    int final; double final_ms;       /* the network that stage two chose, measured again; -1, NaN: none yet */
+} mnas_landing;
+bool mnas_study_landing(const mnas_study *study, mnas_landing *out); /* false: no window was asked for */
 /* Stage two, in the order of the plan; 0 where there was none. */
 int mnas_study_n_finals(const mnas_study *study);
 const mnas_final *mnas_study_final(const mnas_study *study, int i);

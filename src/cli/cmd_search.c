@@ -21,7 +21,7 @@ typedef struct search_opts {
     char space[MNAS_OPT_STR], data[MNAS_OPT_STR], device[MNAS_OPT_STR], study[MNAS_OPT_STR];
     char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR], target_ms[MNAS_OPT_STR],
         screen[MNAS_OPT_STR];
-    double screen_factor, epochs, max_minutes, device_minutes, trial_timeout_s;
+    double screen_factor, window, epochs, max_minutes, device_minutes, trial_timeout_s;
     int64_t trials, max_images, max_trials, seed, jobs, threads, top_k;
     bool dry_run, no_forecast;
 } search_opts;
@@ -45,10 +45,15 @@ static const mnas_opt options[] = {
      NULL},
     {"screen-factor", MNAS_OPT_FLOAT, AT(screen_factor), "1.5", 1, 1e6, NULL,
      "far too slow: above so many times the target, the model's error allowed for", NULL},
+    {"window", MNAS_OPT_FLOAT, AT(window), "0", 0, 0.9, "FRACTION",
+     "hit the target: train only what takes (1 - FRACTION) x target-ms to target-ms, 0.02 for instance; the "
+     "rest "
+     "is measured and left; 0: off",
+     NULL},
     {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "trials", "complete trials wanted", NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, NULL, "of everything random", NULL},
-    {"reward", MNAS_OPT_STRING, AT(reward), "soft", 0, 0, "REWARD",
-     "accuracy and latency in one number; see below", NULL},
+    {"reward", MNAS_OPT_STRING, AT(reward), "", 0, 0, "REWARD",
+     "accuracy and latency in one number; see below; soft unless given, with a window hard", NULL},
     {"strategy", MNAS_OPT_STRING, AT(strategy), "ppo", 0, 0, "STRATEGY", "who proposes networks; see below",
      NULL},
     {"recipe", MNAS_OPT_STRING, AT(recipe), "proxy", 0, 0, "RECIPE",
@@ -92,12 +97,14 @@ static void show_awaited(const mnas_search_progress *p) {
 }
 
 static void show_live(const mnas_search_progress *p) {
-    char line[320], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "", more[64] = "";
+    char line[320], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "", more[96] = "";
     mnas_human_reward(p->best_reward, best);
     mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     if (isfinite(p->phase_frac)) snprintf(part, sizeof part, " %.0f %%", 100 * p->phase_frac);
     if (p->n_screened > 0) snprintf(more, sizeof more, ", %d screened", p->n_screened);
+    if (p->n_outside > 0)
+        snprintf(more + strlen(more), sizeof more - strlen(more), ", %d outside", p->n_outside);
     if (p->n_refused > 0)
         snprintf(more + strlen(more), sizeof more - strlen(more), ", %d refused", p->n_refused);
     snprintf(line, sizeof line, "trial %d %s%s | %d/%d complete, %d failed%s | best reward %s | %s, ETA %s",
@@ -128,11 +135,17 @@ static void show_failed(const mnas_trial *t) {
                   (int)strcspn(error, "\n"), error);
 }
 
-static void show_screened(const mnas_search_progress *p) {
-    char predicted[MNAS_HUMAN_BYTES];
-    mnas_human_ms(p->trial->predicted_ms, predicted);
-    mnas_log_info("trial %3d  screened: expected to take %s  (%d screened)", p->trial->number, predicted,
-                  p->n_screened);
+static void show_pruned(const mnas_search_progress *p) {
+    const mnas_trial *t = p->trial;
+    char ms[MNAS_HUMAN_BYTES];
+    if (strcmp(t->reason, "latency") == 0) {
+        mnas_human_ms(t->latency.median_ms, ms);
+        mnas_log_info("trial %3d  takes %s, outside the window: not trained  (%d outside)", t->number, ms,
+                      p->n_outside);
+        return;
+    }
+    mnas_human_ms(t->predicted_ms, ms);
+    mnas_log_info("trial %3d  screened: expected to take %s  (%d screened)", t->number, ms, p->n_screened);
 }
 
 static void on_progress(void *user, const mnas_search_progress *p) {
@@ -144,7 +157,7 @@ static void on_progress(void *user, const mnas_search_progress *p) {
     } else if (p->trial->state == MNAS_TRIAL_COMPLETE) {
         show_complete(p);
     } else if (p->trial->state == MNAS_TRIAL_PRUNED) {
-        show_screened(p);
+        show_pruned(p);
     } else {
         show_failed(p->trial);
     }
@@ -270,6 +283,7 @@ static int run(const void *opts, int n_words, char **words) {
                              .device_minutes = o->device_minutes,
                              .screen = o->screen,
                              .screen_factor = o->screen_factor,
+                             .window_frac = o->window,
                              .max_trials = (int)o->max_trials,
                              .top_k = (int)o->top_k,
                              .jobs = (int)o->jobs,

@@ -59,6 +59,7 @@ static int print_all(const mnas_study *study) {
     int rc = mnas_table_print(&table);
     if (rc < 0) return rc;
     mnas_cli_print_devices(study);
+    mnas_cli_print_landing(study);
     mention_finals(study);
     return 0;
 }

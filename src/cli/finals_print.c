@@ -120,6 +120,7 @@ static int print_table(const mnas_study *study) {
     }
     int rc = mnas_table_print(&table);
     if (rc == 0) mnas_cli_print_devices(study);
+    if (rc == 0) mnas_cli_print_landing(study);
     return rc;
 }
 

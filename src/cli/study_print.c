@@ -67,6 +67,48 @@ void mnas_cli_print_devices(const mnas_study *study) {
         printf("%slatency %d: %s\n", d ? "" : "\n", d + 1, mnas_study_device(study, d));
 }
 
+/* ---- the window ---- */
+
+static void print_handed_over(const mnas_study *study, const mnas_landing *l) {
+    char accuracy[MNAS_HUMAN_BYTES], below[MNAS_HUMAN_BYTES], above[MNAS_HUMAN_BYTES];
+    const mnas_trial *best = l->best >= 0 ? mnas_cli_find_trial(study, l->best) : NULL;
+    if (best) {
+        mnas_human_percent(best->accuracy_frac, accuracy);
+        printf("handed over: trial %d, %s at %.4g ms, %.1f %% of the target\n", best->number, accuracy,
+               l->best_ms, 100 * l->best_ms / l->high_ms);
+        return;
+    }
+    mnas_human_ms(l->below_ms, below);
+    mnas_human_ms(l->above_ms, above);
+    printf("nothing trained in it yet; nearest outside: %s below, %s above\n", below, above);
+}
+
+void mnas_cli_print_landing(const mnas_study *study) {
+    mnas_landing l;
+    if (!mnas_study_landing(study, &l)) return;
+    printf("\nwindow %.6g to %.6g ms: %d network%s measured, %d inside, %d trained", l.low_ms, l.high_ms,
+           l.n_measured, l.n_measured == 1 ? "" : "s", l.n_inside, l.n_trained);
+    if (l.n_screened > 0) printf("; %d more screened unmeasured", l.n_screened);
+    putchar('\n');
+    print_handed_over(study, &l);
+    if (isfinite(l.final_ms))
+        printf("stage two measured final %d, its choice, again: %.4g ms, %s\n", l.final, l.final_ms,
+               l.final_ms >= l.low_ms && l.final_ms <= l.high_ms ? "inside" : "outside the window");
+}
+
+static json_t *landing_json(const mnas_study *study) {
+    mnas_landing l;
+    if (!mnas_study_landing(study, &l)) return json_null();
+    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "low_ms",
+                     mnas_json_number(l.low_ms), "high_ms", mnas_json_number(l.high_ms), "n_screened",
+                     l.n_screened, "n_measured", l.n_measured, "n_inside", l.n_inside, "n_trained",
+                     l.n_trained, "trial", l.best >= 0 ? json_integer(l.best) : json_null(), "latency_ms",
+                     mnas_json_number(l.best_ms), "below_ms", mnas_json_number(l.below_ms), "above_ms",
+                     mnas_json_number(l.above_ms), "final_ms", mnas_json_number(l.final_ms));
+}
+
+/* ---- the front ---- */
+
 static int front_json(const mnas_study *study, const int *front, int n) {
     json_t *list = json_array();
     for (int i = 0; i < n; i++) {
@@ -79,7 +121,8 @@ static int front_json(const mnas_study *study, const int *front, int n) {
                             "ci_low_ms", mnas_json_number(t->latency.ci_low_ms), "ci_high_ms",
                             mnas_json_number(t->latency.ci_high_ms), "latencies_ms", latencies_json(t)));
     }
-    return mnas_json_print(json_pack("{s:o, s:o}", "devices", devices_json(study), "front", list));
+    return mnas_json_print(json_pack("{s:o, s:o, s:o}", "devices", devices_json(study), "front", list,
+                                     "window", landing_json(study)));
 }
 
 static int front_text(const mnas_study *study, const int *front, int n) {
@@ -102,6 +145,7 @@ static int front_text(const mnas_study *study, const int *front, int n) {
     mnas_cli_print_devices(study);
     putchar('\n'); /* block strings are too long for a column */
     for (int i = 0; i < n; i++) printf("%5d  %s\n", front[i], mnas_cli_find_trial(study, front[i])->arch);
+    mnas_cli_print_landing(study);
     return 0;
 }
 
@@ -115,6 +159,7 @@ int mnas_cli_print_front(const mnas_study *study, bool json) {
         rc = front_text(study, front, n);
     } else {
         puts("no complete trial yet");
+        mnas_cli_print_landing(study);
     }
     free(front);
     return rc;

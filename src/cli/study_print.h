@@ -15,6 +15,9 @@ const char *mnas_cli_trial_outcome(const mnas_trial *trial, char buf[64]);
 /* The Pareto front as a table, or as JSON {front: [...]}. */
 int mnas_cli_print_front(const mnas_study *study, bool json);
 
+/* Of a study that was to hit a latency: what was looked at, what is handed over. Nothing for others. */
+void mnas_cli_print_landing(const mnas_study *study);
+
 /* The latencies of trials in a table: a column for each device, whose numbers the lines behind the table explain. */
 void mnas_cli_latency_titles(const mnas_study *study, char *buf, size_t n);
 void mnas_cli_latency_cells(const mnas_study *study, const mnas_trial *trial, mnas_table *table);

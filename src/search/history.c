@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "search/reward.h"
+#include "search/window.h"
 
 static const double failures_per_trial = 3;
 
@@ -155,7 +156,7 @@ int mnas_history_propose(mnas_history *h, const mnas_candidate *candidate, int t
 }
 
 bool mnas_history_in_vain(const mnas_history *h) {
-    return h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->screened_in_row >= MNAS_MAX_REPEATS_IN_ROW;
+    return h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW;
 }
 
 bool mnas_history_failed_too_often(const mnas_history *h, int n_wanted) {
@@ -174,8 +175,11 @@ void mnas_history_see(mnas_history *h, int delay) {
         k->seen = true;
         h->n_complete += k->row.state == MNAS_TRIAL_COMPLETE;
         h->n_failed += k->row.state == MNAS_TRIAL_FAILED;
-        h->n_screened += k->row.state == MNAS_TRIAL_PRUNED;
-        h->screened_in_row = k->row.state == MNAS_TRIAL_PRUNED ? h->screened_in_row + 1 : 0;
+        const bool screened = mnas_trial_is_pruned_for(&k->row, MNAS_PRUNED_SCREENED),
+                   outside = mnas_trial_is_pruned_for(&k->row, MNAS_PRUNED_LATENCY);
+        h->n_screened += screened;
+        h->n_outside += outside;
+        h->left_in_row = screened || outside ? h->left_in_row + 1 : 0;
     }
 }
 
@@ -229,11 +233,11 @@ static json_t *print_open(const mnas_history *h) {
 
 int mnas_history_print(const mnas_history *h, char **text) {
     json_t *object =
-        json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
+        json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
                   (json_int_t)h->n_proposals, "n_seen", (json_int_t)h->n_seen, "n_fed", (json_int_t)h->n_fed,
                   "n_trials", h->n_trials, "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats",
-                  h->n_repeats, "repeats_in_row", h->repeats_in_row, "n_screened", h->n_screened,
-                  "screened_in_row", h->screened_in_row, "open", print_open(h));
+                  h->n_repeats, "repeats_in_row", h->repeats_in_row, "n_screened", h->n_screened, "n_outside",
+                  h->n_outside, "screened_in_row", h->left_in_row, "open", print_open(h));
     *text = object ? mnas_json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: state of the search");
@@ -273,11 +277,11 @@ static int restore(mnas_history *h, json_t *object) {
     json_int_t n_proposals, n_seen, n_fed;
     json_t *open;
     json_error_t error;
-    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s?i, s?i, s:o}",
+    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s?i, s?i, s?i, s:o}",
                        "n_proposals", &n_proposals, "n_seen", &n_seen, "n_fed", &n_fed, "n_trials",
                        &h->n_trials, "n_complete", &h->n_complete, "n_failed", &h->n_failed, "n_repeats",
                        &h->n_repeats, "repeats_in_row", &h->repeats_in_row, "n_screened", &h->n_screened,
-                       "screened_in_row", &h->screened_in_row, "open", &open) < 0)
+                       "n_outside", &h->n_outside, "screened_in_row", &h->left_in_row, "open", &open) < 0)
         return damaged(error.text);
     h->n_proposals = n_proposals, h->n_seen = n_seen, h->n_fed = n_fed;
     if (n_fed < 0 || n_fed > n_seen || n_seen > n_proposals ||

@@ -39,9 +39,9 @@ typedef struct mnas_history {
     mnas_proposal *open; /* [n_open]: proposals n_fed .. n_proposals - 1 */
     size_t n_open, room_open;
     int64_t n_proposals, n_seen, n_fed;
-    int n_complete, n_failed, n_repeats, n_screened;
-    int repeats_in_row;  /* of proposals, the last ones */
-    int screened_in_row; /* of trials, those before the next complete or failed one */
+    int n_complete, n_failed, n_repeats, n_screened, n_outside;
+    int repeats_in_row; /* of proposals, the last ones */
+    int left_in_row;    /* of trials, those screened or outside the window before the next other one */
 } mnas_history;
 
 /* All rows of the study, none proposed yet. */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "search/window.h"
 
 /* ---- rewards ---- */
 
@@ -122,6 +123,8 @@ static int feed(mnas_learner *l, const mnas_proposal *p) {
     const mnas_outcome outcome = {.reward = complete ? row->reward : 0,
                                   .failed = !complete,
                                   .repeat = p->repeat,
+                                  .untried = mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||
+                                             mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY),
                                   .latency_ms = row->latency.median_ms};
     mnas_strategy_status status;
     int rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/human.h"
 #include "base/log.h"
 #include "search/learner.h"
 #include "search/progress.h"
@@ -290,23 +291,51 @@ static step decide(const loop *l) {
     return n_unknown >= l->n_jobs ? STEP_WAIT : STEP_PROPOSE;
 }
 
+/* The nearest that was measured, so that one knows which way to go. */
+static int say_nothing_in_window(const loop *l) {
+    const mnas_history *h = &l->learner.history;
+    char below[MNAS_HUMAN_BYTES], above[MNAS_HUMAN_BYTES];
+    mnas_landing landing;
+    mnas_landing_begin(&landing, l->setup->trial.window);
+    for (size_t i = 0; i < h->n_known; i++) mnas_landing_count(&landing, &h->known[i].row);
+    mnas_human_ms(landing.below_ms, below);
+    mnas_human_ms(landing.above_ms, above);
+    return mnas_error_set(
+        MNAS_ERR_EXHAUSTED,
+        "the last %d candidates all missed the window of %.6g to %.6g ms, with %d of %d trials complete "
+        "(%d measured, %d screened; nearest: %s below, %s above): give a wider --window or a target nearer "
+        "to "
+        "those, a space with more networks there, or a latency model to aim by (--screen), in another "
+        "--study",
+        h->left_in_row, landing.low_ms, landing.high_ms, h->n_complete, l->setup->options->trials,
+        landing.n_measured, landing.n_screened, below, above);
+}
+
+static int say_all_known(const loop *l) {
+    const mnas_history *h = &l->learner.history;
+    char left_out[80] = "";
+    if (h->n_outside > 0)
+        snprintf(left_out, sizeof left_out, " and %d outside the window", h->n_screened + h->n_outside);
+    else if (h->n_screened > 0)
+        snprintf(left_out, sizeof left_out, " and %d screened as too slow", h->n_screened);
+    return mnas_error_set(
+        MNAS_ERR_EXHAUSTED,
+        "the last %d proposals were all of known networks, with %d of %d trials complete%s: the strategy "
+        "has settled, or the space has no more; ask for fewer --trials, use a larger space, or "
+        "--strategy random",
+        h->repeats_in_row, h->n_complete, l->setup->options->trials, left_out);
+}
+
 static int say_why_stopped(const loop *l) {
     const mnas_history *h = &l->learner.history;
-    char screened[48] = "";
-    if (h->n_screened > 0) snprintf(screened, sizeof screened, " and %d screened as too slow", h->n_screened);
-    if (h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW)
-        return mnas_error_set(
-            MNAS_ERR_EXHAUSTED,
-            "the last %d proposals were all of known networks, with %d of %d trials complete%s: the strategy "
-            "has settled, or the space has no more; ask for fewer --trials, use a larger space, or "
-            "--strategy random",
-            h->repeats_in_row, h->n_complete, l->setup->options->trials, screened);
-    if (h->screened_in_row >= MNAS_MAX_REPEATS_IN_ROW)
+    if (h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW) return say_all_known(l);
+    if (h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW && l->setup->trial.window) return say_nothing_in_window(l);
+    if (h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,
             "the last %d candidates were all screened as too slow, with %d of %d trials complete: give a "
             "larger --target-ms or --screen-factor, or a faster space, in another --study",
-            h->screened_in_row, h->n_complete, l->setup->options->trials);
+            h->left_in_row, h->n_complete, l->setup->options->trials);
     return mnas_error_set(MNAS_ERR_EXHAUSTED,
                           "%d trials failed, 3 for each of the %d wanted, and %d are complete; see their "
                           "reasons with `mnas show`",

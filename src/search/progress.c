@@ -17,7 +17,7 @@ void mnas_progress_open(mnas_progress *out, const mnas_search_options *options,
 
 /* Of the trials known: how many, the best reward, the mean time of a complete one. */
 typedef struct summary {
-    int n_complete, n_failed, n_screened, n_refused;
+    int n_complete, n_failed, n_screened, n_outside, n_refused;
     double best_reward, mean_s;
 } summary;
 
@@ -27,7 +27,8 @@ static summary sum_up(const mnas_history *h) {
     for (size_t i = 0; i < h->n_known; i++) {
         const mnas_trial *row = &h->known[i].row;
         s.n_failed += row->state == MNAS_TRIAL_FAILED;
-        s.n_screened += row->state == MNAS_TRIAL_PRUNED;
+        s.n_screened += mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED);
+        s.n_outside += mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY);
         s.n_refused += row->n_refused;
         if (row->state != MNAS_TRIAL_COMPLETE) continue;
         s.n_complete++;
@@ -69,6 +70,7 @@ void mnas_progress_show(mnas_progress *p, const mnas_history *h, const mnas_tria
                                 .n_complete = s.n_complete,
                                 .n_failed = s.n_failed,
                                 .n_screened = s.n_screened,
+                                .n_outside = s.n_outside,
                                 .n_refused = s.n_refused + (run ? run->measuring.n_refused : 0),
                                 .n_repeats = h->n_repeats,
                                 .n_wanted = p->options->trials,

@@ -71,6 +71,7 @@ typedef struct mnas_report_facts {
     /* highest reward, highest accuracy, lowest latency; NULL without trials */
     const mnas_trial *best, *accurate, *fastest;
     double target_ms[MNAS_MAX_DEVICES]; /* NaN where none */
+    mnas_landing landing;               /* high_ms 0: no latency was asked for */
     bool is_random;                     /* the strategy does not learn */
     mnas_report_comparison comparison;
 } mnas_report_facts;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/stats.h"
 #include "search/learner.h"
+#include "search/window.h"
 
 enum { MIN_TO_COMPARE = 12, MAX_EARLY = 100 };
 
@@ -165,6 +166,14 @@ static void read_targets(mnas_report_facts *f) {
     }
 }
 
+static void read_landing(mnas_report_facts *f) {
+    mnas_window window;
+    mnas_window_read(&window, mnas_report_setting(f, "window"), mnas_report_setting(f, "target_ms"));
+    mnas_landing_begin(&f->landing, &window);
+    for (int i = 0; i < f->source->n_trials; i++) mnas_landing_count(&f->landing, f->source->trials[i]);
+    for (int i = 0; i < f->source->n_finals; i++) mnas_landing_count_final(&f->landing, f->source->finals[i]);
+}
+
 int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *source) {
     *f = (mnas_report_facts){.source = source, .n_devices = source->n_devices > 1 ? source->n_devices : 1};
     f->comparison.early_entropy = f->comparison.late_entropy = NAN;
@@ -179,6 +188,7 @@ int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *so
     find_front(f);
     const char *strategy = mnas_report_setting(f, "strategy");
     read_targets(f);
+    read_landing(f);
     f->is_random = strategy && strncmp(strategy, "random", 6) == 0;
     int rc = compare(f);
     if (rc < 0) mnas_report_facts_free(f);

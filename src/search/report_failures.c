@@ -19,7 +19,8 @@ static const char *meaning(const char *reason) {
         {"crash", "the training process ended without an answer"},
         {"device", "its latency could not be measured"},
         {"invalid", "the network cannot be built"},
-        {"screened", "the latency model expects it to be far too slow; it was neither measured nor trained"}};
+        {"screened", "the latency model expects it to be far too slow; it was neither measured nor trained"},
+        {"latency", "measured outside the window that was asked for; it was not trained"}};
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (strcmp(meanings[i][0], reason) == 0) return meanings[i][1];
     return "";
@@ -93,13 +94,14 @@ void mnas_report_failures(const mnas_report_facts *f, mnas_str *out) {
         return;
     }
     mnas_str_appendf(out, "<p>%d of %d trials failed", f->n_failed, s->n_trials);
-    if (f->n_pruned > 0) mnas_str_appendf(out, ", %d were screened", f->n_pruned);
+    if (f->n_pruned > 0) mnas_str_appendf(out, ", %d were left out", f->n_pruned);
     mnas_str_append(out, ".</p>\n");
     mnas_str_append(out, "<div class=\"scroll\"><table class=\"failures\">\n<thead><tr><th>reason</th>"
                          "<th>trials</th><th>what it means</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < s->n_trials; i++)
         if (is_first_of_reason(s, i)) failure_row(out, s, i);
     mnas_str_append(
-        out, "</tbody>\n</table></div>\n<p class=\"small\">A failed or screened trial counts as reward 0 for "
-             "the strategy.</p>\n</section>\n");
+        out,
+        "</tbody>\n</table></div>\n<p class=\"small\">To the strategy a failed trial has reward 0; of one "
+        "that was left out it learns at most the latency.</p>\n</section>\n");
 }

@@ -322,6 +322,7 @@ void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
     number_condition(f, out, "exponent w", "w");
     setting_condition(f, out, f->n_devices > 1 ? "devices" : "device", "device");
     setting_condition(f, out, "latency model that screens", "screen");
+    setting_condition(f, out, "window, as a fraction of the target", "window");
     refused_condition(f, out);
     image_condition(f, out);
     latency_conditions(f, out);

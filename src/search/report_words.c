@@ -130,9 +130,31 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
                    "full, and choose by what they reach then on validation.</p>\n");
 }
 
+/* Of a study that was to hit a latency. */
+static void landing(const mnas_report_facts *f, mnas_str *out) {
+    const mnas_landing *l = &f->landing;
+    if (!(l->high_ms > 0)) return;
+    mnas_str_appendf(
+        out,
+        "<p><b>Latency asked for.</b> %.6g to %.6g&#160;ms: %d network%s measured, %d inside, %d trained",
+        l->low_ms, l->high_ms, l->n_measured, l->n_measured == 1 ? "" : "s", l->n_inside, l->n_trained);
+    if (l->n_screened > 0) mnas_str_appendf(out, ", %d more screened unmeasured", l->n_screened);
+    if (l->best >= 0)
+        mnas_str_appendf(out, ". Trial %d is handed over: %.4g&#160;ms, %.1f&#160;%% of the target.", l->best,
+                         l->best_ms, 100 * l->best_ms / l->high_ms);
+    else
+        mnas_str_append(out, ". Nothing is inside yet.");
+    if (isfinite(l->final_ms))
+        mnas_str_appendf(out, " Stage two chose final %d and measured it again: %.4g&#160;ms, %s.", l->final,
+                         l->final_ms,
+                         l->final_ms >= l->low_ms && l->final_ms <= l->high_ms ? "inside" : "<b>outside</b>");
+    mnas_str_append(out, "</p>\n");
+}
+
 void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out, "<section class=\"words\">\n");
     headline(f, out);
+    landing(f, out);
     if (f->comparison.possible && !f->is_random) {
         mean_sentence(f, out);
         best_sentence(f, out);
@@ -153,7 +175,7 @@ static void figure(mnas_str *out, const char *value, const char *label, const ch
 static void count_figures(const mnas_report_facts *f, mnas_str *out) {
     char value[32], note[96], screened[32] = "";
     snprintf(value, sizeof value, "%d", f->n_done);
-    if (f->n_pruned > 0) snprintf(screened, sizeof screened, ", %d screened", f->n_pruned);
+    if (f->n_pruned > 0) snprintf(screened, sizeof screened, ", %d left out", f->n_pruned);
     snprintf(note, sizeof note, "%d failed%s%s", f->n_failed, screened,
              f->n_running == 0           ? ""
              : f->source->is_interrupted ? ", some interrupted"

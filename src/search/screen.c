@@ -39,10 +39,13 @@ int mnas_screen_open(mnas_screen *out, const char *path, double factor, double t
     out->limit_ms = factor * target_ms;
     snprintf(out->fixed, sizeof out->fixed, "%016" PRIx64 ", factor %g", hash, factor);
     const mnas_latency_about *about = mnas_latency_model_about(out->model);
-    mnas_log_info(
-        "screening out what is expected above %.4g ms: %s, fitted to %d networks on %s, mean error %.1f %%",
-        out->limit_ms, path, about->n_networks, about->conditions.device, 100 * about->error.mean_frac);
+    mnas_log_info("screening by %s, fitted to %d networks on %s, mean error %.1f %%", path, about->n_networks,
+                  about->conditions.device, 100 * about->error.mean_frac);
     return 0;
+}
+
+void mnas_screen_aim(mnas_screen *screen, const mnas_window *window) {
+    screen->window = *window;
 }
 
 void mnas_screen_close(mnas_screen *screen) {
@@ -59,14 +62,20 @@ int mnas_screen_check(const mnas_screen *screen, const mnas_model *network) {
                           fitted, network->input_size, network->input_size);
 }
 
-int mnas_screen_look(const mnas_screen *screen, const mnas_model *network, mnas_trial *trial,
-                     bool *too_slow) {
+/* Without a stated error it is neither. */
+static bool is_out(const mnas_screen *s, const mnas_latency_guess *guess) {
+    if (mnas_window_is_set(&s->window))
+        return guess->high_ms < s->window.low_ms || guess->low_ms > s->window.high_ms; /* false for NaN */
+    return isfinite(guess->error_frac) && guess->ms * (1 - guess->error_frac) > s->limit_ms;
+}
+
+int mnas_screen_look(const mnas_screen *screen, const mnas_model *network, mnas_trial *trial, bool *out) {
     mnas_latency_guess guess;
-    *too_slow = false;
+    *out = false;
     const int rc = mnas_latency_model_predict(&guess, screen->model, network);
     if (rc < 0) return rc;
     trial->predicted_ms = guess.ms;
     trial->predicted_error_frac = guess.error_frac;
-    *too_slow = isfinite(guess.error_frac) && guess.ms * (1 - guess.error_frac) > screen->limit_ms;
+    *out = is_out(screen, &guess);
     return 0;
 }

@@ -45,6 +45,7 @@ typedef struct search {
     mnas_recipe recipe;
     mnas_reward reward;
     mnas_screen screen;
+    mnas_window window;
     mnas_decision *decisions;
     mnas_strategy *strategy;
     int delay, n_trials, threads; /* of the study */
@@ -84,7 +85,7 @@ static int check_numbers(const mnas_search_options *o) {
 static int take_options(search *s, const mnas_search_options *options) {
     mnas_search_options *o = &s->options;
     *o = *options;
-    if (!o->reward) o->reward = "soft";
+    if (!o->reward || !o->reward[0]) o->reward = o->window_frac > 0 ? "hard" : "soft";
     if (!o->strategy) o->strategy = "ppo";
     if (!o->recipe) o->recipe = "proxy";
     if (o->jobs == 0) o->jobs = 1;
@@ -121,9 +122,11 @@ static bool screens(const search *s) {
 static int open_cheap(search *s) {
     double targets_ms[MNAS_MAX_DEVICES];
     int rc = take_targets(s, targets_ms);
+    if (rc == 0) rc = mnas_window_open(&s->window, s->options.window_frac, targets_ms[0], s->n_devices);
     if (rc == 0) rc = mnas_reward_open(&s->reward, s->options.reward, targets_ms, s->n_devices);
     if (rc == 0 && screens(s))
         rc = mnas_screen_open(&s->screen, s->options.screen, s->options.screen_factor, targets_ms[0]);
+    if (rc == 0) mnas_screen_aim(&s->screen, &s->window);
     if (rc == 0) rc = mnas_recipe_open(&s->recipe, s->options.recipe);
     if (rc == 0) rc = mnas_space_open(&s->space, s->options.space);
     return rc;
@@ -158,6 +161,8 @@ static int fix_settings(search *s) {
     if (rc == 0) rc = mnas_fixed_add_number(f, "target_option", "target-ms", o->target_ms, "auto");
     if (rc == 0) rc = fix_other_targets(s);
     if (rc == 0 && screens(s)) rc = mnas_fixed_add(f, "screen_model", "screen", "%s", s->screen.fixed);
+    if (rc == 0 && mnas_window_is_set(&s->window))
+        rc = mnas_fixed_add_number(f, "window", "window", o->window_frac, "none");
     if (rc == 0) rc = mnas_fixed_add(f, "max_images", "max-images", "%" PRId64, o->max_images);
     if (rc == 0) rc = mnas_fixed_add_number(f, "epochs", "epochs", o->epochs, "recipe");
     return rc;
@@ -191,15 +196,23 @@ static int mismatch(const search *s, const mnas_fixed *f, const char *was) {
                           f->value, s->options.study, was);
 }
 
+/* Options that a study has only where they were given. */
+static int compare_absent(const search *s) {
+    const char *name = !screens(s) && stored(s, "screen_model")                 ? "screen"
+                       : !mnas_window_is_set(&s->window) && stored(s, "window") ? "window"
+                                                                                : NULL;
+    if (!name) return 0;
+    return mnas_error_set(MNAS_ERR_MISMATCH,
+                          "%s was made with --%s %s, which is not given; give it, or another --study",
+                          s->options.study, name, stored(s, name) ? stored(s, name) : "?");
+}
+
 static int compare_settings(search *s) {
     const char *was;
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->stored, s->n_stored, &was);
     if (f) return mismatch(s, f, was ? was : "nothing");
-    if (!screens(s) && stored(s, "screen_model"))
-        return mnas_error_set(MNAS_ERR_MISMATCH,
-                              "%s was made with --screen %s, which is not given; give it, or another --study",
-                              s->options.study, stored(s, "screen") ? stored(s, "screen") : "?");
-    int rc = stored_int(s, "delay", &s->delay);
+    int rc = compare_absent(s);
+    if (rc == 0) rc = stored_int(s, "delay", &s->delay);
     if (rc == 0) rc = stored_int(s, "n_trials", &s->n_trials);
     if (rc == 0) rc = stored_int(s, "threads", &s->threads);
     if (rc < 0) return rc;
@@ -257,18 +270,22 @@ static int read_data(search *s) {
     return rc < 0 ? mnas_error_context(rc, "recipe %s", s->options.recipe) : 0;
 }
 
-/* log MACs, log parameters */
+/* log MACs, log parameters and, where a model guesses it, log latency */
 static int describe(void *user, const int *tokens, double *out) {
     const search *s = user;
     mnas_model model;
     mnas_cost cost;
+    mnas_latency_guess guess;
     int rc = mnas_loop_decode(s->space, &s->data, tokens, &model);
     if (rc == 0) rc = mnas_cost_compute(&cost, &model, 1);
     if (rc < 0) return rc;
     out[0] = log((double)cost.macs);
     out[1] = log((double)cost.params);
     mnas_cost_free(&cost);
-    return 0;
+    if (!screens(s)) return 0;
+    rc = mnas_latency_model_predict(&guess, s->screen.model, &model);
+    out[2] = log(guess.ms);
+    return rc;
 }
 
 static int open_strategy(search *s) {
@@ -280,8 +297,10 @@ static int open_strategy(search *s) {
                                   .decisions = s->decisions,
                                   .n_trials = s->n_trials,
                                   .delay = s->delay,
-                                  .n_descriptors = 2,
+                                  .n_descriptors = screens(s) ? 3 : 2,
                                   .describe = describe,
+                                  .window_low_ms = s->window.low_ms,
+                                  .window_high_ms = s->window.high_ms,
                                   .user = s};
     return mnas_strategy_open(&s->strategy, s->options.strategy, &problem, s->options.seed);
 }
@@ -427,6 +446,7 @@ static int run(search *s) {
                                              .images = &s->data,
                                              .free_bytes = s->hooks ? s->hooks->free_bytes : NULL,
                                              .screen = screens(s) ? &s->screen : NULL,
+                                             .window = mnas_window_is_set(&s->window) ? &s->window : NULL,
                                              .runner = runner_of(s)}};
     return mnas_loop_run(&setup);
 }

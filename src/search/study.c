@@ -12,6 +12,7 @@
 #include "search/finalize.h"
 #include "search/pareto.h"
 #include "search/reward.h"
+#include "search/window.h"
 
 struct mnas_study {
     mnas_store *store;
@@ -204,6 +205,16 @@ int mnas_study_model(const mnas_study *study, int trial, mnas_model *out) {
     char *yaml;
     const int rc = mnas_store_model(study->store, trial, &yaml);
     return rc < 0 ? rc : parse_model(out, yaml, "trial", trial);
+}
+
+bool mnas_study_landing(const mnas_study *study, mnas_landing *out) {
+    mnas_window window;
+    const bool asked =
+        mnas_window_read(&window, mnas_study_setting(study, "window"), mnas_study_setting(study, "target_ms"));
+    mnas_landing_begin(out, &window);
+    for (size_t i = 0; asked && i < study->n_trials; i++) mnas_landing_count(out, &study->trials[i]);
+    for (size_t i = 0; asked && i < study->n_finals; i++) mnas_landing_count_final(out, &study->finals[i]);
+    return asked;
 }
 
 /* ---- stage two ---- */

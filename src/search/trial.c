@@ -51,6 +51,14 @@ static int fail(mnas_trial_run *run, const char *reason, const char *error) {
     return row->error ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: error of trial %d", row->number);
 }
 
+/* Not worth its training. */
+static void leave_out(mnas_trial_run *run, const char *reason) {
+    run->row.state = MNAS_TRIAL_PRUNED;
+    run->row.reward = 0;
+    snprintf(run->row.reason, sizeof run->row.reason, "%s", reason);
+    run->phase = MNAS_RUN_ENDED;
+}
+
 /* The reason of a failed trial, or NULL where the fault is not the network's. */
 static const char *reason_of(int status) {
     switch (status) {
@@ -115,16 +123,11 @@ static int64_t limit_of_memory(const mnas_trial_run *run) {
 
 /* Left out before it costs anything. */
 static int screen(mnas_trial_run *run, const mnas_trial_context *context) {
-    mnas_trial *row = &run->row;
-    bool too_slow;
+    bool out;
     if (!context->screen) return 0;
-    const int rc = mnas_screen_look(context->screen, &run->model, row, &too_slow);
+    const int rc = mnas_screen_look(context->screen, &run->model, &run->row, &out);
     if (rc < 0) return fail_with(run, rc, mnas_error_message());
-    if (!too_slow) return 0;
-    row->state = MNAS_TRIAL_PRUNED;
-    row->reward = 0;
-    snprintf(row->reason, sizeof row->reason, "screened");
-    run->phase = MNAS_RUN_ENDED;
+    if (out) leave_out(run, MNAS_PRUNED_SCREENED);
     return 0;
 }
 
@@ -155,14 +158,17 @@ bool mnas_trial_is_given_up(const mnas_trial_run *run) {
     return run->phase == MNAS_RUN_READY && run->measuring.state == MNAS_MEASURING_GIVEN_UP;
 }
 
-static int take_latencies(mnas_trial_run *run, int n) {
+static int take_latencies(mnas_trial_run *run, const mnas_trial_context *context) {
     mnas_trial *row = &run->row;
+    const int n = context->measure->devices->n;
     row->latency = run->measuring.latency[0];
     if (n > 1 && !(row->others = calloc((size_t)n - 1, sizeof *row->others)))
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: latencies of trial %d", row->number);
     for (int d = 1; d < n; d++) row->others[d - 1] = run->measuring.latency[d];
     row->n_others = n - 1;
     run->phase = MNAS_RUN_MEASURED;
+    if (context->window && !mnas_window_holds(context->window, row->latency.median_ms))
+        leave_out(run, MNAS_PRUNED_LATENCY);
     return 0;
 }
 
@@ -179,7 +185,7 @@ static int take_measuring(mnas_trial_run *run, const mnas_trial_context *context
         run->phase = MNAS_RUN_MEASURING;
         return 0;
     case MNAS_MEASURING_DONE:
-        return take_latencies(run, context->measure->devices->n);
+        return take_latencies(run, context);
     case MNAS_MEASURING_FAILED:
         break;
     }

@@ -4,7 +4,8 @@
  *
  * Measuring leads back to READY where a device is awaited (measuring.h says until when), and past MEASURING where all
  * devices are asked in this process.
- * Each step may go straight to ENDED with a failure of the trial (row.state FAILED, row.reason, row.error).
+ * Each step may go straight to ENDED with a failure of the trial (row.state FAILED, row.reason, row.error), or with a trial that
+ * is not worth its training (PRUNED, row.reason).
  * What a step returns below 0 is no failure of the trial but of the search: its environment is wrong, and
  * every other trial would meet the same.
  */
@@ -13,6 +14,7 @@
 
 #include "search/measuring.h"
 #include "search/screen.h"
+#include "search/window.h"
 #include "store/store.h"
 #include "train/recipe.h"
 
@@ -31,6 +33,7 @@ typedef struct mnas_trial_context {
     double timeout_s;                /* of a training; INFINITY: none */
     mnas_measure_context *measure;   /* NULL where nothing is measured */
     const mnas_screen *screen;       /* NULL: none */
+    const mnas_window *window;       /* what lies outside is not trained; NULL: none */
     const mnas_job_runner *runner;
 } mnas_trial_context;
 
@@ -60,7 +63,7 @@ typedef struct mnas_trial_run {
 
 /* Takes *row over (attempt and start time set); begun_s: since when its time counts. */
 void mnas_trial_begin(mnas_trial_run *run, mnas_trial *row, const mnas_model *model, double begun_s);
-/* Costs, whether it is expected to be far too slow (PRUNED), and whether it fits into memory. */
+/* Costs, whether it is expected to be far too slow or outside the window (PRUNED), and whether it fits into memory. */
 int mnas_trial_prepare(mnas_trial_run *run, const mnas_trial_context *context);
 /* Asks what is due; the machine is quiet where that is needed. */
 int mnas_trial_measure(mnas_trial_run *run, const mnas_trial_context *context);

@@ -61,6 +61,27 @@ static void test_sides_of_the_target(void **state) {
     NEAR(value("soft", 0.5, 10, 75) / value("soft", 0.525, 20, 75), 1, 0.001);
 }
 
+/* With alpha = beta the target multiplies all rewards by one number, so it changes no ranking: only w sets the trade-off. Where
+ * the sides differ, or are added, it does. */
+static void test_target_of_soft_ranks_nothing(void **state) {
+    (void)state;
+    enum { N = 40 };
+    static const char *const specs[] = {"soft", "soft:w=-0.3", "mnas:alpha=-0.5,beta=-0.5"};
+    double accuracy[N], ms[N];
+    for (int i = 0; i < N; i++) accuracy[i] = 0.5 + 0.01 * (i * 7 % N), ms[i] = 20 * pow(1.07, i * 13 % N);
+    for (size_t s = 0; s < sizeof specs / sizeof *specs; s++) {
+        const double scale =
+            value(specs[s], accuracy[0], ms[0], 300) / value(specs[s], accuracy[0], ms[0], 30);
+        for (int i = 1; i < N; i++)
+            NEAR(value(specs[s], accuracy[i], ms[i], 300) / value(specs[s], accuracy[i], ms[i], 30), scale,
+                 1e-12);
+    }
+    assert_true(value("hard", 0.70, 40, 50) > value("hard", 0.75, 60, 50));
+    assert_true(value("hard", 0.70, 40, 70) < value("hard", 0.75, 60, 70));
+    assert_true(value("abs:b=-1", 0.70, 40, 40) > value("abs:b=-1", 0.75, 60, 40));
+    assert_true(value("abs:b=-1", 0.70, 40, 60) < value("abs:b=-1", 0.75, 60, 60));
+}
+
 static void refuse(const char *spec, double target_ms, const char *words) {
     mnas_reward r;
     assert_int_equal(mnas_reward_open(&r, spec, &target_ms, 1), MNAS_ERR_ARG);
@@ -244,6 +265,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_networks),
         cmocka_unit_test(test_sides_of_the_target),
+        cmocka_unit_test(test_target_of_soft_ranks_nothing),
         cmocka_unit_test(test_bad_specs),
         cmocka_unit_test(test_target_from_first_latencies),
         cmocka_unit_test(test_w_from_the_front),
