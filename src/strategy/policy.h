@@ -1,4 +1,5 @@
-/* policy.h - the controller's distribution over token sequences: embeddings, one LSTM layer, one softmax per decision.
+/* policy.h - the controller's distribution over token sequences: embeddings, one LSTM layer, one softmax per decision. With no
+ * units and no inputs the softmaxes know nothing of each other, and the parameters are their biases alone.
  *
  * Step t reads the embedding of the token chosen at t - 1 (every decision has its own table; step 0 reads a
  * learnt start vector) and its head gives the log-probabilities of decision t's choices,

@@ -49,3 +49,16 @@ double mnas_ppo_loss(mnas_policy *policy, const mnas_ppo_batch *batch, double *g
     if (mean_entropy) *mean_entropy = scale * entropy;
     return -scale * (objective + batch->entropy * entropy);
 }
+
+double mnas_ppo_replay(mnas_policy *policy, size_t n_rows, const int *tokens, double weight, double *grad) {
+    size_t T = policy->n_decisions;
+    double sum = 0, scale = weight / (double)(n_rows * T);
+    mnas_policy_evaluate(policy, n_rows, tokens);
+    for (size_t i = 0; i < n_rows; i++)
+        for (size_t t = 0; t < T; t++) {
+            sum += mnas_policy_log_prob(policy, i, t, tokens[i * T + t]);
+            fill_dlogits(policy, i, t, tokens[i * T + t], 1, 0, scale);
+        }
+    mnas_policy_backward(policy, tokens, grad);
+    return -scale * sum;
+}

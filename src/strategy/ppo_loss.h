@@ -25,4 +25,8 @@ typedef struct mnas_ppo_batch {
  * not wanted). */
 double mnas_ppo_loss(mnas_policy *policy, const mnas_ppo_batch *batch, double *grad, double *mean_entropy);
 
+/* Self-imitation: the loss  - weight/(R T) sum_i sum_t log pi(token_t | tokens before t)  of R good sequences, at most as many
+ * as the policy has rows. Adds its gradient to grad[n_params]. */
+double mnas_ppo_replay(mnas_policy *policy, size_t n_rows, const int *tokens, double weight, double *grad);
+
 #endif

@@ -5,9 +5,10 @@
  * drawn with replacement, the best of them is the parent, and one of its decisions becomes another choice. Each answer
  * enters, and beyond P the oldest dies, however good: what was only lucky is forgotten unless its children are good, too.
  *
- * Ours: a failed trial does not enter (its 0 is no quality, and it shall push nobody out); while nobody has entered,
- * proposals stay random; a child that lives already is drawn again, some times, since its reward is known. A repeat enters
- * like any answer. There is no crossover, as there is none in the paper. Descriptors are not looked at.
+ * Ours: a failed trial does not enter (its 0 is no quality, and it shall push nobody out), nor does a repeat, which would be a
+ * second member of the same network; while nobody has entered, proposals stay random. A child that is known, alive or
+ * not, is drawn again, and after some such draws in vain it changes in one decision more. There is no crossover, as there is
+ * none in the paper. Descriptors are not looked at.
  *
  * Invariants: members stand oldest first; the state is a function of (problem, options, seed, outcomes).
  */
@@ -18,10 +19,9 @@
 #include "base/error.h"
 #include "base/opts.h"
 #include "base/rng.h"
-#include "strategy/blob.h"
-#include "strategy/strategy.h"
+#include "strategy/past.h"
 
-enum { MAX_POPULATION = 10000, MAX_DRAWS = 16 };
+enum { MAX_POPULATION = 10000, MAX_DRAWS = 100, DRAWS_PER_STEP = 16 };
 
 typedef struct evolution_opts {
     mnas_strategy_options common;
@@ -34,11 +34,10 @@ static const char *const steps[] = {"any", "neighbour", NULL};
 #define AT(field) offsetof(evolution_opts, field)
 static const mnas_opt evolution_opt_table[] = {
     {"population", MNAS_OPT_INT, AT(population), NULL, 1, MAX_POPULATION, "networks",
-     "that are alive, and proposals that are random at first (default: 1.6 sqrt(trials), 5 to 50)", NULL},
+     "that are alive, and proposals that are random at first (default: 2 sqrt(trials), 5 to 100)", NULL},
     {"sample", MNAS_OPT_INT, AT(sample), NULL, 1, MAX_POPULATION, "networks",
      "drawn, of which the best is the parent (default: the population, at most 25)", NULL},
-    {"mutations", MNAS_OPT_INT, AT(mutations), NULL, 1, 100, "decisions",
-     "changed in a child, at most (default: 2 under 200 trials, else the paper's 1)", NULL},
+    {"mutations", MNAS_OPT_INT, AT(mutations), "1", 1, 100, "decisions", "changed in a child, at most", NULL},
     {"step", MNAS_OPT_CHOICE, AT(step), "any", 0, 0, NULL,
      "what a decision with ordered values changes to: any other, or the next lower or higher", steps},
     MNAS_STRATEGY_OPTS(evolution_opts),
@@ -55,6 +54,7 @@ typedef struct evolution {
     size_t n_members;
     int *tokens;     /* [population][n_decisions] */
     double *rewards; /* [population] */
+    mnas_past past;
 } evolution;
 
 /* ---- life ---- */
@@ -67,14 +67,12 @@ static int64_t between(int64_t low, int64_t value, int64_t high) {
     return value < low ? low : value > high ? high : value;
 }
 
-/* The paper's 100 and 25 are for 20000 trials, of which we have a hundredth: a random start must not eat the search, the
- * parents must be near the best, and a child may take two steps. Found on the synthetic tables of
- * tests/unit/strategy/landscape.h, 28 to 42 decisions, at 40 to 1000 proposals. */
+/* The paper's 100 and 25 are for 20000 trials, of which we have a hundredth: a random start must not eat the search. Found on
+ * tables and landscapes at 100 and 500 trials (docs/strategies.md). */
 static void set_sizes(evolution *s, const evolution_opts *opts, int n_trials) {
-    bool brief = n_trials < 200;
-    s->population = given(opts->population, between(5, (int64_t)(1.6 * sqrt(n_trials)), 50));
+    s->population = given(opts->population, between(5, (int64_t)(2 * sqrt(n_trials)), 100));
     s->sample = given(opts->sample, between(1, s->population, 25));
-    s->mutations = given(opts->mutations, brief ? 2 : 1);
+    s->mutations = opts->mutations;
     s->step = opts->step;
 }
 
@@ -82,6 +80,7 @@ static void destroy(void *self) {
     evolution *s = self;
     free(s->tokens);
     free(s->rewards);
+    mnas_past_destroy(&s->past);
 }
 
 static int create(void *self, const mnas_problem *problem, const void *opts, uint64_t seed) {
@@ -91,6 +90,7 @@ static int create(void *self, const mnas_problem *problem, const void *opts, uin
     s->decisions = problem->decisions;
     for (size_t t = 0; t < s->n_decisions; t++) s->n_mutable += s->decisions[t].n_choices > 1;
     s->rng = mnas_rng_stream(seed, 0, "evolution");
+    mnas_past_init(&s->past, problem);
     s->tokens = calloc((size_t)s->population * s->n_decisions, sizeof *s->tokens);
     s->rewards = calloc((size_t)s->population, sizeof *s->rewards);
     if (s->tokens && s->rewards) return 0;
@@ -150,12 +150,6 @@ static void mutate(evolution *s, int *tokens) {
     tokens[t] = another_choice(s, &s->decisions[t], tokens[t]);
 }
 
-static bool lives(const evolution *s, const int *tokens) {
-    for (size_t i = 0; i < s->n_members; i++)
-        if (memcmp(member(s, i), tokens, s->n_decisions * sizeof *tokens) == 0) return true;
-    return false;
-}
-
 static bool uniform(const void *self) {
     const evolution *s = self;
     return s->n_proposed < (uint64_t)s->population || s->n_members == 0 || s->n_mutable == 0;
@@ -168,24 +162,28 @@ static int propose(void *self, int *tokens) {
         return 0;
     }
     for (int draw = 0; draw < MAX_DRAWS; draw++) {
+        int64_t n = s->mutations + draw / DRAWS_PER_STEP;
         memcpy(tokens, tournament(s), s->n_decisions * sizeof *tokens);
-        for (int64_t i = 0; i < s->mutations; i++) mutate(s, tokens);
-        if (!lives(s, tokens)) break;
+        for (int64_t i = 0; i < n; i++) mutate(s, tokens);
+        int known = mnas_past_knows(&s->past, tokens);
+        if (known <= 0) return known;
     }
     return 0;
 }
 
 static int commit(void *self, const int *tokens, bool own) {
-    (void)tokens, (void)own;
-    ((evolution *)self)->n_proposed++;
-    return 0;
+    evolution *s = self;
+    (void)own;
+    s->n_proposed++;
+    return mnas_past_propose(&s->past, tokens, 0);
 }
 
 /* ---- aging ---- */
 
 static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) {
     evolution *s = self;
-    if (outcome->failed) return 0;
+    int rc = mnas_past_answer(&s->past, outcome, NULL, NULL);
+    if (rc < 0 || outcome->failed || outcome->repeat) return rc;
     if (s->n_members == (size_t)s->population) {
         s->n_members--;
         memmove(s->tokens, member(s, 1), s->n_members * s->n_decisions * sizeof *s->tokens);
@@ -254,6 +252,7 @@ static int save(const void *self, mnas_str *out) {
     mnas_blob_put_u64(out, s->n_members);
     mnas_blob_put_ints(out, s->tokens, s->n_members * s->n_decisions);
     mnas_blob_put_f64s(out, s->rewards, s->n_members);
+    mnas_past_save(&s->past, out);
     return mnas_str_ok(out) ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "no memory for the population's state");
 }
 
@@ -280,6 +279,8 @@ static int load(void *self, const char *bytes, size_t n) {
     s->n_proposed = mnas_blob_get_max(&in, INT64_MAX);
     s->n_entered = mnas_blob_get_max(&in, INT32_MAX);
     load_members(s, &in);
+    int rc = mnas_past_load(&s->past, &in);
+    if (rc < 0) return rc;
     return mnas_blob_done(&in)
                ? 0
                : mnas_error_set(MNAS_ERR_FORMAT, "stored state of the population is malformed");

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "strategy/adam.h"
+#include "strategy/past.h"
 #include "strategy/policy.h"
 #include "strategy/ppo_config.h"
 
@@ -20,12 +21,17 @@ typedef struct mnas_ppo_memory {
 typedef struct mnas_ppo {
     mnas_ppo_config config;
     size_t n_decisions;
+    const mnas_decision *decisions;
     uint64_t seed;
     mnas_policy policy;
     mnas_adam adam;
     mnas_rng rng;          /* of the sampling */
     mnas_ppo_memory open;  /* proposed, not yet answered; oldest first; rewards and failed unused */
     mnas_ppo_memory batch; /* answered since the last update */
+    mnas_past past;        /* kept where config.fresh or config.replay asks for it */
+    int *best_tokens;      /* [config.best][T] scratch */
+    size_t *best;          /* [config.best] scratch */
+    uint64_t n_proposed;
     double *grad, *advantages;
     int *marginal_tokens;    /* scratch */
     double baseline, spread; /* moving averages: of the reward; of its squared distance from the baseline */

@@ -88,12 +88,13 @@ typedef struct fixture {
     mnas_ppo_batch batch;
 } fixture;
 
-/* Old log-probabilities `offset(i)` away from the present ones, i counting decisions over the whole batch. */
-static void setup(fixture *f, double (*offset)(int i), double temperature, double entropy_weight) {
+/* An LSTM, or independent softmaxes with 0, 0. Old log-probabilities `offset(i)` away from the present ones, i counting decisions over the whole batch. */
+static void setup_sized(fixture *f, size_t n_embedding, size_t n_units, double (*offset)(int i),
+                        double temperature, double entropy_weight) {
     mnas_rng rng = mnas_rng_stream(7, 0, "test");
     memset(f, 0, sizeof *f);
     for (int t = 0; t < T; t++) f->decisions[t].n_choices = cardinality[t];
-    assert_int_equal(mnas_policy_create(&f->policy, f->decisions, T, N_EMBEDDING, N_UNITS, temperature, B),
+    assert_int_equal(mnas_policy_create(&f->policy, f->decisions, T, n_embedding, n_units, temperature, B),
                      0);
     mnas_policy_init(&f->policy, 0.9, &rng);
     mnas_policy_sample(&f->policy, B, &rng, f->tokens);
@@ -102,6 +103,10 @@ static void setup(fixture *f, double (*offset)(int i), double temperature, doubl
         f->log_probs[i] = mnas_policy_log_prob(&f->policy, i / T, i % T, f->tokens[i]) + offset((int)i);
     for (int i = 0; i < B; i++) f->advantages[i] = (i % 2 ? -1 : 1) * (0.5 + 0.3 * i);
     f->batch = (mnas_ppo_batch){B, f->tokens, f->log_probs, f->advantages, 0.2, entropy_weight};
+}
+
+static void setup(fixture *f, double (*offset)(int i), double temperature, double entropy_weight) {
+    setup_sized(f, N_EMBEDDING, N_UNITS, offset, temperature, entropy_weight);
 }
 
 static double loss_at(fixture *f, size_t i, double shift) {
@@ -174,6 +179,40 @@ static void gradient_of_entropy_alone(void **state) {
     memset(f.advantages, 0, sizeof f.advantages);
     assert_true(check_gradient(&f) > 1e-3);
     mnas_policy_destroy(&f.policy);
+}
+
+static void gradient_of_independent_softmaxes(void **state) {
+    (void)state;
+    fixture f;
+    setup_sized(&f, 0, 0, mixed, 1.7, 0.3);
+    assert_int_equal(f.policy.n_params, 3 + 2 + 5 + 1 + 4);
+    assert_true(check_gradient(&f) > 1e-3);
+    mnas_policy_destroy(&f.policy);
+}
+
+/* d loss / d params of three rows alone, for both policies; it is added to what stands there. */
+static void gradient_of_replay(void **state) {
+    (void)state;
+    enum { R = 3 };
+    for (size_t units = 0; units <= N_UNITS; units += N_UNITS) {
+        fixture f;
+        setup_sized(&f, units ? N_EMBEDDING : 0, units, none, 1.3, 0);
+        size_t n = f.policy.n_params;
+        double *grad = malloc(n * sizeof *grad), *unused = calloc(n, sizeof *unused);
+        for (size_t i = 0; i < n; i++) grad[i] = 1;
+        mnas_ppo_replay(&f.policy, R, f.tokens, 0.7, grad);
+        for (size_t i = 0; i < n; i++) {
+            double h = 1e-4, kept = f.policy.params[i], up, down;
+            f.policy.params[i] = kept + h;
+            up = mnas_ppo_replay(&f.policy, R, f.tokens, 0.7, unused);
+            f.policy.params[i] = kept - h;
+            down = mnas_ppo_replay(&f.policy, R, f.tokens, 0.7, unused);
+            f.policy.params[i] = kept;
+            assert_true(fabs(grad[i] - 1 - (up - down) / (2 * h)) < 1e-8);
+        }
+        free(grad), free(unused);
+        mnas_policy_destroy(&f.policy);
+    }
 }
 
 static double beyond(int i) { /* ratio past the clip in the advantage's own direction, for every decision */
@@ -293,6 +332,8 @@ int main(void) {
         cmocka_unit_test(gradient_without_clipping),
         cmocka_unit_test(gradient_with_clipping_entropy_and_temperature),
         cmocka_unit_test(gradient_of_entropy_alone),
+        cmocka_unit_test(gradient_of_independent_softmaxes),
+        cmocka_unit_test(gradient_of_replay),
         cmocka_unit_test(clipped_decisions_have_no_gradient),
         cmocka_unit_test(loss_and_entropy_equal_their_formula),
         cmocka_unit_test(rows_do_not_depend_on_their_neighbours),
