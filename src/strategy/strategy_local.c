@@ -47,6 +47,7 @@ typedef struct local_search {
     int64_t n_starts, move;
     mnas_rng rng;
     mnas_past past;       /* a proposal's tag: 0, or 1 + the centre whose neighbour it is */
+    bool drew_neighbour;  /* in the last propose(), until it is committed */
     ptrdiff_t centre;     /* index among the answered, -1: none */
     ptrdiff_t best_start; /* of this walk's random networks, -1: none yet */
     uint64_t n_started;   /* of them, answered */
@@ -147,17 +148,19 @@ static bool uniform(const void *self) {
 
 static int propose(void *self, int *tokens) {
     local_search *s = self;
+    s->drew_neighbour = false;
     if (s->centre < 0) return draw_random(s, tokens);
     sort_order(s);
     mnas_rng_shuffle(&s->rng, s->order, s->n_neighbours);
     int found = unknown_neighbour(s, tokens);
+    s->drew_neighbour = found > 0;
     return found < 0 ? found : found > 0 ? 0 : draw_random(s, tokens);
 }
 
-/* Own draws while there is a centre are its neighbours, wherever projection took them. */
+/* A drawn neighbour is one wherever projection took it. */
 static int commit(void *self, const int *tokens, bool own) {
     local_search *s = self;
-    return mnas_past_propose(&s->past, tokens, own && s->centre >= 0 ? (int)s->centre + 1 : 0);
+    return mnas_past_propose(&s->past, tokens, own && s->drew_neighbour ? (int)s->centre + 1 : 0);
 }
 
 /* ---- walking ---- */

@@ -59,22 +59,23 @@ enum { END_SEED = 10, END_LSTM_SEED = 3, N_PAPER = 2000 };
 static void beats_random_early(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < END_SEED; seed++) {
-        assert_true(lead("ppo", 100, 50, 28, seed, 1) > 3);
-        assert_true(lead("ppo", 500, 200, 42, seed, 1) > 8);
+        assert_true(lead("ppo:screen=none", 100, 50, 28, seed, 1) > 3);
+        assert_true(lead("ppo:screen=none", 500, 200, 42, seed, 1) > 8);
     }
     for (uint64_t seed = 0; seed < END_LSTM_SEED; seed++)
-        assert_true(lead("ppo:policy=lstm", 100, 50, 28, seed, 1) > 3);
+        assert_true(lead("ppo:policy=lstm,screen=none", 100, 50, 28, seed, 1) > 3);
 }
 
 static void flipped_sign_fails_the_same_check(void **state) {
     (void)state;
-    for (uint64_t seed = 0; seed < END_SEED; seed++) assert_true(lead("ppo", 100, 50, 28, seed, -1) < 3);
+    for (uint64_t seed = 0; seed < END_SEED; seed++)
+        assert_true(lead("ppo:screen=none", 100, 50, 28, seed, -1) < 3);
 }
 
 /* The papers' constants are for thousands of trials. */
 static void the_papers_constants_learn(void **state) {
     (void)state;
-    double z = lead("ppo:preset=paper,hidden=48", N_PAPER, 200, 20, 1, 1);
+    double z = lead("ppo:preset=paper,hidden=48,screen=none", N_PAPER, 200, 20, 1, 1);
     assert_true(N_PAPER < 2000 || z > 5);
 }
 

@@ -79,9 +79,10 @@ static void check_shadow(const char *spec, double share, int n_start) {
 
 static void the_shadow_keeps_its_share(void **state) {
     (void)state;
-    check_shadow("ppo:screen=none,hidden=4", 0.2, 0);
-    check_shadow("ppo:screen=none,hidden=4,shadow=0.35", 0.35, 0);
-    check_shadow("ppo:screen=none,hidden=4,shadow=0", 0, 0);
+    check_shadow("ppo:screen=none,start=0", 0.2, 0);
+    check_shadow("ppo:screen=none,start=9", 0.2, 9);
+    check_shadow("ppo:screen=none,hidden=4,start=0,shadow=0.35", 0.35, 0);
+    check_shadow("ppo:screen=none,hidden=4,start=0,shadow=0", 0, 0);
     check_shadow("evolution:screen=none,population=30", 0.2, 30);
     check_shadow("evolution:screen=none,population=30,shadow=0.1", 0.1, 30);
     check_shadow("evolution:screen=none,population=30,shadow=1", 1, 30);
