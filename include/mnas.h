@@ -571,6 +571,72 @@ typedef struct mnas_forecast {
 } mnas_forecast;
 int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options);
 
+/* ----------------------------------------------------------------------------------------------------------- ask and tell */
+
+/* The same search where you train and measure yourself, on whatever you have: mnas proposes, and learns from what it is told.
+ *
+ *     mnas_ask_options o = {.study = "lab.db", .space = "mnasnet-28", .trials = 200, .target_ms = 5};
+ *     mnas_ask_session *s = NULL;
+ *     const mnas_trial *t;
+ *     int rc = mnas_ask_open(&s, &o);
+ *     while (rc == 0 && (rc = mnas_ask(s, &t)) == 0) {
+ *         mnas_told told = {.accuracy_frac = my_training(t->arch), .latency_ms = my_measuring(t->arch)};
+ *         rc = mnas_tell(s, t->number, &told);
+ *     }
+ *     if (rc != MNAS_ERR_EXHAUSTED) fprintf(stderr, "%s\n", mnas_error_message());
+ *     mnas_ask_close(s);
+ *
+ * What is asked and told is in the study before the call returns. What is proposed depends on the options and on what was told,
+ * not on when it was told: proposal p uses outcomes of proposals up to p - parallel alone. Only one process has a session on a
+ * study at a time; a session waits some seconds for another one to end. */
+typedef struct mnas_ask_session mnas_ask_session;
+
+/* All zero but `study`: as the study was made. What is given has to agree with that, but for `trials`. */
+typedef struct mnas_ask_options {
+    const char *study;                /* required: made by the first session on it, which needs */
+    const char *space;                /* networks: built-in, or a file; or */
+    const char *decisions;            /* YAML file of plain decisions without networks (docs/ask-tell.md) */
+    const char *objective;            /* "accuracy" is told, or a value to "maximize" or "minimize". NULL: accuracy for networks, and
+                                       * with a reward or target; else maximize */
+    const char *reward;               /* of accuracy and latency; NULL: "soft" with a target, else the accuracy alone */
+    double target_ms;                 /* 0: none, or with a reward the median of the first 10 latencies */
+    const char *strategy;             /* NULL: "ppo" */
+    int trials;                       /* complete ones wanted; 0: 100. A later session may ask for more */
+    int parallel;                     /* trials that may be open at once; 0: 1 */
+    uint64_t seed;                    /* 0: 1 */
+    const char *command_line;         /* kept for the report; may be NULL */
+} mnas_ask_options;
+
+/* MNAS_ERR_MISMATCH names the option that does not agree; MNAS_ERR_BUSY. */
+int mnas_ask_open(mnas_ask_session **out, const mnas_ask_options *options);
+void mnas_ask_close(mnas_ask_session *session); /* NULL is allowed */
+
+/* A trial to train and measure; *trial is valid until the next call. A network known already is answered from what is known, and
+ * the next one proposed. MNAS_ERR_BUSY while open trials have to be told first (the message names them), MNAS_ERR_EXHAUSTED where
+ * all wanted ones are complete or nothing new is proposed. */
+int mnas_ask(mnas_ask_session *session, const mnas_trial **trial);
+/* An open trial once more, for another who tries it. */
+int mnas_ask_again(mnas_ask_session *session, int number, const mnas_trial **trial);
+
+typedef struct mnas_told {
+    double accuracy_frac;             /* 0 to 1; where an accuracy is told */
+    double latency_ms;                /* 0: not measured; has to be where the study has a target */
+    double value;                     /* where a value is told */
+    const char *failed;               /* why there is nothing to tell; NULL: there is */
+} mnas_told;
+/* The outcome of an open trial. To tell the same twice is no mistake; another outcome is MNAS_ERR_MISMATCH, since later proposals
+ * rest on the first. */
+int mnas_tell(mnas_ask_session *session, int number, const mnas_told *told);
+
+int mnas_ask_n_trials(const mnas_ask_session *session);
+const mnas_trial *mnas_ask_trial(const mnas_ask_session *session, int number); /* NULL: no such; running ones are open */
+int mnas_ask_n_decisions(const mnas_ask_session *session);
+const mnas_decision *mnas_ask_decision(const mnas_ask_session *session, int i); /* trial->tokens[i] is one of its choices */
+int mnas_ask_model(const mnas_ask_session *session, int number, mnas_model *out); /* MNAS_ERR_MISSING without networks */
+/* One line of JSON for another: asks and tells (docs/ask-tell.md). *answer is malloc'ed, a line without its end; what is wrong with a
+ * request is its answer. Returns a status only where the session cannot go on. */
+int mnas_ask_line(mnas_ask_session *session, const char *line, size_t n, char **answer);
+
 /* ------------------------------------------------------------------------------------------- stage two: final training */
 
 /* What a search ends in: the best networks trained fully, beside baselines and the best of as many random networks, all with

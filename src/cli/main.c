@@ -8,7 +8,7 @@
 
 /* X(NAME) stands for the record mnas_command_NAME in cmd_NAME.c; the order is the one of `mnas help`. */
 #define COMMANDS(X)                                                                                          \
-    X(search)                                                                                                \
+    X(search) X(ask) X(tell)                                                                                                \
     X(finalize) X(show) X(pareto) X(report) X(train) X(eval) X(export) X(measure) X(device_model) X(cost) X(zoo)       \
         X(space) X(datasets) X(devices) X(doctor) X(simulate)
 

@@ -117,10 +117,26 @@ static int put_snapshot(mnas_learner *l, const mnas_strategy_status *status) {
     return rc;
 }
 
+int mnas_learner_save(mnas_learner *l) {
+    mnas_strategy_status status;
+    mnas_strategy_get_status(l->strategy, &status);
+    return put_snapshot(l, &status);
+}
+
+/* Where rewards are any numbers, 0 may be better than all of them. */
+static double failed_reward(const mnas_learner *l, int trial) {
+    double worst = INFINITY;
+    for (int i = 0; i < trial && l->is_value; i++) {
+        const mnas_known *k = &l->history.known[i];
+        if (k->seen && k->row.state == MNAS_TRIAL_COMPLETE) worst = fmin(worst, k->row.reward);
+    }
+    return isfinite(worst) ? worst : 0;
+}
+
 static int feed(mnas_learner *l, const mnas_proposal *p) {
     const mnas_trial *row = &l->history.known[p->trial].row;
     const bool complete = row->state == MNAS_TRIAL_COMPLETE;
-    const mnas_outcome outcome = {.reward = complete ? row->reward : 0,
+    const mnas_outcome outcome = {.reward = complete ? row->reward : failed_reward(l, p->trial),
                                   .failed = !complete,
                                   .repeat = p->repeat,
                                   .untried = mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||

@@ -21,6 +21,7 @@ typedef struct mnas_learner {
     mnas_reward reward;      /* as opened from the options */
     int delay;               /* of the study */
     int n_calibrate; /* complete trials before the reward is calibrated; 0: it has its values already */
+    bool is_value; /* rewards are any numbers: a failed trial is worth the worst of those before it, not 0 */
     uint64_t seed;
     int n_decisions;
     size_t n_choices; /* of all decisions together */
@@ -51,6 +52,9 @@ int mnas_learner_take_in(mnas_learner *learner);
 int mnas_learner_advance(mnas_learner *learner);
 /* On the first complete trials, seen or not, and at least as many as n_calibrate. Within a transaction. */
 int mnas_learner_calibrate(mnas_learner *learner);
+
+/* A snapshot of this moment, so that the next one opened has nothing to propose again. Within a transaction. */
+int mnas_learner_save(mnas_learner *learner);
 
 /* What is known of the reward, as the settings target_ms (target_ms_2 for the second device), alpha, beta and w. */
 int mnas_learner_store_reward(mnas_store *store, const mnas_reward *reward);

@@ -1,0 +1,254 @@
+/* ask_json.c - asking and telling in lines of JSON: a request, an answer. docs/ask-tell.md lists them.
+ *
+ * It holds no state of its own. A request that is wrong is answered with what is wrong, and changes nothing.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "search/ask.h"
+
+enum { MAX_AT_ONCE = 1000 };
+
+/* ---- answers ---- */
+
+/* Numbers as numbers: 0.001, 32. */
+static json_t *choice_json(const char *text) {
+    long long whole;
+    double number;
+    if (mnas_str_to_i64(text, &whole)) return json_integer(whole);
+    return mnas_str_to_f64(text, &number) ? json_real(number) : json_string(text);
+}
+
+static json_t *decisions_json(const mnas_ask_session *s, const int *tokens) {
+    json_t *object = json_object();
+    for (int i = 0; i < s->learner.n_decisions && object; i++)
+        json_object_set_new(object, s->decisions[i].name, choice_json(s->decisions[i].choices[tokens[i]]));
+    return object;
+}
+
+/* What is needed to train and measure it. */
+static json_t *asked_json(const mnas_ask_session *s, const mnas_trial *t) {
+    json_t *object =
+        json_pack("{s:i, s:o, s:o}", "trial", t->number, "tokens", mnas_json_integers(t->tokens, t->n_tokens),
+                  "decisions", decisions_json(s, t->tokens));
+    char model[1200];
+    if (!s->space || !object) return object;
+    snprintf(model, sizeof model, "%s:%d", s->path, t->number);
+    json_object_set_new(object, "arch", mnas_json_text(t->arch));
+    json_object_set_new(object, "model", mnas_json_text(model));
+    json_object_set_new(object, "params", mnas_json_integer(t->params));
+    json_object_set_new(object, "macs", mnas_json_integer(t->macs));
+    return object;
+}
+
+/* And what came of it. */
+static json_t *told_json(const mnas_ask_session *s, const mnas_trial *t) {
+    json_t *object = asked_json(s, t);
+    if (!object) return NULL;
+    json_object_set_new(object, "state", json_string(mnas_trial_state_name(t->state)));
+    if (s->learner.is_value)
+        json_object_set_new(
+            object, "value",
+            mnas_json_number(s->objective == MNAS_OBJECTIVE_MINIMIZE ? -t->reward : t->reward));
+    else
+        json_object_set_new(object, "accuracy", mnas_json_number(t->accuracy_frac));
+    json_object_set_new(object, "latency_ms", mnas_json_number(t->latency.median_ms));
+    json_object_set_new(object, "reward", mnas_json_number(t->reward));
+    return object;
+}
+
+static json_t *failure_json(int status) {
+    return json_pack("{s:o, s:s}", "error", mnas_json_text(mnas_error_message()), "status", mnas_status_name(status));
+}
+
+/* ---- requests ---- */
+
+typedef struct request {
+    mnas_ask_session *session;
+    const json_t *object;
+    const json_t *word; /* the value of the verb's key */
+} request;
+
+static int whole_number(const json_t *value, const char *name, int low, int high, int *out) {
+    *out = json_is_true(value) ? 1 : (int)json_integer_value(value);
+    if (json_is_true(value) ||
+        (json_is_integer(value) && json_integer_value(value) >= low && json_integer_value(value) <= high))
+        return 0;
+    return mnas_error_set(MNAS_ERR_ARG, "\"%s\" is no number that is allowed; allowed: %d to %d", name, low,
+                          high);
+}
+
+static int trial_number(const json_t *value, const char *name, int *out) {
+    if (json_is_integer(value)) return whole_number(value, name, 0, INT32_MAX, out);
+    return mnas_error_set(MNAS_ERR_ARG, "\"%s\" is no trial's number; allowed: a whole number, 0 or more",
+                          name);
+}
+
+/* NaN where it is not there. */
+static int read_number(const json_t *object, const char *name, double *out) {
+    const json_t *value = json_object_get(object, name);
+    *out = value ? json_number_value(value) : (double)NAN;
+    return !value || json_is_number(value) ? 0 : mnas_error_set(MNAS_ERR_ARG, "\"%s\" is no number", name);
+}
+
+/* One as itself; of several those that there may be now. */
+static int do_ask(const request *r, json_t **answer) {
+    int n = 1, rc = whole_number(r->word, "ask", 1, MAX_AT_ONCE, &n);
+    const mnas_trial *t;
+    if (rc < 0) return rc;
+    if (n == 1) return (rc = mnas_ask(r->session, &t)) < 0 ? rc : (*answer = asked_json(r->session, t), 0);
+    json_t *list = json_array();
+    for (int i = 0; i < n && (rc = mnas_ask(r->session, &t)) == 0; i++)
+        json_array_append_new(list, asked_json(r->session, t));
+    const bool some =
+        json_array_size(list) > 0 && (rc == 0 || rc == MNAS_ERR_BUSY || rc == MNAS_ERR_EXHAUSTED);
+    if (some) *answer = json_pack("{s:O}", "trials", list);
+    json_decref(list);
+    return some ? 0 : rc;
+}
+
+static int do_again(const request *r, json_t **answer) {
+    int number = 0, rc = trial_number(r->word, "again", &number);
+    const mnas_trial *t;
+    if (rc == 0) rc = mnas_ask_again(r->session, number, &t);
+    if (rc == 0) *answer = asked_json(r->session, t);
+    return rc;
+}
+
+static int do_tell(const request *r, json_t **answer) {
+    const json_t *failed = json_object_get(r->object, "failed");
+    mnas_told told;
+    int number = 0, rc = trial_number(r->word, "tell", &number);
+    if (rc == 0) rc = read_number(r->object, "accuracy", &told.accuracy_frac);
+    if (rc == 0) rc = read_number(r->object, "latency_ms", &told.latency_ms);
+    if (rc == 0) rc = read_number(r->object, "value", &told.value);
+    if (rc == 0 && failed && !json_is_string(failed))
+        rc = mnas_error_set(MNAS_ERR_ARG, "\"failed\" is no text; allowed: why there is no outcome");
+    told.failed = json_string_value(failed);
+    if (rc == 0) rc = mnas_tell(r->session, number, &told);
+    if (rc < 0) return rc;
+    const mnas_trial *t = mnas_ask_trial(r->session, number);
+    *answer = json_pack("{s:b, s:i, s:o}", "ok", 1, "trial", number, "reward", mnas_json_number(t->reward));
+    return 0;
+}
+
+static int do_open(const request *r, json_t **answer) {
+    json_t *list = json_array();
+    for (int i = 0; i < mnas_ask_n_trials(r->session); i++) {
+        const mnas_trial *t = mnas_ask_trial(r->session, i);
+        if (t->state == MNAS_TRIAL_RUNNING) json_array_append_new(list, asked_json(r->session, t));
+    }
+    *answer = json_pack("{s:o}", "trials", list);
+    return 0;
+}
+
+static int do_best(const request *r, json_t **answer) {
+    const mnas_trial *best = NULL;
+    for (int i = 0; i < mnas_ask_n_trials(r->session); i++) {
+        const mnas_trial *t = mnas_ask_trial(r->session, i);
+        if (t->state == MNAS_TRIAL_COMPLETE && isfinite(t->reward) && (!best || t->reward > best->reward))
+            best = t;
+    }
+    if (!best) return mnas_error_set(MNAS_ERR_MISSING, "no trial has a reward yet");
+    *answer = told_json(r->session, best);
+    return 0;
+}
+
+/* Of the study as it is on disk. */
+static int do_front(const request *r, json_t **answer) {
+    mnas_study *study;
+    int *front = NULL, n = 0;
+    int rc = mnas_study_open(&study, r->session->path);
+    if (rc < 0) return rc;
+    rc = mnas_study_front(study, &front, &n);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, told_json(r->session, mnas_ask_trial(r->session, front[i])));
+    *answer = json_pack("{s:o}", "front", list);
+    free(front);
+    mnas_study_close(study);
+    return rc;
+}
+
+static int do_status(const request *r, json_t **answer) {
+    int n[4] = {0};
+    for (int i = 0; i < mnas_ask_n_trials(r->session); i++) n[mnas_ask_trial(r->session, i)->state]++;
+    *answer = json_pack("{s:i, s:i, s:i, s:i}", "complete", n[MNAS_TRIAL_COMPLETE], "failed",
+                        n[MNAS_TRIAL_FAILED], "open", n[MNAS_TRIAL_RUNNING], "wanted", r->session->trials);
+    return 0;
+}
+
+typedef struct verb {
+    const char *name;
+    int (*run)(const request *request, json_t **answer);
+} verb;
+
+static const verb verbs[] = {{"ask", do_ask},   {"tell", do_tell},   {"again", do_again},  {"open", do_open},
+                             {"best", do_best}, {"front", do_front}, {"status", do_status}};
+static const char *const keys[] = {"ask",    "tell",     "again",      "open",  "best",  "front",
+                                   "status", "accuracy", "latency_ms", "value", "failed"};
+enum { N_VERBS = sizeof verbs / sizeof *verbs, N_KEYS = sizeof keys / sizeof *keys };
+
+static int check_keys(const json_t *object) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        int i = 0;
+        while (i < N_KEYS && strcmp(keys[i], key) != 0) i++;
+        if (i < N_KEYS) continue;
+        mnas_str text = {0};
+        mnas_str_append_unknown(&text, "unknown key", key, keys, N_KEYS);
+        const int rc = mnas_error_set(MNAS_ERR_ARG, "%s", mnas_str_ok(&text) ? text.data : "unknown key");
+        mnas_str_free(&text);
+        return rc;
+    }
+    return 0;
+}
+
+static int run_request(mnas_ask_session *s, const json_t *object, json_t **answer) {
+    const verb *found = NULL;
+    int rc = check_keys(object);
+    if (rc < 0) return rc;
+    for (int i = 0; i < N_VERBS; i++) {
+        if (!json_object_get(object, verbs[i].name)) continue;
+        if (found)
+            return mnas_error_set(MNAS_ERR_ARG, "\"%s\" and \"%s\" in one request; allowed: one of both",
+                                  found->name, verbs[i].name);
+        found = &verbs[i];
+    }
+    if (!found)
+        return mnas_error_set(
+            MNAS_ERR_ARG, "nothing is asked; allowed: one of ask, tell, again, open, best, front, status");
+    if (found->run != do_tell && json_object_size(object) > 1)
+        return mnas_error_set(
+            MNAS_ERR_ARG, "\"%s\" stands beside another key; allowed: beside \"tell\" alone", found->name);
+    const request r = {s, object, json_object_get(object, found->name)};
+    return found->run(&r, answer);
+}
+
+static int parse(const char *line, size_t n, json_t **object) {
+    json_error_t error;
+    *object = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+    if (json_is_object(*object)) return 0;
+    if (*object) return mnas_error_set(MNAS_ERR_FORMAT, "no JSON object; allowed: {\"ask\": 1} and the like");
+    return mnas_error_set(MNAS_ERR_FORMAT, "no JSON: %s (character %d)", error.text, error.position);
+}
+
+int mnas_ask_line(mnas_ask_session *s, const char *line, size_t n, char **answer) {
+    json_t *object = NULL, *said = NULL;
+    int rc = parse(line, n, &object);
+    if (rc == 0) rc = run_request(s, object, &said);
+    if (rc < 0) {
+        json_decref(said);
+        said = failure_json(rc);
+    }
+    json_decref(object);
+    *answer = said ? mnas_json_dumps(said, JSON_COMPACT) : NULL;
+    json_decref(said);
+    if (!*answer) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: an answer");
+    return s->broken ? rc : 0;
+}
