@@ -716,6 +716,9 @@ int mnas_study_n_trials(const mnas_study *study);
 const mnas_trial *mnas_study_trial(const mnas_study *study, int i); /* ordered by number */
 /* The trial is running by its row, but nothing is at work on the study: the same search would begin it again. */
 bool mnas_study_interrupted(const mnas_study *study, const mnas_trial *trial);
+/* Its trials were asked and told (mnas_ask_open): those running are open. The value told of one, where values were; else NaN. */
+bool mnas_study_is_told(const mnas_study *study);
+double mnas_study_value(const mnas_study *study, const mnas_trial *trial);
 /* Stored setting as text ("space", "data", "target_ms", "command_line", "w", ...) or NULL. */
 const char *mnas_study_setting(const mnas_study *study, const char *name);
 /* The devices of its setting "device": how many, and their specs. */

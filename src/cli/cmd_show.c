@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/study_print.h"
 #include "cli/table.h"
+#include "cli/told_print.h"
 
 typedef struct show_opts {
     mnas_cli_common common;
@@ -33,10 +34,13 @@ static void mention_finals(const mnas_study *study) {
 }
 
 static const char *outcome_of(const mnas_study *study, const mnas_trial *t, char buf[64]) {
-    return mnas_study_interrupted(study, t) ? "interrupted" : mnas_cli_trial_outcome(t, buf);
+    if (mnas_study_interrupted(study, t)) return "interrupted";
+    return mnas_study_is_told(study) && t->state == MNAS_TRIAL_RUNNING ? "open"
+                                                                       : mnas_cli_trial_outcome(t, buf);
 }
 
 static int print_all(const mnas_study *study) {
+    if (mnas_study_is_told(study)) return mnas_cli_print_told(study, NULL, 0);
     mnas_table table;
     char titles[256], latencies[128];
     mnas_cli_latency_titles(study, latencies, sizeof latencies);
@@ -65,8 +69,7 @@ static int print_all(const mnas_study *study) {
 }
 
 /* A block string a line: "             r1_k3_s11_..." */
-static void print_blocks(const char *arch) {
-    const char *name = "network";
+static void print_blocks(const char *name, const char *arch) {
     while (arch && *arch) {
         size_t n = strcspn(arch, " ");
         printf("%-13s %.*s\n", name, (int)n, arch);
@@ -135,7 +138,7 @@ static void print_origin(const mnas_trial *t) {
 static void print_one(const mnas_study *study, const mnas_trial *t) {
     char outcome[64], text[MNAS_HUMAN_BYTES];
     printf("%-13s %d, %s\n", "trial", t->number, outcome_of(study, t, outcome));
-    print_blocks(t->arch);
+    print_blocks("network", t->arch);
     mnas_human_percent(t->accuracy_frac, text);
     printf("%-13s %s", "accuracy", text);
     if (t->n_epochs > 1) {
@@ -157,6 +160,27 @@ static void print_one(const mnas_study *study, const mnas_trial *t) {
     if (t->error && t->error[0]) printf("\n%s\n", t->error);
 }
 
+/* Of a trial that somebody else ran: what he told. */
+static void print_told(const mnas_study *study, const mnas_trial *t) {
+    char outcome[64], text[MNAS_HUMAN_BYTES], started[32];
+    const bool networks = mnas_study_setting(study, "space") != NULL;
+    const double value = mnas_study_value(study, t);
+    printf("%-13s %d, %s\n", "trial", t->number, outcome_of(study, t, outcome));
+    print_blocks(networks ? "network" : "decisions", t->arch);
+    mnas_human_percent(t->accuracy_frac, text);
+    if (isfinite(t->accuracy_frac)) printf("%-13s %s\n", "accuracy", text);
+    if (isfinite(value)) printf("%-13s %.10g\n", "value", value);
+    if (isfinite(t->latency.median_ms)) print_latency(&t->latency);
+    if (isfinite(t->reward) && isnan(value)) printf("%-13s %.6f\n", "reward", t->reward);
+    mnas_human_exact(t->params, text);
+    if (networks) printf("%-13s %s\n", "parameters", text);
+    mnas_human_exact(t->macs, text);
+    if (networks) printf("%-13s %s\n", "multiply-adds", text);
+    mnas_clock_iso8601(t->started_unix_ms, started);
+    printf("%-13s %s, attempt %d, seed %llu\n", "asked", started, t->attempt, (unsigned long long)t->seed);
+    if (t->error && t->error[0]) printf("\n%s\n", t->error);
+}
+
 /* The trial that the word names; all of them without a word, and *trial is NULL then. */
 static int find(const mnas_trial **trial, const mnas_study *study, const char *word) {
     int number, rc;
@@ -173,7 +197,7 @@ static int print(const show_opts *o, const mnas_study *study, const mnas_trial *
         return mnas_study_export(study, trial ? trial->number : -1,
                                  o->csv ? MNAS_EXPORT_CSV : MNAS_EXPORT_JSON, stdout);
     if (!trial) return print_all(study);
-    print_one(study, trial);
+    (mnas_study_is_told(study) ? print_told : print_one)(study, trial);
     return 0;
 }
 

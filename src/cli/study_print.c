@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/told_print.h"
 
 const mnas_trial *mnas_cli_find_trial(const mnas_study *study, int number) {
     for (int i = 0; i < mnas_study_n_trials(study); i++) {
@@ -126,6 +127,7 @@ static int front_json(const mnas_study *study, const int *front, int n) {
 }
 
 static int front_text(const mnas_study *study, const int *front, int n) {
+    if (mnas_study_is_told(study)) return mnas_cli_print_told(study, front, n);
     mnas_table table;
     char titles[256], latencies[128];
     mnas_cli_latency_titles(study, latencies, sizeof latencies);

@@ -16,7 +16,7 @@
 #include "model/latency.h"
 
 enum { UNSAVED_AT_MOST = 16, OPEN_SHOWN = 8 };
-static const double failures_per_trial = 3, largest_value = 1e100;
+static const double failures_per_trial = 3;
 
 static bool is_open(const mnas_known *k) {
     return k->row.state == MNAS_TRIAL_RUNNING;
@@ -252,9 +252,9 @@ static int check_value(const mnas_ask_session *s, const mnas_told *told) {
                               mnas_objective_names[s->objective]);
     if (isnan(told->value))
         return mnas_error_set(MNAS_ERR_ARG, "no value; give --value, or --failed TEXT where there is none");
-    if (!(fabs(told->value) <= largest_value))
-        return mnas_error_set(MNAS_ERR_ARG, "value is %g; allowed: -%g to %g", told->value, largest_value,
-                              largest_value);
+    if (!(fabs(told->value) <= MNAS_LARGEST_VALUE))
+        return mnas_error_set(MNAS_ERR_ARG, "value is %g; allowed: -%g to %g", told->value,
+                              MNAS_LARGEST_VALUE, MNAS_LARGEST_VALUE);
     return 0;
 }
 

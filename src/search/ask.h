@@ -15,6 +15,9 @@ extern const char *const mnas_objective_names[]; /* NULL-terminated */
 
 /* In the settings `data` and `device` of a study whose trials somebody else ran. */
 #define MNAS_TOLD "told"
+bool mnas_ask_is_told(const mnas_setting *settings, size_t n);
+
+#define MNAS_LARGEST_VALUE 1e100 /* told, of either sign */
 
 struct mnas_ask_session {
     const mnas_ask_options *options; /* while it is being opened */

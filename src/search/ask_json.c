@@ -62,7 +62,8 @@ static json_t *told_json(const mnas_ask_session *s, const mnas_trial *t) {
 }
 
 static json_t *failure_json(int status) {
-    return json_pack("{s:o, s:s}", "error", mnas_json_text(mnas_error_message()), "status", mnas_status_name(status));
+    return json_pack("{s:o, s:s}", "error", mnas_json_text(mnas_error_message()), "status",
+                     mnas_status_name(status));
 }
 
 /* ---- requests ---- */

@@ -135,9 +135,14 @@ static int mismatch(const mnas_ask_session *s, const mnas_fixed *f, const char *
                           f->option, hash ? "given" : f->value, s->path, was ? was : "nothing like it");
 }
 
+bool mnas_ask_is_told(const mnas_setting *settings, size_t n) {
+    const char *data = mnas_settings_get(settings, n, "data");
+    return data && strcmp(data, MNAS_TOLD) == 0;
+}
+
 static int compare(const mnas_ask_session *s) {
-    const char *data = setting(s, "data"), *was;
-    if (!data || strcmp(data, MNAS_TOLD) != 0)
+    const char *was;
+    if (!mnas_ask_is_told(s->stored, s->n_stored))
         return mnas_error_set(MNAS_ERR_MISMATCH,
                               "%s is a study of `mnas search`, which trains and measures itself; ask another "
                               "study",
@@ -328,6 +333,24 @@ static int set_up_learner(mnas_ask_session *s) {
     return open_strategy(s, n_trials);
 }
 
+/* What a damaged file may say instead of a trial's outcome. */
+static int check_rows(const mnas_ask_session *s) {
+    for (size_t i = 0; i < s->learner.history.n_known; i++) {
+        const mnas_trial *t = &s->learner.history.known[i].row;
+        const double accuracy = t->accuracy_frac, ms = t->latency.median_ms;
+        if (t->state != MNAS_TRIAL_COMPLETE) continue;
+        const bool good = s->learner.is_value ? fabs(t->reward) <= MNAS_LARGEST_VALUE
+                                              : accuracy >= 0 && accuracy <= 1 &&
+                                                    (!s->needs_latency || (ms > 0 && ms <= 1e9));
+        if (!good || t->n_others != 0)
+            return mnas_error_set(MNAS_ERR_FORMAT,
+                                  "%s: trial %d is complete with accuracy %g, latency %g ms, reward %g: the "
+                                  "study is damaged",
+                                  s->path, t->number, accuracy, ms, t->reward);
+    }
+    return 0;
+}
+
 /* Proposals behind the last snapshot, made again. */
 static int replay(mnas_learner *l) {
     mnas_history *h = &l->history;
@@ -387,6 +410,7 @@ int mnas_ask_open(mnas_ask_session **out, const mnas_ask_options *options) {
         s->learner.store = s->store;
         rc = mnas_learner_open(&s->learner);
     }
+    if (rc == 0) rc = check_rows(s);
     if (rc == 0) rc = replay(&s->learner);
     s->options = NULL;
     if (rc < 0) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/model.h"
+#include "search/ask.h"
 #include "search/devices.h"
 #include "search/finalize.h"
 #include "search/pareto.h"
@@ -23,6 +24,7 @@ struct mnas_study {
     size_t n_trials, n_settings, n_updates, n_finals;
     mnas_device_specs devices;
     bool is_written; /* by another process */
+    bool is_told;    /* its trials were run by somebody else, who measured what he wanted */
 };
 
 static bool possible(double value, double low, double high) {
@@ -70,7 +72,9 @@ static int check_numbers(const mnas_study *s) {
     for (size_t i = 0; i < s->n_trials; i++) {
         const mnas_trial *t = &s->trials[i];
         const double accuracy = t->accuracy_frac, latency = t->latency.median_ms;
-        const bool known = t->state != MNAS_TRIAL_COMPLETE || !(isnan(accuracy) || isnan(latency));
+        const bool known = t->state != MNAS_TRIAL_COMPLETE ||
+                           (s->is_told ? !(isnan(accuracy) && isnan(t->reward))
+                                       : !(isnan(accuracy) || isnan(latency)));
         if (!known ||
             !possible_others(s->devices.n, t->others, t->n_others, t->state == MNAS_TRIAL_COMPLETE) ||
             !possible(t->n_refused, 0, 1e6) || !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
@@ -104,6 +108,7 @@ int mnas_study_open(mnas_study **out, const char *path) {
     if (rc == 0) rc = mnas_store_updates(s->store, &s->updates, &s->n_updates);
     if (rc == 0) rc = mnas_store_finals(s->store, &s->finals, &s->n_finals);
     if (rc == 0) rc = split_devices(s);
+    s->is_told = rc == 0 && mnas_ask_is_told(s->settings, s->n_settings);
     if (rc == 0) rc = check_numbers(s);
     s->is_written = s->is_written || mnas_store_is_written(path);
     if (rc < 0)
@@ -133,7 +138,17 @@ const mnas_trial *mnas_study_trial(const mnas_study *study, int i) {
 }
 
 bool mnas_study_interrupted(const mnas_study *study, const mnas_trial *trial) {
-    return trial->state == MNAS_TRIAL_RUNNING && !study->is_written;
+    return trial->state == MNAS_TRIAL_RUNNING && !study->is_written && !study->is_told;
+}
+
+bool mnas_study_is_told(const mnas_study *study) {
+    return study->is_told;
+}
+
+double mnas_study_value(const mnas_study *study, const mnas_trial *trial) {
+    const char *objective = mnas_study_setting(study, "objective");
+    if (!objective || !study->is_told || strcmp(objective, "accuracy") == 0) return NAN;
+    return strcmp(objective, "minimize") == 0 ? -trial->reward : trial->reward;
 }
 
 const char *mnas_study_setting(const mnas_study *study, const char *name) {
@@ -168,6 +183,17 @@ static void take_points(const mnas_study *study, int n_devices, double *accuracy
     }
 }
 
+/* Values in place of accuracies; where no latency was told, all are alike, and the front is the best trial. */
+static void complete_told(const mnas_study *study, double *accuracy, double *latency) {
+    bool any = false;
+    for (size_t i = 0; i < study->n_trials; i++) {
+        const mnas_trial *t = &study->trials[i];
+        any = any || isfinite(latency[i]);
+        if (t->state == MNAS_TRIAL_COMPLETE && isnan(t->accuracy_frac)) accuracy[i] = t->reward;
+    }
+    for (size_t i = 0; i < study->n_trials && !any; i++) latency[i] = 0;
+}
+
 int mnas_study_front(const mnas_study *study, int **front, int *n_front) {
     const size_t n = study->n_trials, n_devices = (size_t)study->devices.n;
     double *points = calloc((1 + n_devices) * n + 1, sizeof *points);
@@ -180,6 +206,7 @@ int mnas_study_front(const mnas_study *study, int **front, int *n_front) {
         goto out;
     }
     take_points(study, study->devices.n, points, points + n);
+    if (study->is_told && n_devices == 1) complete_told(study, points, points + n);
     if ((rc = mnas_pareto_front_of(points, points + n, n_devices, n, index, &found)) < 0) goto out;
     for (size_t i = 0; i < found; i++) numbers[i] = study->trials[index[i]].number;
     *front = numbers;
