@@ -269,7 +269,7 @@ static int check_told(const mnas_ask_session *s, const mnas_told *told) {
 }
 
 static double signed_value(const mnas_ask_session *s, double value) {
-    return s->objective == MNAS_OBJECTIVE_MINIMIZE ? -value : value;
+    return s->objective == MNAS_OBJECTIVE_MINIMIZE ? 0 - value : value; /* not -0 */
 }
 
 static bool equal(double a, double b) {

@@ -53,7 +53,7 @@ static json_t *told_json(const mnas_ask_session *s, const mnas_trial *t) {
     if (s->learner.is_value)
         json_object_set_new(
             object, "value",
-            mnas_json_number(s->objective == MNAS_OBJECTIVE_MINIMIZE ? -t->reward : t->reward));
+            mnas_json_number(s->objective == MNAS_OBJECTIVE_MINIMIZE ? 0 - t->reward : t->reward));
     else
         json_object_set_new(object, "accuracy", mnas_json_number(t->accuracy_frac));
     json_object_set_new(object, "latency_ms", mnas_json_number(t->latency.median_ms));

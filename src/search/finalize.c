@@ -1,6 +1,7 @@
 /* finalize.c - mnas_finalize: opens the study, fills in the options, and runs the steps of finalize.h one after the other.
  *
  * Invariant: the study is locked as long as it runs; no search changes it meanwhile. */
+#include "search/ask.h"
 #include "search/finalize.h"
 
 #include <math.h>
@@ -72,6 +73,11 @@ static int fix_options(mnas_stage *s) {
 
 static int compare_options(const mnas_stage *s) {
     const char *was;
+    if (mnas_ask_is_told(s->settings, s->n_settings))
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "%s is a study of `mnas ask`: there are no images to train on; allowed: one of "
+                              "`mnas search`",
+                              s->options.study);
     if (!mnas_stage_setting(s, "final_planned")) return 0;
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->settings, s->n_settings, &was);
     if (!f) return 0;

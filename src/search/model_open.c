@@ -40,6 +40,8 @@ int mnas_model_open(mnas_model *out, const char *arg, int input_size) {
     int rc = mnas_study_open(&study, path);
     if (rc < 0) return rc;
     rc = mnas_study_model(study, (int)trial, out);
+    if (rc == MNAS_ERR_MISSING && mnas_study_setting(study, "decisions_text"))
+        rc = mnas_error_set(MNAS_ERR_ARG, "%s has plain decisions, no networks", path);
     if (rc == MNAS_ERR_MISSING)
         rc = mnas_error_set(MNAS_ERR_ARG, "trial %lld is not in %s; it has %d trials", trial, path,
                             mnas_study_n_trials(study));

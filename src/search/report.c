@@ -41,7 +41,12 @@ void mnas_report_escape_n(mnas_str *out, const char *text, size_t n) {
 static void title(const mnas_report_facts *f, mnas_str *out) {
     const char *space = mnas_report_setting(f, "space"), *data = mnas_report_setting(f, "data"),
                *device = mnas_report_setting(f, "device");
-    mnas_report_escape(out, space ? space : "search");
+    const char *plain = mnas_report_setting(f, "decisions");
+    mnas_report_escape(out, space ? space : plain ? plain : "search");
+    if (f->is_told) {
+        mnas_str_append(out, ", asked and told");
+        return;
+    }
     if (data) {
         mnas_str_append(out, " on ");
         mnas_report_escape(out, data);
@@ -83,7 +88,8 @@ static void data_links(const mnas_report_source *s, mnas_str *out) {
 }
 
 static void header(const mnas_report_facts *f, mnas_str *out) {
-    mnas_str_append(out, "<header>\n<h1>Architecture search: ");
+    mnas_str_append(out, "<header>\n<h1>");
+    mnas_str_append(out, f->is_plain ? "Search: " : "Architecture search: ");
     title(f, out);
     mnas_str_append(out, "</h1>\n<p>");
     char now[32];

@@ -68,11 +68,12 @@ typedef struct mnas_report_facts {
     int n_done, n_front;
     int n_failed, n_running, n_pruned;
     int n_devices;
-    /* highest reward, highest accuracy, lowest latency; NULL without trials */
+    /* highest reward, highest accuracy, lowest latency; NULL where no trial has one */
     const mnas_trial *best, *accurate, *fastest;
     double target_ms[MNAS_MAX_DEVICES]; /* NaN where none */
     mnas_landing landing;               /* high_ms 0: no latency was asked for */
     bool is_random;                     /* the strategy does not learn */
+    bool is_told, is_plain; /* somebody else trained and measured; and there were no networks */
     mnas_report_comparison comparison;
 } mnas_report_facts;
 

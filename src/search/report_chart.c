@@ -217,7 +217,7 @@ static bool any_below(const mnas_report_facts *f) {
 }
 
 void mnas_report_pareto_chart(const mnas_report_facts *f, mnas_str *out) {
-    if (f->n_done == 0) return;
+    if (!f->accurate || !f->fastest) return;
     mnas_str_append(out, "<section>\n<h2>Accuracy against latency</h2>\n");
     pareto_charts(f, out);
     mnas_str_append(out, "<p class=\"keys\">\n");

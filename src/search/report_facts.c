@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/stats.h"
+#include "search/ask.h"
 #include "search/learner.h"
 #include "search/window.h"
 
@@ -146,8 +147,9 @@ static void count(mnas_report_facts *f, const mnas_trial *t) {
 
 static void note_best(mnas_report_facts *f, const mnas_trial *t) {
     if (isfinite(t->reward) && (!f->best || t->reward > f->best->reward)) f->best = t;
-    if (!f->accurate || t->accuracy_frac > f->accurate->accuracy_frac) f->accurate = t;
-    if (!f->fastest || t->latency.median_ms < f->fastest->latency.median_ms) f->fastest = t;
+    const double accuracy = t->accuracy_frac, ms = t->latency.median_ms;
+    if (isfinite(accuracy) && (!f->accurate || accuracy > f->accurate->accuracy_frac)) f->accurate = t;
+    if (isfinite(ms) && (!f->fastest || ms < f->fastest->latency.median_ms)) f->fastest = t;
 }
 
 static void find_front(mnas_report_facts *f) {
@@ -189,6 +191,9 @@ int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *so
     const char *strategy = mnas_report_setting(f, "strategy");
     read_targets(f);
     read_landing(f);
+    const char *data = mnas_report_setting(f, "data");
+    f->is_told = data && strcmp(data, MNAS_TOLD) == 0;
+    f->is_plain = f->is_told && !mnas_report_setting(f, "space");
     f->is_random = strategy && strncmp(strategy, "random", 6) == 0;
     int rc = compare(f);
     if (rc < 0) mnas_report_facts_free(f);

@@ -100,8 +100,10 @@ void mnas_report_failures(const mnas_report_facts *f, mnas_str *out) {
                          "<th>trials</th><th>what it means</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < s->n_trials; i++)
         if (is_first_of_reason(s, i)) failure_row(out, s, i);
-    mnas_str_append(
-        out,
-        "</tbody>\n</table></div>\n<p class=\"small\">To the strategy a failed trial has reward 0; of one "
-        "that was left out it learns at most the latency.</p>\n</section>\n");
+    mnas_str_append(out, "</tbody>\n</table></div>\n");
+    if (!f->is_plain)
+        mnas_str_append(
+            out, "<p class=\"small\">To the strategy a failed trial has reward 0; of one that was left "
+                 "out it learns at most the latency.</p>\n");
+    mnas_str_append(out, "</section>\n");
 }

@@ -66,6 +66,7 @@ static int read_network(mnas_report_network *out, const mnas_study *study, int t
 static int read_networks(holdings *h, mnas_report_source *s, const mnas_study *study) {
     h->networks = calloc((size_t)s->n_front + 1, sizeof *h->networks);
     if (!h->networks) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: networks of a report");
+    if (mnas_study_setting(study, "decisions_text")) return 0;
     for (int i = 0; i < s->n_front; i++) {
         const int rc = read_network(&h->networks[i], study, s->front[i]);
         if (rc == MNAS_ERR_MEMORY) return rc;

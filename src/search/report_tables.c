@@ -99,6 +99,10 @@ void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out, "<th>reward</th><th>parameters</th><th>multiply-adds</th><th>latency interval</th>"
                          "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < f->n_front; i++) front_row(f, out, f->front[i]);
+    if (f->is_plain) {
+        mnas_str_append(out, "</tbody>\n</table></div>\n</section>\n");
+        return;
+    }
     mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
                          "kernel, s stride (22: 2 both ways), e expansion, i and o filters in and out, se "
                          "squeeze-and-excitation ratio. Without more it is an inverted bottleneck; opconv "

@@ -107,6 +107,10 @@ static void caveat(const mnas_report_facts *f, mnas_str *out) {
     if (!f->is_random)
         mnas_str_append(out,
                         "Networks the controller proposed again were not trained again and count once. ");
+    if (f->is_told) {
+        mnas_str_append(out, "The best of many is partly luck: try it again.</p>\n");
+        return;
+    }
     mnas_str_append(out, "Accuracy is that of a short training");
     if (recipe) {
         mnas_str_append(out, " (recipe ");
@@ -194,7 +198,7 @@ void mnas_report_figures(const mnas_report_facts *f, mnas_str *out) {
         snprintf(note, sizeof note, "trial %d", f->best->number);
         figure(out, a, "best reward", note);
     }
-    if (f->n_done > 0) {
+    if (f->accurate && f->fastest) {
         mnas_human_percent(f->accurate->accuracy_frac, a);
         mnas_human_ms(f->accurate->latency.median_ms, b);
         snprintf(note, sizeof note, "trial %d, %s", f->accurate->number, b);

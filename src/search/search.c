@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "data/loader.h"
 #include "model/space.h"
+#include "search/ask.h"
 #include "search/devices.h"
 #include "search/fixed.h"
 #include "search/forecast.h"
@@ -209,6 +210,11 @@ static int compare_absent(const search *s) {
 
 static int compare_settings(search *s) {
     const char *was;
+    if (mnas_ask_is_told(s->stored, s->n_stored))
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "%s is a study of `mnas ask`, whose trials somebody else runs; give another "
+                              "--study",
+                              s->options.study);
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->stored, s->n_stored, &was);
     if (f) return mismatch(s, f, was ? was : "nothing");
     int rc = compare_absent(s);

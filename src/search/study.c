@@ -148,7 +148,7 @@ bool mnas_study_is_told(const mnas_study *study) {
 double mnas_study_value(const mnas_study *study, const mnas_trial *trial) {
     const char *objective = mnas_study_setting(study, "objective");
     if (!objective || !study->is_told || strcmp(objective, "accuracy") == 0) return NAN;
-    return strcmp(objective, "minimize") == 0 ? -trial->reward : trial->reward;
+    return strcmp(objective, "minimize") == 0 ? 0 - trial->reward : trial->reward;
 }
 
 const char *mnas_study_setting(const mnas_study *study, const char *name) {
