@@ -16,7 +16,6 @@
 #include "model/latency.h"
 
 enum { UNSAVED_AT_MOST = 16, OPEN_SHOWN = 8 };
-static const double failures_per_trial = 3;
 
 static bool is_open(const mnas_known *k) {
     return k->row.state == MNAS_TRIAL_RUNNING;
@@ -105,8 +104,7 @@ static int may_propose(const mnas_ask_session *s) {
     if (n_complete >= s->trials)
         return mnas_error_set(MNAS_ERR_EXHAUSTED, "all %d trials are complete; with more --trials it goes on",
                               s->trials);
-    if (h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->n_failed >= failures_per_trial * s->trials)
-        return say_exhausted(s);
+    if (mnas_history_in_vain(h) || mnas_history_failed_too_often(h, s->trials)) return say_exhausted(s);
     if (h->n_seen + l->delay <= h->n_proposals) {
         snprintf(why, sizeof why, "the next proposal rests on trial %d, which is not told yet (parallel %d)",
                  h->open[h->n_seen - h->n_fed].trial, l->delay);

@@ -33,8 +33,9 @@ struct mnas_ask_session {
     bool needs_latency;
     int trials;
     mnas_learner learner;
-    int n_unsaved; /* asked and told since the last snapshot */
-    bool broken;   /* what is in memory is not what the study holds: only a new session goes on */
+    int n_unsaved;       /* asked and told since the last snapshot */
+    bool made_meanwhile; /* by another process, while this one was about to */
+    bool broken;         /* what is in memory is not what the study holds: only a new session goes on */
 };
 
 /* The network of tokens, costs and all. */

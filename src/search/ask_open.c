@@ -378,11 +378,12 @@ static int open_study(mnas_ask_session *s) {
                           s->path);
 }
 
-/* Somebody else may have made it meanwhile: then this session is a later one. */
+/* Somebody else may have made it meanwhile: then this session is a later one, and begins anew. */
 static int make_study(mnas_ask_session *s) {
     int rc = s->store ? 0 : open_store(s);
     if (rc < 0) return rc;
-    return s->n_stored > 0
+    s->made_meanwhile = s->n_stored > 0;
+    return s->made_meanwhile
                ? mnas_error_set(MNAS_ERR_BUSY, "%s was made by another process just now; ask again", s->path)
                : create(s);
 }
@@ -400,9 +401,10 @@ static int open_session(mnas_ask_session *s) {
     return rc < 0 ? rc : set_int(s, "trials", s->trials);
 }
 
-int mnas_ask_open(mnas_ask_session **out, const mnas_ask_options *options) {
+static int try_open(mnas_ask_session **out, const mnas_ask_options *options, bool *made_meanwhile) {
     mnas_ask_session *s = calloc(1, sizeof *s);
     *out = NULL;
+    *made_meanwhile = false;
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: asking %s", options->study);
     s->options = options;
     int rc = open_session(s);
@@ -413,6 +415,7 @@ int mnas_ask_open(mnas_ask_session **out, const mnas_ask_options *options) {
     if (rc == 0) rc = check_rows(s);
     if (rc == 0) rc = replay(&s->learner);
     s->options = NULL;
+    *made_meanwhile = s->made_meanwhile;
     if (rc < 0) {
         s->broken = true;
         mnas_ask_close(s);
@@ -420,6 +423,12 @@ int mnas_ask_open(mnas_ask_session **out, const mnas_ask_options *options) {
         *out = s;
     }
     return rc;
+}
+
+int mnas_ask_open(mnas_ask_session **out, const mnas_ask_options *options) {
+    bool made_meanwhile;
+    const int rc = try_open(out, options, &made_meanwhile);
+    return made_meanwhile ? try_open(out, options, &made_meanwhile) : rc;
 }
 
 void mnas_ask_close(mnas_ask_session *s) {

@@ -727,6 +727,9 @@ def rows():
     layers = [["layer", "i0", "i0", "tstem.conv", "r0.25"], ["layer", "i0", "i1", "thead.conv", "r0.5"]]
     yield "whole", rows_of(*settings, trial_row(0), trial_row(1, accuracy="r0.9"), snapshot(), *epochs, *layers, final_row(0, chosen="i1"),
                            final_row(1, "random"), final_row(2, "baseline"), ["event", "i1", "i1", "tstart", "tx"])
+    told = [["setting", "t" + k, "t" + v] for k, v in {"data": "told", "device": "told", "objective": "minimize", "reward": "value",
+                                                       "decisions_text": "decisions: {a: [1, 2]}"}.items()]
+    yield "told", rows_of(*told, trial_row(0, accuracy="n"), trial_row(1, "running", accuracy="n", reward="n"))
     yield "running", rows_of(trial_row(0, "running"), trial_row(1, "failed", reason="tnan", error="tthe loss is <nan>"))
     yield "states", rows_of(trial_row(0, "pruned"), trial_row(1, "what"))
     yield "gap", rows_of(trial_row(0), trial_row(2), snapshot())
@@ -745,6 +748,32 @@ def rows():
                                 {"open": [{"trial": 7, "tokens": [0, 1]}] * 2}, {"n_complete": "x"}]):
         yield f"loop{i}", rows_of(trial_row(0), trial_row(1), snapshot(**change))
     yield "probabilities", rows_of(["snapshot", "i1", "i3", "i2", "r1", "r1", "r1", "t{}", "b", "babc"])
+    yield "empty", b""
+
+
+def decisions():
+    yield "all", b"""decisions:
+  learning-rate: [0.0003, 0.001, 0.003]
+  optimizer: [sgd, adam]
+  width: {choices: [small, medium, large], ordinal: true}
+  kernel: {choices: [3, 5, 7], ordinal: false}
+"""
+    yield "falling", b"decisions: {a: [3, 2, -1e3], b: [one]}\n"
+    for i, bad in enumerate(["", "3", "decisions: 3", "decisions: {}", "decisions: [a]", "decisions: {a: []}", "decisions: {a: [1, 1]}",
+                             "decisions: {a: [1, 1.0]}", "decisions: {a: [1, 3, 2]}", "decisions: {a: [[1], 2]}", "decisions: {a: x}",
+                             "decisions: {a: {ordinal: true}}", "decisions: {a: {choices: [x, y], ordinal: maybe}}", "decision: {a: [1]}",
+                             "decisions: {a b: [1]}", "decisions: {a: ['x y']}", "decisions: {a: ['']}", "decisions: {a=b: [1]}",
+                             "decisions: {a: {choices: [2, 2.0, 3], ordinal: true}}", "decisions: {a: [1], b: [2]}\nmore: 1",
+                             "decisions: {" + "a" * 70 + ": [1]}", "decisions: {a: [" + ", ".join(map(str, range(1001))) + "]}"]):
+        yield f"bad{i}", bad.encode()
+
+
+def ask():
+    yield "loop", b"\n".join(b'{"ask": 1}\n{"tell": %d, "value": %d}' % (i, i * 7 % 5) for i in range(13))
+    yield "parallel", b'{"ask": 2}\n{"ask": 1}\n{"open": true}\n{"tell": 1, "failed": "x"}\n{"again": 0}\n{"tell": 0, "value": -1.5e3}\n{"best": true}\n{"front": true}\n{"status": true}\n'
+    yield "twice", b'{"ask": true}\n{"tell": 0, "value": 3}\n{"tell": 0, "value": 3}\n{"tell": 0, "value": 4}\n{"again": 0}'
+    yield "wrong", b'{"tell": 0, "value": 3}\n{"ask": 1}\n{"ask": 0}\n{"ask": 1e9}\n{"ask": 99999999999}\n{"tell": -1}\n{"tell": "0"}\n{"tell": 0}\n{"tell": 0, "accuracy": 0.5}\n{"tell": 0, "value": "x"}\n{"tell": 0, "value": 1e200}\n{"tell": 0, "failed": 3}\n{"tell": 0, "value": 3, "latency_ms": -1}\n{"asc": 1}\n{"ask": 1, "best": 1}\n{"ask": 1, "value": 1}\n{}\n[]\n3\nx\n{"ask": 1, "ask": 1}\n{"best": true}\n{"front": true}'
+    yield "bytes", b'\xff\xfe\n{"\xc3\xa9": 1}\n{"ask\\u0000": 1}\n\0\n{"failed": "\xff"}'
     yield "empty", b""
 
 
@@ -772,7 +801,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, decisions, ask, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
