@@ -73,11 +73,6 @@ static int fix_options(mnas_stage *s) {
 
 static int compare_options(const mnas_stage *s) {
     const char *was;
-    if (mnas_ask_is_told(s->settings, s->n_settings))
-        return mnas_error_set(MNAS_ERR_MISMATCH,
-                              "%s is a study of `mnas ask`: there are no images to train on; allowed: one of "
-                              "`mnas search`",
-                              s->options.study);
     if (!mnas_stage_setting(s, "final_planned")) return 0;
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->settings, s->n_settings, &was);
     if (!f) return 0;
@@ -147,6 +142,11 @@ static double asked_target(const mnas_stage *s, int device) {
 static int load_reward(mnas_stage *s) {
     double asked_ms[MNAS_MAX_DEVICES];
     mnas_device_specs specs;
+    if (mnas_ask_is_told(s->settings, s->n_settings))
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "%s is a study of `mnas ask`: there are no images to train on; allowed: one of "
+                              "`mnas search`",
+                              s->options.study);
     const char *devices = mnas_stage_setting(s, "device");
     int rc = mnas_device_specs_split(&specs, devices ? devices : "local");
     if (rc < 0) return rc;
