@@ -31,8 +31,8 @@ class Context:
         self.simulator = Simulator(program, cache.folder, n_seeds)
         self.tables = {name: networks.every(program, name) for name in record.SPACES}
 
-    def training(self, network, epochs, seed):
-        return self.cache.trainings.get((network.key, record.DATA, record.RECIPE, record.IMAGES, epochs, seed))
+    def training(self, network, epochs, seed, data=None):
+        return self.cache.trainings.get((network.key, data or record.DATA, record.RECIPE, record.IMAGES, epochs, seed))
 
     def has(self, network, epochs, seed):
         return self.training(network, epochs, seed) is not None
@@ -40,8 +40,8 @@ class Context:
     def curve(self, network, seed):
         return self.training(network, record.FULL, seed)["accuracy_frac"]
 
-    def accuracy(self, network, seed, epochs=record.FULL):
-        return self.training(network, epochs, seed)["accuracy_frac"][-1]
+    def accuracy(self, network, seed, epochs=record.FULL, data=None):
+        return self.training(network, epochs, seed, data)["accuracy_frac"][-1]
 
     def ms(self, network):
         latency = self.cache.latencies.get(network.key)
@@ -81,9 +81,12 @@ def arguments():
     parser.add_argument("--only", default="", metavar="ARM,ARM", help="these arms (the tables are recorded for any); `tables`: no arm")
     parser.add_argument("--minutes", type=float, default=0, help="train no longer than this")
     parser.add_argument("--seeds", type=int, default=100, help="of simulated searches (default: %(default)s)")
+    parser.add_argument("--cifar10", metavar="DIR", help="CIFAR-10's binary files, for the arm photos; without them it is left out")
     parser.add_argument("--quick", action="store_true", help="tiny trainings of few networks, 5 seeds: tries the script, in 2 minutes; the figures mean nothing")
     options = parser.parse_args()
     options.mnas = str(Path(options.mnas).resolve())
+    if options.cifar10:
+        record.SOURCES["cifar10"] = f"cifar10:path={options.cifar10}"
     if options.quick:
         record.DATA, record.IMAGES, record.QUICK, options.seeds = "fashion-mnist:val=200", 320, 16, 5
         record.DEVICE = "local:rounds=3,runs=5,time=1,warmup=1,ci=0.5,wide=true"
@@ -146,6 +149,9 @@ def main():
         raise SystemExit("the tables are not complete yet; the same command goes on")
     context, results = Context(options.mnas, cache, options.seeds), []
     for arm in wanted(options.only):
+        if arm.name == "photos" and not options.cifar10:
+            print("photos: left out; --cifar10 says where the images are", file=sys.stderr)
+            continue
         try:
             results.append(run_arm(arm, context, options))
             write_results(cache.folder, results)

@@ -20,6 +20,7 @@ DATA, RECIPE, IMAGES, FULL = "fashion-mnist", "proxy:flip=true", 10000, 9
 SPACES = ("small-28", "small-28-flat", "small-28-blocks")
 LENGTHS = (1, 3, FULL)  # epochs; the shorter ones have a schedule of their own
 DEVICE = "local:rounds=3,time=20,warmup=10,ci=0.05,wide=true"
+SOURCES = {}  # where data lie that are not a package's: {"cifar10": "cifar10:path=..."}
 QUICK = 0  # networks of each table, where the script itself is tried; 0: all
 PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of docs/EXPERIMENTS.md, one core
 
@@ -27,9 +28,9 @@ PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of
 class Job:
     """A training, or a latency where `epochs` is 0."""
 
-    def __init__(self, network, group, epochs=0, seed=1):
+    def __init__(self, network, group, epochs=0, seed=1, data=None):
         self.network, self.group = network, group
-        self.entry = dict(key=network.key, data=DATA, recipe=RECIPE, images=IMAGES, epochs=epochs, seed=seed)
+        self.entry = dict(key=network.key, data=data or DATA, recipe=RECIPE, images=IMAGES, epochs=epochs, seed=seed)
 
     def done(self, cache):
         return training_key(self.entry) in cache.trainings if self.entry["epochs"] else self.network.key in cache.latencies
@@ -92,7 +93,7 @@ def train(program, job, file, folder):
     if os.path.exists(metrics):
         os.remove(metrics)
     began = time.time()
-    said = run_json([program, "train", file, "--data", entry["data"], "--recipe", entry["recipe"], "--max-images", str(entry["images"]),
+    said = run_json([program, "train", file, "--data", SOURCES.get(entry["data"], entry["data"]), "--recipe", entry["recipe"], "--max-images", str(entry["images"]),
                      "--epochs", str(entry["epochs"]), "--seed", str(entry["seed"]), "--threads", "1", "--metrics", metrics,
                      "--metrics-every", "1000000", "--json"])
     with open(metrics) as lines:
