@@ -87,7 +87,7 @@ def curves(path, title, series, x_label, y_label):
         for x, mean, low, high in points:
             frame.parts.append(f'<path d="M{frame.x(x) + shift:.1f} {frame.y(low):.1f}V{frame.y(high):.1f}" stroke="{colour}" stroke-width="1.5"/>'
                                f'<circle cx="{frame.x(x) + shift:.1f}" cy="{frame.y(mean):.1f}" r="3.5" fill="{colour}"/>')
-        frame.text(frame.width - 150, 60 + 18 * at, name, colour)
+        frame.text(frame.width - 225, 60 + 18 * at, name, colour)
     frame.save(path)
 
 
