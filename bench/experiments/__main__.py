@@ -78,7 +78,7 @@ def arguments():
     parser.add_argument("mnas", help="the program, e.g. build/mnas")
     parser.add_argument("cache", help="folder that keeps all that was recorded")
     parser.add_argument("--list", action="store_true", help="arms and expected minutes, nothing is done")
-    parser.add_argument("--only", default="", metavar="ARM,ARM", help="these arms (the tables are recorded for any); `tables`: no arm")
+    parser.add_argument("--only", default="", metavar="ARM,ARM", help="these arms (the table is recorded for any); `table`: no arm")
     parser.add_argument("--minutes", type=float, default=0, help="train no longer than this")
     parser.add_argument("--seeds", type=int, default=100, help="of simulated searches (default: %(default)s)")
     parser.add_argument("--cifar10", metavar="DIR", help="CIFAR-10's binary files, for the arm photos; without them it is left out")
@@ -97,14 +97,14 @@ def wanted(only):
     names = [name for name in only.split(",") if name]
     known = [arm.name for arm in arms.ARMS]
     for name in names:
-        if name not in known + ["tables"]:
-            raise SystemExit(f"no arm is called {name}; there are {', '.join(known)}, and tables")
-    return [arm for arm in arms.ARMS if not names or arm.name in names]
+        if name not in known + ["table"]:
+            raise SystemExit(f"no arm is called {name}; there are {', '.join(known)}, and table")
+    return [arm for name in names or known for arm in arms.ARMS if arm.name == name]
 
 
 def print_list(options, cache):
-    left = [job for job in record.tables(options.mnas) if not job.done(cache)]
-    print(f"{'tables':<12}{record.estimate(left, cache) / 60:4.0f} min   all networks of {' and '.join(record.SPACES[:2])}, trained and measured; every arm reads them")
+    left = [job for job in record.table(options.mnas) if not job.done(cache)]
+    print(f"{'table':<12}{record.estimate(left, cache) / 60:4.0f} min   all networks of small-28, trained and measured; every arm reads them")
     for arm in wanted(options.only):
         print(f"{arm.name:<12}{arm.minutes:4.0f} min   {arm.hypothesis}")
 
@@ -145,8 +145,8 @@ def main():
     if options.list:
         print_list(options, cache)
         return
-    if record.record(options.mnas, cache, record.tables(options.mnas), left_minutes(options)):
-        raise SystemExit("the tables are not complete yet; the same command goes on")
+    if record.record(options.mnas, cache, record.table(options.mnas), left_minutes(options)):
+        raise SystemExit("the table is not complete yet; the same command goes on")
     context, results = Context(options.mnas, cache, options.seeds), []
     for arm in wanted(options.only):
         if arm.name == "photos" and not options.cifar10:

@@ -1,6 +1,7 @@
 """The arms: one question of the paper each, with the hypothesis, the trainings it needs beyond the tables, and the words that say
 what came out. An arm's effect is positive in the paper's direction, and the rule of stats.verdict judges it."""
 import math
+import random
 import statistics
 from dataclasses import dataclass, field
 
@@ -53,7 +54,7 @@ def last(curve):
 
 def trained(ctx, some, seeds=SEEDS):
     """Latency and the full trainings with these seeds."""
-    return [job for n in some for job in [Job(n, "arm")] + [Job(n, "arm", FULL, seed) for seed in seeds]]
+    return [Job(n, "arm") for n in some] + [Job(n, "arm", FULL, seed) for seed in seeds for n in some]
 
 
 def scored(ctx, network, seeds=SEEDS):
@@ -114,26 +115,37 @@ def run_reward(ctx):
 
 # ---- factorised against flat ----
 
+def best_of(values, n, rng):
+    return max(rng.sample(values, n) if n < len(values) else values)
+
+
+def expected_best(blocks, others, n, share, rng, runs=300):
+    """Mean best reward of n networks drawn from a space of which `share` are like blocks, the rest like others."""
+    total = 0
+    for _ in range(runs):
+        inside = sum(rng.random() < share for _ in range(n))
+        total += max(rng.choices(blocks, k=inside) + rng.choices(others, k=n - inside))
+    return total / runs
+
+
 def run_space(ctx):
-    target, rows, lines, effect = ctx.target(0.5, "small-28-flat"), [], [], None
-    runs = {name: ctx.simulate(name, TRIALS, "ppo,evolution,random", target=target, reward=ctx.soft()) for name in ("small-28-blocks", "small-28-flat")}
-    w = float(ctx.soft().split("=")[1])
-    best = {name: max(100 * a * (ms / target) ** w for _, ms, a in ctx.rows(name)) for name in runs}
-    for strategy in ("ppo", "evolution", "random"):
-        for n in (10, 20, TRIALS):
-            factorised, flat = ([run[strategy][n]["mean"] for run in runs[name]] for name in runs)
-            difference = paired(factorised, flat)
-            rows.append([strategy, n, percent(stats.mean_interval(factorised)), percent(stats.mean_interval(flat)), percent(difference)])
-            if strategy == "ppo" and n == 20:
-                effect = difference
-    for name in runs:
-        lines.append((name, [(n, *stats.mean_interval([run["ppo"][n]["mean"] for run in runs[name]])) for n in (10, 20, TRIALS)]))
-    drawing.curves(ctx.figure("space"), "ppo: best reward so far, 95 % intervals", lines, "trials", "reward, %")
-    text = (table(["strategy", "trials", "best reward, one decision for a block", "one for each layer", "difference"], rows) +
-            f"\nThe best of all {len(ctx.rows('small-28-blocks'))} networks with equal layers in a block has a reward of {best['small-28-blocks']:.2f}, "
-            f"the best of all {len(ctx.rows('small-28-flat'))} has {best['small-28-flat']:.2f}.\n")
-    return Result(stats.verdict(effect, matters=0.1), f"{percent(effect)} points of reward after 20 trials, ppo", text,
-                  [ctx.command(name, TRIALS, "ppo,evolution,random", target=target, reward=ctx.soft()) for name in runs], ["space"])
+    """Random search, as the space of a decision for each layer is sampled; its interval is over that sample."""
+    w, target = float(ctx.soft().split("=")[1]), ctx.target(0.5, "small-28-flat")
+    reward = lambda row: 100 * row[2] * (row[1] / target) ** w
+    keys = {n.key for n in ctx.tables["small-28-blocks"]}
+    blocks = [reward(r) for r in ctx.rows("small-28-flat") if r[0].key in keys]
+    others = [reward(r) for r in ctx.rows("small-28-flat") if r[0].key not in keys]
+    share, rng, rows, effect = len(keys) / len(ctx.tables["small-28-flat"]), random.Random(1), [], None
+    for n in (1, 5, 10, 20):
+        factorised = statistics.fmean(best_of(blocks, n, rng) for _ in range(3000))
+        flat = sorted(expected_best(blocks, rng.choices(others, k=len(others)), n, share, rng) for _ in range(200))
+        mean = expected_best(blocks, others, n, share, rng, 3000)
+        difference = (factorised - mean, factorised - flat[-6], factorised - flat[5])
+        rows.append([n, f"{factorised:.2f}", f"{mean:.2f}", percent(difference)])
+        effect = difference if n == 10 else effect
+    text = table(["trials", "best reward, one decision for a block", "one for each layer", "difference"], rows)
+    text += f"\n{len(blocks)} networks have equal layers in a block, {len(others)} of the other {len(ctx.tables['small-28-flat']) - len(keys)} are sampled.\n"
+    return Result(stats.verdict(effect, matters=0.1), f"{percent(effect)} points of reward after 10 random trials", text)
 
 
 # ---- scaling down against searching ----
@@ -182,56 +194,68 @@ def run_scaling(ctx):
 
 # ---- uniform against diverse layers ----
 
-def uniform_networks(ctx):
-    same = lambda n: len({tuple(v for k, v in sorted(n.choices.items()) if k.startswith(f"layer{i}.")) for i in range(1, 5)}) == 1
-    return [n for n, _, _ in ctx.rows("small-28-flat") if same(n)]
+def is_uniform(network):
+    c = network.choices
+    return c["block1.op"] == c["block2.op"] == c["block3.op"] and c["block1.kernel"] == c["block2.kernel"] == "3"
 
 
 def diverse_partners(ctx):
-    """[(uniform, the best other network that is no slower by seed 1)]"""
-    uniform = uniform_networks(ctx)
-    keys = {n.key for n in uniform}
-    return [(n, best_within(ctx, "small-28-flat", ctx.ms(n), keys)) for n in uniform]
+    """[(uniform, the network that seed 1 found best of those with the same filters and layers that are no slower; or None)]"""
+    size = lambda n: (n.choices["block2.filters"], n.choices["block2.layers"])
+    pairs = []
+    for n, ms, _ in ctx.rows("small-28"):
+        if is_uniform(n):
+            fitting = [(a, o) for o, m, a in ctx.rows("small-28") if m <= ms and size(o) == size(n) and not is_uniform(o)]
+            pairs.append((n, max(fitting, key=lambda r: r[0])[1] if fitting else None))
+    return sorted(pairs, key=lambda p: ctx.ms(p[0]))
 
 
 def jobs_diversity(ctx):
-    return trained(ctx, [n for pair in diverse_partners(ctx) for n in pair if n], (2, 3, 4))
+    return [Job(n, "arm", FULL, 2) for pair in diverse_partners(ctx) for n in pair if pair[1]]
+
+
+def layers_of(network):
+    c = network.choices
+    kind = lambda b, k: f"{c[f'block{b}.op']} {k}x{k}"
+    return ", ".join([kind(1, c["block1.kernel"]), kind(2, c["block2.kernel"]), kind(3, 3)])
 
 
 def run_diversity(ctx):
-    rows, gains, seeds = [], [], (2, 3, 4)
-    for uniform, other in sorted(diverse_partners(ctx), key=lambda p: ctx.ms(p[0])):
-        what = f"{uniform.choices['layer1.op']}, {uniform.choices['layer1.kernel']}x{uniform.choices['layer1.kernel']}"
-        row = [what, f"{1000 * ctx.ms(uniform):.2f}", f"{scored(ctx, uniform, seeds):.2f}"]
+    rows, gains = [], []
+    for uniform, other in diverse_partners(ctx):
+        row = [f"{uniform.choices['block1.op']}, {uniform.choices['block2.filters']} filters, {uniform.choices['block2.layers']} layers",
+               f"{1000 * ctx.ms(uniform):.2f}"]
         if other:
-            gains += [100 * (ctx.accuracy(other, seed) - ctx.accuracy(uniform, seed)) for seed in seeds]
-            row += [f"{1000 * ctx.ms(other):.2f}", f"{scored(ctx, other, seeds):.2f}", f"{statistics.fmean(gains[-len(seeds):]):+.2f}",
-                    " ".join(f"{other.choices[f'layer{i}.op'][6:]}/{other.choices[f'layer{i}.kernel']}" for i in range(1, 5))]
-        rows.append(row + [""] * (7 - len(row)))
-    every = [(ms, 100 * a) for _, ms, a in ctx.rows("small-28-flat")]
+            gains.append(100 * (ctx.accuracy(other, 2) - ctx.accuracy(uniform, 2)))
+            row += [f"{100 * ctx.accuracy(uniform, 2):.2f}", layers_of(other), f"{1000 * ctx.ms(other):.2f}", f"{100 * ctx.accuracy(other, 2):.2f}",
+                    f"{gains[-1]:+.2f}"]
+        rows.append(row + ["", "none is so fast", "", "", ""][:7 - len(row)])
+    every = [(ms, 100 * a) for _, ms, a in ctx.rows("small-28")]
+    uniform = [(ms, 100 * a) for n, ms, a in ctx.rows("small-28") if is_uniform(n)]
     effect = stats.mean_interval(gains) if gains else (math.nan,) * 3
-    drawing.scatter(ctx.figure("diversity"), "256 networks of four layers (seed 1)",
-                    [("diverse", every, False), ("their front", stats.front(every), True),
-                     ("uniform", [(ctx.ms(n), 100 * ctx.accuracy(n, 1)) for n in uniform_networks(ctx)], False)])
-    text = table(["all four layers", "us", "accuracy, %", "best diverse, no slower: us", "accuracy, %", "points", "its layers: expansion/kernel"], rows)
+    drawing.scatter(ctx.figure("diversity"), "432 networks (seed 1), and those with the same op and kernel everywhere",
+                    [("all", every, False), ("their front", stats.front(every), True), ("uniform", uniform, False)])
+    text = table(["all blocks, 3x3", "us", "accuracy, %", "best of the same size, no slower", "us", "accuracy, %", "points"], rows)
     return Result(stats.verdict(effect, matters=0.2), f"{percent(effect)} points, diverse over uniform at no more latency", text, figures=["diversity"])
 
 
+def photo_pairs(ctx):
+    return [pair for pair in diverse_partners(ctx) if pair[1] and pair[0].choices["block2.filters"] == "16"]
+
+
 def jobs_photos(ctx):
-    return [Job(n, "arm", FULL, seed, "cifar10") for pair in diverse_partners(ctx) for n in pair if n for seed in SEEDS]
+    return [Job(n, "arm", FULL, seed, "cifar10") for seed in SEEDS for pair in photo_pairs(ctx) for n in pair]
 
 
 def run_photos(ctx):
     rows, gains = [], []
     accuracy = lambda n: [100 * ctx.accuracy(n, seed, data="cifar10") for seed in SEEDS]
-    for uniform, other in sorted(diverse_partners(ctx), key=lambda p: ctx.ms(p[0])):
-        if not other:
-            continue
+    for uniform, other in photo_pairs(ctx):
         gains += [a - b for a, b in zip(accuracy(other), accuracy(uniform))]
-        rows.append([f"{uniform.choices['layer1.op']}, {uniform.choices['layer1.kernel']}x{uniform.choices['layer1.kernel']}",
-                     f"{statistics.fmean(accuracy(uniform)):.2f}", f"{statistics.fmean(accuracy(other)):.2f}"])
+        rows.append([f"{uniform.choices['block1.op']}, {uniform.choices['block2.layers']} layers", f"{statistics.fmean(accuracy(uniform)):.2f}",
+                     layers_of(other), f"{statistics.fmean(accuracy(other)):.2f}"])
     effect = stats.mean_interval(gains)
-    return Result(stats.verdict(effect, matters=0.5), f"{percent(effect)} points on CIFAR-10", table(["all four layers", "accuracy, %", "its diverse partner, %"], rows))
+    return Result(stats.verdict(effect, matters=0.5), f"{percent(effect)} points on CIFAR-10", table(["all blocks, 3x3", "accuracy, %", "its partner", "accuracy, %"], rows))
 
 
 # ---- strategies ----
@@ -242,18 +266,18 @@ STRATEGIES = {"ppo": "ppo", "ppo, nothing predicted": "ppo:screen=none", "ppo, t
 
 def run_strategies(ctx):
     rows, effect, lines, specs = [], None, [], ";".join(STRATEGIES.values())
-    for table_name, trials in (("small-28", 100), ("small-28-flat", 100)):
-        runs = ctx.simulate(table_name, trials, specs, target=ctx.target(0.5, table_name), reward=ctx.soft())
+    for problem, reward, target in (("reward", ctx.soft(), ctx.target(0.5)), ("accuracy alone", "hard", 1000.0)):
+        runs, trials = ctx.simulate("small-28", 100, specs, target=target, reward=reward), 100
         regret = lambda spec, n: [run[spec][n]["regret_mean"] for run in runs]
         for name, spec in STRATEGIES.items():
             best = {n: stats.mean_interval(regret(spec, n)) for n in (10, 20, 50, trials)}
             gain = paired(regret("random", 50), regret(spec, 50))
             share = statistics.fmean(run[spec][50]["optimum_share"] for run in runs)
-            rows.append([table_name, name] + [percent(interval) for interval in best.values()] + [percent(gain), f"{100 * share:.0f} %"])
-            if table_name == "small-28":
+            rows.append([problem, name] + [percent(interval) for interval in best.values()] + [percent(gain), f"{100 * share:.0f} %"])
+            if problem == "reward":
                 lines.append((name, [(n, *interval) for n, interval in best.items()]))
                 effect = gain if name == "ppo" else effect
-    text = table(["table", "strategy", "10 trials", "20", "50", "100", "better than random at 50", "optimum at 50"], rows)
+    text = table(["searched for", "strategy", "10 trials", "20", "50", "100", "better than random at 50", "optimum at 50"], rows)
     drawing.curves(ctx.figure("strategies"), "small-28: what the best so far lacks of the optimum", lines, "trials", "points of reward")
     return Result(stats.verdict(effect), f"{percent(effect, 3)} points of reward, ppo over random at 50 trials", text,
                   [ctx.command("small-28", 100, specs, target=ctx.target(0.5), reward=ctx.soft())], ["strategies"])
@@ -266,7 +290,9 @@ def published(ctx):
 
 
 def found_front(ctx):
-    return [n for _, _, n in stats.front([(ms, a, n) for n, ms, a in ctx.rows("small-28")])]
+    """At most eight networks of the front, the fastest and the best among them."""
+    best = [n for _, _, n in stats.front([(ms, a, n) for n, ms, a in ctx.rows("small-28")])]
+    return [best[round(i * (len(best) - 1) / 7)] for i in range(8)] if len(best) > 8 else best
 
 
 def jobs_headline(ctx):
@@ -322,7 +348,7 @@ def run_proxy(ctx):
 ARMS = [
     Arm("objective", "a search that also sees latency ends with a faster network at little loss of accuracy (tables 5, figure 5)", 2, run_objective),
     Arm("reward", "the soft reward explores more of the front than the hard one (figure 6)", 4, run_reward),
-    Arm("space", "one decision for a block's layers finds better networks in as many trials than one for each layer (section 4.1)", 1, run_space),
+    Arm("space", "one decision for a block's layers finds better networks in as many trials than one for each layer (section 4.1)", 10, run_space, lambda ctx: record.flat(ctx.program)),
     Arm("scaling", "at a small latency, searching beats scaling a large found network down (table 4)", 4, run_scaling, jobs_scaling),
     Arm("diversity", "layers that differ beat equal layers at equal latency (table 6)", 3, run_diversity, jobs_diversity),
     Arm("photos", "the diverse layers chosen on pictures of clothes beat equal ones on small photos as well (nothing in the paper)", 2, run_photos, jobs_photos),

@@ -21,6 +21,7 @@ SPACES = ("small-28", "small-28-flat", "small-28-blocks")
 LENGTHS = (1, 3, FULL)  # epochs; the shorter ones have a schedule of their own
 DEVICE = "local:rounds=3,time=20,warmup=10,ci=0.05,wide=true"
 SOURCES = {}  # where data lie that are not a package's: {"cifar10": "cifar10:path=..."}
+FLAT_SAMPLE = 40
 QUICK = 0  # networks of each table, where the script itself is tried; 0: all
 PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of docs/EXPERIMENTS.md, one core
 
@@ -45,24 +46,28 @@ def shuffled(program, name):
     """A space's networks in the order in which they are trained: any first part of it is a random sample."""
     some = networks.every(program, name)
     random.Random(28).shuffle(some)
-    if name == "small-28-flat":  # those that other arms need as well come first: uniform ones, then those of small-28-blocks
-        blocks = {n.key for n in networks.every(program, "small-28-blocks")}
-        some.sort(key=lambda n: (len(set(re.findall("k\\d|e\\d", n.key))) != 2, n.key not in blocks))
     return some[:QUICK] if QUICK else some
 
 
-def tables(program):
-    """Jobs of the tables that most arms read, the most useful first."""
-    table = shuffled(program, "small-28")
-    third = len(table) // 3
-    return (full(table[:third], "small-28") + short(table[:third // 3], "small-28") + full(table[third:], "small-28") +
-            full(shuffled(program, "small-28-flat"), "small-28-flat"))
+def table(program):
+    """Jobs of the table that all arms read, the most useful first."""
+    every = shuffled(program, "small-28")
+    third = len(every) // 3
+    return full(every[:third], "table") + short(every[:third // 3], "table") + full(every[third:], "table")
+
+
+def flat(program):
+    """All networks with equal layers in a block, and a random sample of those that have not."""
+    blocks = shuffled(program, "small-28-blocks")
+    keys = {n.key for n in networks.every(program, "small-28-blocks")}
+    others = [n for n in shuffled(program, "small-28-flat") if n.key not in keys]
+    return full(blocks, "flat") + full(others[:FLAT_SAMPLE], "flat")
 
 
 def proxies(program):
     """Short trainings and second seeds of a third of small-28."""
-    table = shuffled(program, "small-28")
-    return short(table[:len(table) // 3], "proxy")
+    every = shuffled(program, "small-28")
+    return short(every[:len(every) // 3], "proxy")
 
 
 def full(some, group):
