@@ -34,18 +34,19 @@ const mnas_opt mnas_ppo_opt_table[] = {
     {"embedding", MNAS_OPT_INT, AT(embedding), NULL, 1, 512, "numbers",
      "inputs of the LSTM (paper: 32; auto: 8)", NULL},
     {"start", MNAS_OPT_INT, AT(start), NULL, 0, 100000, "proposals",
-     "that are uniform at first (paper: 0; auto: 1.2 sqrt(trials))", NULL},
+     "that are uniform at first (paper: 0; auto: 1.5 sqrt(trials))", NULL},
     {"batch", MNAS_OPT_INT, AT(batch), NULL, 1, 1000, "proposals",
-     "an update (paper: 20; auto: 0.4 sqrt(trials), 2 to 32)", NULL},
-    {"epochs", MNAS_OPT_INT, AT(epochs), NULL, 1, 1000, "steps", "over each batch (both presets: 4)", NULL},
+     "an update (paper: 20; auto: 0.8 sqrt(trials), 2 to 64)", NULL},
+    {"epochs", MNAS_OPT_INT, AT(epochs), NULL, 1, 1000, "steps", "over each batch (paper: 4; auto: 12)",
+     NULL},
     {"lr", MNAS_OPT_FLOAT, AT(lr), NULL, 1e-9, 1, NULL,
-     "Adam's learning rate (paper: 0.00035; auto: 0.1, with an LSTM 0.01)", NULL},
+     "Adam's learning rate (paper: 0.00035; auto: 0.15, with an LSTM 0.01, less over 100 trials)", NULL},
     {"clip", MNAS_OPT_FLOAT, AT(clip), NULL, 1e-6, 1e6, NULL,
      "PPO's clip of the ratio of probabilities (paper: 0.2; auto: 0.5)", NULL},
     {"entropy", MNAS_OPT_FLOAT, AT(entropy), NULL, 0, 1e3, NULL,
-     "weight of the entropy bonus (paper: 0.00001; auto: 0.03)", NULL},
+     "weight of the entropy bonus (paper: 0.00001; auto: 0.1)", NULL},
     {"replay", MNAS_OPT_FLOAT, AT(replay), NULL, 0, 1e3, NULL,
-     "weight of the likelihood of the best networks so far in every step (paper: 0; auto: 0.3)", NULL},
+     "weight of the likelihood of the best networks so far in every step (paper: 0; auto: 0.1)", NULL},
     {"best", MNAS_OPT_INT, AT(best), NULL, 1, 1000, "networks", "that replay takes (both: 5)", NULL},
     {"baseline-decay", MNAS_OPT_FLOAT, AT(baseline_decay), NULL, 0, 0.9999, NULL,
      "old baseline's share in the moving average of rewards (both: 0.95)", NULL},
@@ -84,12 +85,13 @@ static mnas_ppo_config by_trials(int n_trials, bool lstm) {
     c.hidden = lstm ? 24 : 0;
     c.embedding = lstm ? 8 : 0;
     c.init = lstm ? 0.1 : 0; /* independent softmaxes start uniform */
-    c.lr = lstm ? 0.01 : 0.1;
-    c.start = (int64_t)(1.2 * sqrt(n_trials));
-    c.batch = (int64_t)fmin(32, fmax(2, 0.4 * sqrt(n_trials)));
+    c.lr = (lstm ? 0.01 : 0.15) * pow(fmin(1, 100.0 / n_trials), 0.25);
+    c.start = (int64_t)(1.5 * sqrt(n_trials));
+    c.batch = (int64_t)fmin(64, fmax(2, 0.8 * sqrt(n_trials)));
+    c.epochs = 12;
     c.clip = 0.5;
-    c.entropy = 0.03;
-    c.replay = 0.3;
+    c.entropy = 0.1;
+    c.replay = 0.1;
     c.advantage = MNAS_PPO_BATCH;
     c.fresh = true;
     return c;

@@ -65,13 +65,14 @@ static void auto_depends_on_the_planned_trials(void **state) {
     (void)state;
     static const struct {
         int n_trials, start, batch;
-    } cases[] = {{1, 1, 2}, {40, 7, 2}, {100, 12, 4}, {500, 26, 8}, {1000, 37, 12}, {8000, 107, 32}};
+    } cases[] = {{1, 1, 2}, {40, 9, 5}, {100, 15, 8}, {500, 33, 17}, {1000, 47, 25}, {8000, 134, 64}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mnas_ppo_config c = config_of("ppo", cases[i].n_trials);
         assert_int_equal(c.start, cases[i].start);
         assert_int_equal(c.batch, cases[i].batch);
-        assert_true(c.hidden == 0 && c.lr == 0.1 && c.init == 0 && c.clip == 0.5 && c.entropy == 0.03);
-        assert_true(c.replay == 0.3 && c.best == 5 && c.advantage == MNAS_PPO_BATCH && c.fresh);
+        assert_true(c.hidden == 0 && c.init == 0 && c.clip == 0.5 && c.entropy == 0.1 && c.epochs == 12);
+        assert_true(fabs(c.lr - 0.15 / pow(fmax(1, cases[i].n_trials / 100.0), 0.25)) < 1e-12);
+        assert_true(c.replay == 0.1 && c.best == 5 && c.advantage == MNAS_PPO_BATCH && c.fresh);
     }
 }
 
