@@ -606,6 +606,20 @@ def latency_model():
     yield "raw2", b"{"
 
 
+def nas_table():
+    yield "chars", b"arch,acc,ms\n010,45.1,1\n012,50,2.5\n210,60,3\n010,1,1\n"
+    yield "columns", b"k1,k2,op,acc,test,ms\n3,1,conv,0.5,0.4,7\n5,1.0,pool,0.25,0.2,8\n3,2,,0.1,0.1,9\n5,2,nan,?,NA,1\n"
+    yield "both", b"\xef\xbb\xbf\"arch\",k,\"op\",acc,test,ms\r\n\"a\"\"b\",1,\"x,\ny\",1e-1,1,0.5\r\n\r\nabc, -2 ,z,0,0,1e9\r\n"
+    yield "zipped", gzip.compress(b"arch,acc,ms\n01,1,1\n", mtime=0)
+    yield "no_newline", b"arch,acc,ms\n01,0.5,1"
+    long = "".join(f"{i},0.5,0.5,1\n" for i in range(300))
+    yield "many_choices", b"k,acc,test,ms\n" + long.encode()
+    for i, bad in enumerate(["", "arch", "arch,acc,ms\n", "arch,acc,ms\n01,0.5\n", "arch,acc,ms\n01,101,1\n", "arch,acc,ms\n01,0.5,0\n",
+                             "arch,acc,ms\n01,0.5,1\n0,0.5,1\n", "arch,acc,acc\n", "arch,acc,ms\n\"01,0.5,1\n",
+                             "arch,acc,ms\n\"01\"x,0.5,1\n", "arch,acc,ms\n01,x,1\n", "arch,acc,ms\n,0.5,1\n", "\0"]):
+        yield f"bad{i}", bad.encode()
+
+
 def latency_record():
     line = lambda **change: json.dumps({"key": KEY, "median_ms": 1.5, "device": "one", "engine": "xnnpack", **change}).encode() + b"\n"
     layers = lambda list, key=KEY: json.dumps({"key": key, "layers": list}).encode() + b"\n"
@@ -801,7 +815,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, decisions, ask, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, decisions, ask, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, nas_table, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():

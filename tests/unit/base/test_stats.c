@@ -122,6 +122,22 @@ static void orders_compared(void **state) {
     assert_near(mnas_stats_kendall(x, flat, 5), 0, 0);
 }
 
+/* Five differences 2, 2, 1, 4, 1: mean 2, variance 1.5, t = 2 / sqrt(0.3) = 3.65148 with 4 degrees. */
+static void pairs(void **state) {
+    (void)state;
+    const double a[] = {5, 4, 3, 9, 2, 7}, b[] = {3, 2, 2, 5, 1, 7};
+    const double t = 2 / sqrt(0.3), s = t / sqrt(4 + t * t); /* Student's with 4 degrees has a closed form */
+    assert_near(mnas_stats_paired_p(a, b, 5), 1 - s * (1.5 - s * s / 2), 1e-12);
+    assert_near(mnas_stats_paired_p(b, a, 5), mnas_stats_paired_p(a, b, 5), 1e-15);
+    assert_near(mnas_stats_paired_p(a, a, 5), 1, 0);
+    /* ranks 3.5, 3.5, 1.5, 5, 1.5, all positive: 15 of 15, mean 7.5, variance 5 6 11 / 24 - 2 (8 - 2) / 48 */
+    const double z = 7 / sqrt(13.75 - 0.25);
+    assert_near(mnas_stats_wilcoxon_p(a, b, 6), erfc(z / sqrt(2)),
+                1e-12); /* the pair that is equal says nothing */
+    assert_near(mnas_stats_wilcoxon_p(b, a, 6), erfc(z / sqrt(2)), 1e-12);
+    assert_near(mnas_stats_wilcoxon_p(a, a, 6), 1, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(centre_and_spread),
@@ -131,6 +147,7 @@ int main(void) {
         cmocka_unit_test(slopes),
         cmocka_unit_test(welch_by_hand),
         cmocka_unit_test(welch_by_integral),
+        cmocka_unit_test(pairs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
