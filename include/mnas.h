@@ -818,6 +818,8 @@ typedef struct mnas_simulate_options {
     const char *strategies;           /* "ppo,evolution:sample=10,random" */
     int trials, seeds;                /* distinct networks evaluated in a run; runs of each strategy */
     uint64_t first_seed;
+    int finalists, finalist_repeats;  /* of n evaluations the last finalists x repeats go to the best observed ones, each that often
+                                       * again; 0: none. repeats 0: 3 */
     int jobs;                         /* trials side by side: a proposal knows those that lie so far back. 0: 1 */
     int threads;                      /* 0: all cores. No result depends on it */
     void (*progress)(void *user, int n_done, int n_runs); /* never two at once */
@@ -836,6 +838,8 @@ typedef struct mnas_simulated_point {
     double chosen_accuracy_mean, chosen_second_mean; /* of the chosen network; the second NaN without a latency */
     double gain, p_t, p_wilcoxon;     /* of the best over random's with the same seeds, in pairs; NaN: random itself, one seed */
     double chosen_gain, chosen_p_t, chosen_p_wilcoxon;
+    double finalist_mean, finalist_gain, finalist_p_t; /* chosen by the mean of what finalists showed; its lead over chosen, in pairs.
+                                       * NaN: no finalists, or too few evaluations for them */
     double hypervolume_mean, hypervolume_share; /* of the front of accuracy and second; share of the whole table's. NaN: none */
 } mnas_simulated_point;
 
@@ -858,6 +862,7 @@ typedef struct mnas_simulation {
     double log10_combinations;        /* of the choices */
     bool is_percent, report_is_percent; /* what the columns hold; false: fractions */
     bool is_landscape;
+    double residual_sd, fit_tau;      /* of a landscape: of a fit to four fifths of the rows, on the others; else NaN */
     double optimum, second_best;      /* values; NaN for a landscape, of which nobody knows them */
     double best_found;                /* by any run */
     double row_mean, row_sd;          /* value of the table's rows */
@@ -867,6 +872,27 @@ typedef struct mnas_simulation {
 
 int mnas_simulate(mnas_simulation **out, const mnas_simulate_options *options);
 void mnas_simulation_free(mnas_simulation *simulation);
+
+/* How well is an accuracy guessed from those of other networks? A table is split at random, `predictor` fitted to `train` of its
+ * networks, and Kendall's tau of guess and truth taken on the rest. */
+typedef struct mnas_predict_options {
+    const char *table, *decisions, *accuracy, *report, *features; /* as of a simulation; fitted to accuracy, tested on report */
+    const char *predictor;            /* "gp", as strategies use it; "ridge", a plain baseline */
+    const int *train;                 /* [n_train] sizes */
+    int n_train;
+    int seeds;                        /* splits of each size */
+    uint64_t first_seed;
+    int threads;                      /* 0: all cores */
+    const volatile bool *cancel;
+} mnas_predict_options;
+
+typedef struct mnas_prediction {
+    int train, n_test;
+    double tau_mean, tau_sd;          /* over the splits */
+    double fit_s;                     /* mean time of a fit */
+} mnas_prediction;
+
+int mnas_predict(mnas_prediction *out, const mnas_predict_options *options); /* out[n_train] */
 
 /* ------------------------------------------------------------------------------------------------------ the machine */
 

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/cli.h"
@@ -12,18 +14,23 @@
 
 typedef struct simulate_opts {
     mnas_cli_common common;
-    char table[MNAS_OPT_STR], decisions[MNAS_OPT_STR], accuracy[MNAS_OPT_STR], report[MNAS_OPT_STR],
-        latency[MNAS_OPT_STR], maximize[MNAS_OPT_STR], features[MNAS_OPT_STR], reward[MNAS_OPT_STR],
-        strategies[MNAS_OPT_STR];
+    char table[MNAS_OPT_STR], landscape[MNAS_OPT_STR], finalists[MNAS_OPT_STR], decisions[MNAS_OPT_STR],
+        accuracy[MNAS_OPT_STR], report[MNAS_OPT_STR], latency[MNAS_OPT_STR], maximize[MNAS_OPT_STR],
+        features[MNAS_OPT_STR], reward[MNAS_OPT_STR], strategies[MNAS_OPT_STR], train[MNAS_OPT_STR];
     double target, noise;
-    bool rows_only;
+    bool rows_only, predictor;
     int64_t trials, seeds, seed, jobs, threads;
 } simulate_opts;
 
 #define AT(field) offsetof(simulate_opts, field)
 static const mnas_opt options[] = {
-    {"table", MNAS_OPT_STRING, AT(table), NULL, 0, 0, "FILE",
+    {"table", MNAS_OPT_STRING, AT(table), "", 0, 0, "FILE",
      "CSV with a header: a row for each trained network", NULL},
+    {"landscape", MNAS_OPT_STRING, AT(landscape), "", 0, 0, "FILE",
+     "in its place: search all combinations of the choices of such a table, by a function fitted to it, as "
+     "rough as the "
+     "table is",
+     NULL},
     {"decisions", MNAS_OPT_STRING, AT(decisions), NULL, 0, 0, "COL,COL,...",
      "columns that make up a network; ordinal where all values are numbers, else nominal. COL:nominal and "
      "COL:ordinal say so, COL:chars takes a nominal decision of each character, * in COL is any text",
@@ -55,10 +62,20 @@ static const mnas_opt options[] = {
      "that a run evaluates; repeats cost nothing", NULL},
     {"seeds", MNAS_OPT_INT, AT(seeds), "100", 1, 1e5, "runs", "of each strategy", NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "0", 0, 9e15, NULL, "of the first run; the others follow", NULL},
+    {"finalists", MNAS_OPT_STRING, AT(finalists), "", 0, 0, "K[,R]",
+     "of n evaluations the last K x R go to the K best observed, each R (3) times again; the best mean wins",
+     NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 1024, "trials",
      "that a search would run side by side: a proposal does not know the last so many outcomes", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
      "0: one for each core; no result depends on it", NULL},
+    {"predictor", MNAS_OPT_BOOL, AT(predictor), NULL, 0, 0, NULL,
+     "search nothing: how well does PREDICTOR (gp unless given, as strategies use it; ridge, a plain "
+     "baseline) rank "
+     "networks that it has not seen?",
+     NULL},
+    {"train", MNAS_OPT_STRING, AT(train), "100", 0, 0, "N,N,...",
+     "--predictor: networks it is fitted to, drawn at random", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};
@@ -105,16 +122,19 @@ static const field point_fields[] = {AT(mean),
                                      AT(chosen_gain),
                                      AT(chosen_p_t),
                                      AT(chosen_p_wilcoxon),
+                                     AT(finalist_mean),
+                                     AT(finalist_gain),
+                                     AT(finalist_p_t),
                                      AT(hypervolume_mean),
                                      AT(hypervolume_share)};
 #undef AT
 
 #define AT(member)                                                                                           \
     { #member, offsetof(mnas_simulation, member) }
-static const field simulation_fields[] = {AT(log10_combinations), AT(optimum),          AT(second_best),
-                                          AT(best_found),         AT(row_mean),         AT(row_sd),
-                                          AT(reference_accuracy), AT(reference_second), AT(hypervolume_all),
-                                          AT(elapsed_s)};
+static const field simulation_fields[] = {AT(residual_sd),      AT(fit_tau),         AT(log10_combinations),
+                                          AT(optimum),          AT(second_best),     AT(best_found),
+                                          AT(row_mean),         AT(row_sd),          AT(reference_accuracy),
+                                          AT(reference_second), AT(hypervolume_all), AT(elapsed_s)};
 #undef AT
 
 #define N_OF(array) (sizeof(array) / sizeof *(array))
@@ -165,10 +185,15 @@ static void tell_left_out(const mnas_simulation *s) {
 static void print_facts(const mnas_simulation *s) {
     printf("%zu networks of %d decisions (10^%.1f combinations), accuracies in %s\n", s->n_rows,
            s->n_decisions, s->log10_combinations, s->is_percent ? "per cent" : "fractions");
-    printf(
-        "value: mean %.3f, sd %.3f; best %.3f, second %.3f; %d runs of each strategy, seeds %llu to %llu\n",
-        s->row_mean, s->row_sd, s->optimum, s->second_best, s->seeds, (unsigned long long)s->first_seed,
-        (unsigned long long)s->first_seed + (unsigned long long)s->seeds - 1);
+    printf("their values: mean %.3f, sd %.3f", s->row_mean, s->row_sd);
+    if (s->is_landscape)
+        printf("; of all combinations nobody knows the best, the best found is %.3f\n"
+               "fitted: tau %.3f on rows not seen, residual sd %.3f\n",
+               s->best_found, s->fit_tau, s->residual_sd);
+    else
+        printf("; best %.3f, second %.3f\n", s->optimum, s->second_best);
+    printf("%d runs of each strategy, seeds %llu to %llu\n", s->seeds, (unsigned long long)s->first_seed,
+           (unsigned long long)s->first_seed + (unsigned long long)s->seeds - 1);
     if (isfinite(s->hypervolume_all))
         printf("hypervolume: of all networks %.4g, from accuracy %.3f and %g\n", s->hypervolume_all,
                s->reference_accuracy, s->reference_second);
@@ -189,7 +214,12 @@ static void p_cell(mnas_table *table, double p) {
         mnas_table_cell(table, p < 0.0005 ? "<0.001" : "%.3f", p);
 }
 
-static void point_row(mnas_table *table, const char *name, const mnas_simulated_point *p, bool two) {
+typedef struct curve_columns { /* that not every simulation has */
+    bool finalists, two;
+} curve_columns;
+
+static void point_row(mnas_table *table, const char *name, const mnas_simulated_point *p,
+                      const curve_columns *columns) {
     mnas_table_cell(table, "%s", name);
     mnas_table_cell(table, "%d", p->n);
     mnas_table_decimals(table, p->mean, 3);
@@ -200,7 +230,8 @@ static void point_row(mnas_table *table, const char *name, const mnas_simulated_
     mnas_table_decimals(table, p->gain, 3);
     p_cell(table, p->p_t);
     p_cell(table, p->p_wilcoxon);
-    if (two) share_cell(table, p->hypervolume_share);
+    if (columns->finalists) mnas_table_decimals(table, p->finalist_mean, 3);
+    if (columns->two) share_cell(table, p->hypervolume_share);
 }
 
 static void tell_exhausted(const mnas_simulation *s) {
@@ -213,23 +244,104 @@ static void tell_exhausted(const mnas_simulation *s) {
     }
 }
 
-static int print_curves(const mnas_simulation *s) {
-    const bool two = isfinite(s->hypervolume_all);
+static int print_curves(const mnas_simulation *s, bool finalists) {
+    const curve_columns columns = {finalists, isfinite(s->hypervolume_all)};
+    char titles[160];
     mnas_table table;
     print_facts(s);
-    mnas_table_start(&table, two ? "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)|hypervolume"
-                                 : "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)");
+    snprintf(titles, sizeof titles, "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)%s%s",
+             columns.finalists ? "|finalist" : "", columns.two ? "|hypervolume" : "");
+    mnas_table_start(&table, titles);
     for (int i = 0; i < s->n_strategies; i++)
         for (int k = 0; k < s->strategies[i].n_curve; k++)
-            point_row(&table, k ? "" : s->strategies[i].name, &s->strategies[i].curve[k], two);
+            point_row(&table, k ? "" : s->strategies[i].name, &s->strategies[i].curve[k], &columns);
     const int rc = mnas_table_print(&table);
     tell_exhausted(s);
     return rc;
 }
 
-static int run(const void *opts, int n_words, char **words) {
-    const simulate_opts *o = opts;
+/* ---- prediction ---- */
+
+enum { MAX_SIZES = 32 };
+
+/* "100,3000"; returns how many, or a status. */
+static int parse_sizes(const char *what, const char *text, int min, int sizes[MAX_SIZES]) {
+    char copy[MNAS_OPT_STR], *rest = copy, *word;
+    int n = 0;
+    snprintf(copy, sizeof copy, "%s", text);
+    while ((word = strsep(&rest, ","))) {
+        if (n == MAX_SIZES) return mnas_error_set(MNAS_ERR_ARG, "%s: more than %d numbers", what, MAX_SIZES);
+        const int rc = mnas_cli_parse_word(&sizes[n++], what, word, min);
+        if (rc < 0) return rc;
+    }
+    return n;
+}
+
+static json_t *predictions_json(const char *predictor, const mnas_prediction *p, int n) {
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:i, s:o}", "train", p[i].train, "tau_mean",
+                                              mnas_json_number(p[i].tau_mean), "tau_sd",
+                                              mnas_json_number(p[i].tau_sd), "n_test", p[i].n_test, "fit_s",
+                                              mnas_json_number(p[i].fit_s)));
+    return json_pack("{s:s, s:o}", "predictor", predictor, "predictions", list);
+}
+
+static int print_predictions(const mnas_prediction *p, int n) {
+    mnas_table table;
+    mnas_table_start(&table, "fitted to|tau|sd|tested on|fit");
+    for (int i = 0; i < n; i++) {
+        mnas_table_cell(&table, "%d", p[i].train);
+        mnas_table_decimals(&table, p[i].tau_mean, 3);
+        mnas_table_decimals(&table, p[i].tau_sd, 3);
+        mnas_table_cell(&table, "%d", p[i].n_test);
+        mnas_table_ms(&table, 1000 * p[i].fit_s);
+    }
+    return mnas_table_print(&table);
+}
+
+static int predict(const simulate_opts *o, const char *predictor) {
+    int sizes[MAX_SIZES];
+    mnas_prediction result[MAX_SIZES];
+    const int n = parse_sizes("--train", o->train, 2, sizes);
+    if (n < 0) return n;
+    const mnas_predict_options predict_options = {.table = o->table,
+                                                  .decisions = o->decisions,
+                                                  .accuracy = o->accuracy,
+                                                  .report = o->report,
+                                                  .features = o->features,
+                                                  .predictor = predictor,
+                                                  .train = sizes,
+                                                  .n_train = n,
+                                                  .seeds = (int)o->seeds,
+                                                  .first_seed = (uint64_t)o->seed,
+                                                  .threads = (int)o->threads,
+                                                  .cancel = mnas_cli_cancel_flag()};
+    const int rc = mnas_predict(result, &predict_options);
+    if (rc < 0) return rc;
+    return o->common.json ? mnas_json_print(predictions_json(predictor, result, n))
+                          : print_predictions(result, n);
+}
+
+/* ---- simulation ---- */
+
+/* "5,3" or "5". */
+static int parse_finalists(const char *text, int finalists[2]) {
+    int sizes[MAX_SIZES];
+    const int n = text[0] ? parse_sizes("--finalists", text, 1, sizes) : 0;
+    if (n > 2) return mnas_error_set(MNAS_ERR_ARG, "--finalists %s; allowed: K or K,R", text);
+    for (int i = 0; i < n; i++) finalists[i] = sizes[i];
+    return n < 0 ? n : 0;
+}
+
+static int simulate_and_print(const simulate_opts *o) {
+    int finalists[2] = {0, 0};
+    const int rc_finalists = parse_finalists(o->finalists, finalists);
+    if (rc_finalists < 0) return rc_finalists;
     const mnas_simulate_options simulate = {.table = o->table,
+                                            .landscape = o->landscape,
+                                            .finalists = finalists[0],
+                                            .finalist_repeats = finalists[1],
                                             .decisions = o->decisions,
                                             .accuracy = o->accuracy,
                                             .report = o->report,
@@ -249,23 +361,32 @@ static int run(const void *opts, int n_words, char **words) {
                                             .progress = show_progress,
                                             .cancel = mnas_cli_cancel_flag()};
     mnas_simulation *result;
-    (void)n_words, (void)words;
     int rc = mnas_simulate(&result, &simulate);
     mnas_log_live("%s", "");
     if (rc < 0) return rc;
     tell_left_out(result);
-    rc = o->common.json ? mnas_json_print(simulation_json(result)) : print_curves(result);
+    rc = o->common.json ? mnas_json_print(simulation_json(result)) : print_curves(result, finalists[0] > 0);
     mnas_simulation_free(result);
     return rc;
+}
+
+static int run(const void *opts, int n_words, char **words) {
+    const simulate_opts *o = opts;
+    if (o->predictor) return predict(o, n_words > 0 ? words[0] : "gp");
+    if (n_words > 0)
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "mnas simulate: unexpected argument \"%s\"; a PREDICTOR goes with --predictor",
+                              words[0]);
+    return simulate_and_print(o);
 }
 
 static const char *const plugins[] = {"strategy", "reward", NULL};
 
 const mnas_cli_command mnas_command_simulate = {
     .name = "simulate",
-    .words = "",
+    .words = "[PREDICTOR]",
     .min_words = 0,
-    .max_words = 0,
+    .max_words = 1,
     .summary = "strategies on a table of trained networks: which suits this space?",
     .about =
         "Run searches without any training: a table says what every network came to. Proposals, rules and "

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/stats.h"
+#include "search/landscape.h"
 #include "search/nas_table.h"
 #include "search/parallel.h"
 #include "search/simulate_curve.h"
@@ -31,6 +32,7 @@ typedef struct simulating {
     mnas_nas_table table;
     mnas_nas_nearest nearest;
     mnas_table_world table_world;
+    mnas_landscape landscape;
     mnas_world world;
     mnas_reward reward;
     mnas_sim_setup setup;
@@ -50,8 +52,15 @@ static bool given(const char *text) {
 /* ---- what is searched ---- */
 
 static int check_options(const mnas_simulate_options *o) {
-    if (!given(o->table))
-        return mnas_error_set(MNAS_ERR_ARG, "--table is missing: a CSV file of trained networks");
+    if (given(o->table) == given(o->landscape))
+        return mnas_error_set(
+            MNAS_ERR_ARG, "%s: a CSV file of trained networks to search, or to fit a landscape to",
+            given(o->table) ? "--table and --landscape are both given" : "--table is missing");
+    if (given(o->landscape) && o->rows_only)
+        return mnas_error_set(MNAS_ERR_ARG, "--rows-only with --landscape, where every combination exists");
+    if (o->finalists < 0 || o->finalists > 1000 || o->finalist_repeats < 0 || o->finalist_repeats > 1000)
+        return mnas_error_set(MNAS_ERR_ARG, "finalists are %d, repeats %d; allowed: 0 to 1000", o->finalists,
+                              o->finalist_repeats);
     if (o->trials < 1 || o->trials > 1000000)
         return mnas_error_set(MNAS_ERR_ARG, "trials is %d; allowed: 1 to 1000000", o->trials);
     if (o->seeds < 1 || o->seeds > 100000)
@@ -74,7 +83,9 @@ static int open_world(simulating *s) {
                                       .latency = o->latency,
                                       .maximize = o->maximize,
                                       .features = o->features};
-    int rc = mnas_nas_table_read(&s->table, o->table, &columns);
+    int rc = mnas_nas_table_read(&s->table, given(o->table) ? o->table : o->landscape, &columns);
+    if (rc == 0 && given(o->landscape))
+        return mnas_landscape_open(&s->world, &s->landscape, &s->table, given(o->maximize), o->threads);
     if (rc == 0 && o->rows_only) rc = mnas_nas_nearest_open(&s->nearest, &s->table);
     if (rc < 0) return rc;
     return mnas_table_world_open(&s->world, &s->table_world, &s->table, o->rows_only ? &s->nearest : NULL,
@@ -135,6 +146,8 @@ static int open_setup(simulating *s) {
                                 .reward = s->world.second ? &s->reward : NULL,
                                 .noise_frac = o->noise / (s->table.is_percent ? 100 : 1),
                                 .trials = o->trials,
+                                .finalists = o->finalists,
+                                .finalist_repeats = o->finalist_repeats ? o->finalist_repeats : 3,
                                 .delay = o->jobs ? o->jobs : 1};
     s->n_points = mnas_sim_points(o->trials, s->points);
     return rc < 0 ? rc : mnas_sim_scale_of(&s->scale, &s->setup);
@@ -280,6 +293,9 @@ static void fill_facts(const simulating *s, mnas_simulation *out) {
     out->log10_combinations = t->log10_combinations;
     out->is_percent = t->is_percent;
     out->report_is_percent = t->report_is_percent;
+    out->is_landscape = given(s->options.landscape);
+    out->residual_sd = out->is_landscape ? 100 * s->landscape.residual_sd : (double)NAN;
+    out->fit_tau = out->is_landscape ? s->landscape.tau : (double)NAN;
     out->optimum = 100 * s->scale.optimum;
     out->second_best = 100 * s->scale.second_best;
     out->best_found = best_found(s);
@@ -303,6 +319,7 @@ static int fill_results(const simulating *s, mnas_simulation *out) {
 static void close_all(simulating *s) {
     free(s->outcomes);
     mnas_sim_specs_free(&s->specs);
+    mnas_landscape_close(&s->landscape);
     mnas_table_world_close(&s->table_world);
     mnas_nas_nearest_close(&s->nearest);
     mnas_nas_table_free(&s->table);

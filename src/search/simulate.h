@@ -20,6 +20,7 @@ typedef struct mnas_sim_setup { /* of all runs */
     const mnas_reward *reward; /* NULL: the reward is the accuracy */
     double noise_frac;
     int trials, delay;
+    int finalists, finalist_repeats; /* 0: none */
 } mnas_sim_setup;
 
 /* A network that was evaluated. */
@@ -32,6 +33,7 @@ typedef struct mnas_sim_trial {
 } mnas_sim_trial;
 
 typedef struct mnas_sim_record {
+    uint64_t seed;
     mnas_sim_trial *trials; /* [n], in the order of evaluation; room for all wanted */
     int n, n_failed, n_repeats;
     int64_t n_proposals;
@@ -52,8 +54,12 @@ double mnas_sim_value(const mnas_sim_setup *setup, double accuracy_frac, double 
 /* What the second objective is to a reward: a latency as it is, of a throughput its inverse. */
 double mnas_sim_latency(const mnas_world *world, double second);
 
+/* What `n` evaluations of a network show on average, the first among them. */
+double mnas_sim_observe(const mnas_sim_setup *setup, uint64_t seed, uint64_t id, double accuracy_frac, int n);
+
 /* A whole run. record->trials must have room for setup->trials. */
-int mnas_sim_search(mnas_sim_record *record, const mnas_sim_setup *setup, const char *strategy, uint64_t seed);
+int mnas_sim_search(mnas_sim_record *record, const mnas_sim_setup *setup, const char *strategy,
+                    uint64_t seed);
 
 int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char *strategy, uint64_t seed,
                       mnas_sim_record *record);

@@ -83,10 +83,40 @@ static int hypervolume_of(double *out, const mnas_sim_record *r, int n, const mn
     return rc;
 }
 
+typedef struct contest {
+    const mnas_sim_trial *trial;
+    double shown;
+} contest;
+
+static int best_first(const void *a, const void *b) {
+    const contest *x = a, *y = b;
+    return (x->shown < y->shown) - (x->shown > y->shown);
+}
+
+/* The search had n - finalists x repeats evaluations; its best observed ones share the rest, and the best mean wins. */
+static int choose_finalist(double *value, const mnas_sim_record *r, int n, const mnas_sim_setup *s) {
+    const int n_searched = n - s->finalists * s->finalist_repeats;
+    if (s->finalists == 0 || n_searched < s->finalists || n_searched > r->n) return 0;
+    contest *list = calloc((size_t)n_searched, sizeof *list);
+    if (!list) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: finalists of %d networks", n_searched);
+    for (int i = 0; i < n_searched; i++) list[i] = (contest){&r->trials[i], r->trials[i].observed};
+    qsort(list, (size_t)n_searched, sizeof *list, best_first);
+    for (int i = 0; i < s->finalists; i++) {
+        const mnas_sim_trial *t = list[i].trial;
+        const double mean =
+            mnas_sim_observe(s, r->seed, t->id, t->truth.accuracy_frac, 1 + s->finalist_repeats);
+        list[i].shown = mnas_sim_value(s, mean, t->truth.second);
+    }
+    qsort(list, (size_t)s->finalists, sizeof *list, best_first);
+    *value = list[0].trial->value;
+    free(list);
+    return 0;
+}
+
 int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, const mnas_sim_setup *setup,
                       const mnas_sim_scale *scale) {
     const mnas_sim_trial *best = NULL, *chosen = NULL;
-    *out = (mnas_sim_state){r->n >= n, NAN, NAN, NAN, NAN, NAN};
+    *out = (mnas_sim_state){r->n >= n, NAN, NAN, NAN, NAN, NAN, NAN};
     if (n > r->n) n = r->n;
     for (int i = 0; i < n; i++) {
         const mnas_sim_trial *t = &r->trials[i];
@@ -98,6 +128,8 @@ int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, cons
     out->chosen = chosen->value;
     out->chosen_accuracy = chosen->truth.report_frac;
     out->chosen_second = chosen->truth.second;
+    const int rc = choose_finalist(&out->finalist, r, n, setup);
+    if (rc < 0) return rc;
     return setup->world->second ? hypervolume_of(&out->hypervolume, r, n, setup->world, scale) : 0;
 }
 
@@ -160,6 +192,17 @@ static void fill_point(mnas_simulated_point *out, column *c, const mnas_sim_stat
     out->hypervolume_share = out->hypervolume_mean / (percent * scale->hypervolume_all);
 }
 
+/* Against the chosen of the same runs, which spent all on searching. */
+static void compare_finalists(mnas_simulated_point *out, column *c, column *chosen,
+                              const mnas_sim_state *states) {
+    out->finalist_gain = out->finalist_p_t = NAN;
+    if (isnan(out->finalist_mean)) return;
+    take(c, states, AT(finalist));
+    take(chosen, states, AT(chosen));
+    out->finalist_gain = out->finalist_mean - out->chosen_mean;
+    if (c->n > 1) out->finalist_p_t = mnas_stats_paired_p(c->x, chosen->x, (size_t)c->n);
+}
+
 int mnas_sim_point_of(mnas_simulated_point *out, int n, const mnas_sim_state *states,
                       const mnas_sim_state *random, int n_seeds, const mnas_sim_scale *scale) {
     double *values = calloc(2 * (size_t)n_seeds, sizeof *values);
@@ -171,6 +214,8 @@ int mnas_sim_point_of(mnas_simulated_point *out, int n, const mnas_sim_state *st
     const comparison chosen = compare(&c, &other, states, random, AT(chosen));
     out->gain = best.gain, out->p_t = best.p_t, out->p_wilcoxon = best.p_wilcoxon;
     out->chosen_gain = chosen.gain, out->chosen_p_t = chosen.p_t, out->chosen_p_wilcoxon = chosen.p_wilcoxon;
+    out->finalist_mean = percent * mean_of(&c, states, AT(finalist));
+    compare_finalists(out, &c, &other, states);
     free(values);
     return 0;
 }

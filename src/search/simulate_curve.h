@@ -15,6 +15,7 @@ typedef struct mnas_sim_state {
     bool reached;
     double best, chosen; /* values */
     double chosen_accuracy, chosen_second;
+    double finalist;    /* NaN without finalists */
     double hypervolume; /* NaN without a second objective */
 } mnas_sim_state;
 

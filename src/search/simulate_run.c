@@ -30,6 +30,7 @@ int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char
                                   .user = w->user};
     *out = (mnas_sim_run){.setup = setup, .seed = seed, .record = record};
     out->history.n_decisions = w->n_decisions;
+    record->seed = seed;
     out->tokens = calloc((size_t)w->n_decisions, sizeof *out->tokens);
     if (!out->tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a simulated search");
     const int rc = mnas_strategy_open(&out->strategy, strategy, &problem, seed);
@@ -44,10 +45,13 @@ void mnas_sim_run_close(mnas_sim_run *run) {
     *run = (mnas_sim_run){0};
 }
 
-static double observe(const mnas_sim_run *run, uint64_t id, double accuracy_frac) {
-    if (run->setup->noise_frac <= 0) return accuracy_frac;
-    mnas_rng rng = mnas_rng_stream(run->seed, id, "simulated-noise");
-    return accuracy_frac + run->setup->noise_frac * mnas_rng_normal(&rng);
+double mnas_sim_observe(const mnas_sim_setup *setup, uint64_t seed, uint64_t id, double accuracy_frac,
+                        int n) {
+    double sum = 0;
+    if (setup->noise_frac <= 0) return accuracy_frac;
+    mnas_rng rng = mnas_rng_stream(seed, id, "simulated-noise");
+    for (int i = 0; i < n; i++) sum += mnas_rng_normal(&rng);
+    return accuracy_frac + setup->noise_frac * sum / n;
 }
 
 /* The trial of a network that was not known. */
@@ -57,7 +61,7 @@ static int evaluate(mnas_sim_run *run, uint64_t id) {
     const int rc = s->world->value(s->world->user, run->tokens, id, &t->truth);
     if (rc < 0) return rc;
     t->id = id;
-    t->accuracy_frac = observe(run, id, t->truth.accuracy_frac);
+    t->accuracy_frac = mnas_sim_observe(s, run->seed, id, t->truth.accuracy_frac, 1);
     t->observed = mnas_sim_value(s, t->accuracy_frac, t->truth.second);
     t->value = mnas_sim_value(s, t->truth.report_frac, t->truth.second);
     run->record->n++;
@@ -133,7 +137,8 @@ bool mnas_sim_run_is_over(const mnas_sim_run *run) {
            mnas_history_failed_too_often(&run->history, run->setup->trials);
 }
 
-int mnas_sim_search(mnas_sim_record *record, const mnas_sim_setup *setup, const char *strategy, uint64_t seed) {
+int mnas_sim_search(mnas_sim_record *record, const mnas_sim_setup *setup, const char *strategy,
+                    uint64_t seed) {
     mnas_sim_run run;
     int rc = mnas_sim_run_open(&run, setup, strategy, seed, record);
     while (rc == 0 && !mnas_sim_run_is_over(&run)) rc = mnas_sim_run_step(&run);

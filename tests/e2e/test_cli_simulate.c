@@ -72,7 +72,7 @@ static void wrong_words_are_told(void **state) {
     snprintf(line, sizeof line, "simulate --table %s --decisions arch:chars --accuracy acc --latency ms",
              table);
     check_refused(line, 2, "--target is missing: of column ms");
-    check_refused("simulate --decisions a --accuracy b", 2, "--table FILE is required");
+    check_refused("simulate --decisions a --accuracy b", 2, "--table is missing");
 }
 
 int main(void) {

@@ -155,6 +155,70 @@ static void strategies_are_tested(void **state) {
     mnas_simulation_free(s);
 }
 
+/* Without noise more evaluations show nothing new: finalists win as the chosen did when they began. */
+static void finalists_are_asked_again(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(nas_planted("finalists.csv", 5, 3));
+    o.trials = 20, o.finalists = 5, o.finalist_repeats = 2;
+    mnas_simulation *s = simulate(&o);
+    const mnas_simulated_point *p = s->strategies[0].curve;
+    assert_true(isnan(p[0].finalist_mean)); /* 10 evaluations are not enough for 10 of them */
+    assert_near(p[1].finalist_mean, p[0].chosen_mean, 1e-9);
+    mnas_simulation_free(s);
+    o.trials = 50, o.seeds = 200, o.noise = 8; /* of 40 points between worst and best */
+    s = simulate(&o);
+    assert_true(s->strategies[0].curve[2].finalist_gain > 0.5 &&
+                s->strategies[0].curve[2].finalist_p_t < 0.05);
+    mnas_simulation_free(s);
+}
+
+/* The planted accuracies are a sum over decisions: easily fitted, and no residual to speak of. */
+static void a_landscape_is_fitted(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(NULL);
+    o.landscape = nas_planted("landscape.csv", 5, 3);
+    o.latency = "ms", o.features = "ms", o.target = 20, o.seeds = 4, o.trials = 20, o.threads = 1;
+    mnas_simulation *one = simulate(&o);
+    assert_true(one->is_landscape && isnan(one->optimum) && isnan(one->strategies[0].curve[0].optimum_share));
+    assert_true(one->fit_tau > 0.9);
+    assert_true(one->residual_sd < 0.2 * one->row_sd);
+    assert_near(one->strategies[0].failed_mean, 0, 0);
+    assert_true(one->best_found >= one->strategies[0].curve[1].mean);
+    o.threads = 3;
+    mnas_simulation *three = simulate(&o);
+    check_same(one, three);
+    mnas_simulation_free(one);
+    mnas_simulation_free(three);
+    o.rows_only = true;
+    check_refused(&o, "every combination exists");
+}
+
+static void predictions_are_judged(void **state) {
+    (void)state;
+    const int sizes[] = {30, 150};
+    static const char *const ways[] = {"gp", "ridge"};
+    mnas_prediction p[2];
+    mnas_predict_options o = {.table = nas_planted("predict.csv", 5, 3),
+                              .decisions = "arch:chars",
+                              .accuracy = "acc",
+                              .features = "ms",
+                              .train = sizes,
+                              .n_train = 2,
+                              .seeds = 3};
+    for (int i = 0; i < 2; i++) {
+        o.predictor = ways[i];
+        assert_int_equal(mnas_predict(p, &o), 0);
+        assert_int_equal(p[1].n_test, 93);
+        assert_true(p[0].tau_mean > 0.7 && p[1].tau_mean > 0.9 && p[1].tau_sd < 0.1);
+    }
+    o.predictor = "rigde";
+    assert_int_equal(mnas_predict(p, &o), MNAS_ERR_ARG);
+    o.predictor = "ridge", o.n_train = 1, o.train = &(int){242};
+    assert_int_equal(mnas_predict(p, &o), MNAS_ERR_ARG);
+    assert_non_null(
+        strstr(mnas_error_message(), "--train 242; allowed: 2 to 241, as the table has 243 networks"));
+}
+
 /* 1000 / ms images a second with a target of 1000 / T are a latency with the target T, to a factor. */
 static void more_can_be_better(void **state) {
     (void)state;
@@ -279,6 +343,9 @@ int main(void) {
                                        cmocka_unit_test(noise_chooses),
                                        cmocka_unit_test(threads_and_company_change_nothing),
                                        cmocka_unit_test(strategies_are_tested),
+                                       cmocka_unit_test(finalists_are_asked_again),
+                                       cmocka_unit_test(a_landscape_is_fitted),
+                                       cmocka_unit_test(predictions_are_judged),
                                        cmocka_unit_test(more_can_be_better),
                                        cmocka_unit_test(networks_that_are_not_there),
                                        cmocka_unit_test(hypervolume_by_hand),
