@@ -80,6 +80,7 @@ def arguments():
     parser.add_argument("--list", action="store_true", help="arms and expected minutes, nothing is done")
     parser.add_argument("--only", default="", metavar="ARM,ARM", help="these arms (the table is recorded for any); `table`: no arm")
     parser.add_argument("--minutes", type=float, default=0, help="train no longer than this")
+    parser.add_argument("--recorded", action="store_true", help="train nothing: what do the arms say of what is there already?")
     parser.add_argument("--seeds", type=int, default=100, help="of simulated searches (default: %(default)s)")
     parser.add_argument("--cifar10", metavar="DIR", help="CIFAR-10's binary files, for the arm photos; without them it is left out")
     parser.add_argument("--quick", action="store_true", help="tiny trainings of few networks, 5 seeds: tries the script, in 2 minutes; the figures mean nothing")
@@ -111,7 +112,7 @@ def print_list(options, cache):
 
 def run_arm(arm, context, options):
     print(f"{arm.name}: {arm.hypothesis}", file=sys.stderr)
-    for _ in range(2):  # which networks an arm compares may depend on latencies it has just taken
+    for _ in range(0 if options.recorded else 2):  # which networks an arm compares may depend on latencies it has just taken
         record.record(options.mnas, context.cache, arm.jobs(context), left_minutes(options))
     result = arm.run(context)
     print(f"{arm.name}: {result.verdict}: {result.effect}", file=sys.stderr)
@@ -145,7 +146,7 @@ def main():
     if options.list:
         print_list(options, cache)
         return
-    if record.record(options.mnas, cache, record.table(options.mnas), left_minutes(options)):
+    if not options.recorded and record.record(options.mnas, cache, record.table(options.mnas), left_minutes(options)):
         raise SystemExit("the table is not complete yet; the same command goes on")
     context, results = Context(options.mnas, cache, options.seeds), []
     for arm in wanted(options.only):
