@@ -778,6 +778,39 @@ typedef struct mnas_verdict {
 int mnas_study_verdict(const mnas_study *study, mnas_verdict *out);
 void mnas_verdict_free(mnas_verdict *verdict);
 
+/* Did the strategy beat chance in this study? Its networks against the uniform ones proposed beside it (option shadow of every
+ * strategy), by Mann and Whitney's test on rewards. Counted are networks, each once and for whoever proposed it first: complete
+ * ones by their reward; stopped at a rung, below all complete ones; failed, below all, but where the device failed. Left out is
+ * what was told, or pruned before its training. Two looks are taken, at all of the strategy's and at the last half of them, so
+ * either has to reach 2.5 %. */
+typedef enum {
+    MNAS_SHADOW_NONE,                 /* no uniform proposals, or nothing else */
+    MNAS_SHADOW_FEW,                  /* fewer than 5 of either kind: they tell nothing */
+    MNAS_SHADOW_NOT,                  /* not shown to be better than chance */
+    MNAS_SHADOW_WORSE,                /* worse than chance */
+    MNAS_SHADOW_BEAT,                 /* better */
+    MNAS_SHADOW_BEAT_LATE             /* better in its last half */
+} mnas_shadow_verdict;
+const char *mnas_shadow_verdict_name(mnas_shadow_verdict verdict); /* "none", "few", "not", "worse", "beat", "beat_late" */
+
+typedef struct mnas_shadow_group {
+    int n, n_complete, n_failed;      /* networks; n counts those stopped at a rung, too */
+    double median, best;              /* reward of the complete ones; NaN without */
+    int best_trial;                   /* -1 without */
+} mnas_shadow_group;
+
+typedef struct mnas_shadow {
+    mnas_shadow_verdict verdict;
+    mnas_shadow_group strategy, late, random; /* late: the strategy's last half */
+    double share, p;                  /* chance that one of the strategy's beats a random one, equal ones half; one-sided p */
+    double late_share, late_p;        /* of its last half, against all random ones */
+    double least_share;               /* shares nearer to one half could not have been told from it with so few */
+    double fair_best;                 /* mean best reward of as many of the strategy's networks as there are random ones */
+    bool exact;                       /* p is counted, not approximated */
+    char words[900];                  /* what it comes to, as plain text */
+} mnas_shadow;
+int mnas_study_shadow(mnas_shadow *out, const mnas_study *study);
+
 /* Where the milliseconds of a trial's network go; *n is 0 where they were not taken. *layers is malloc'ed. */
 int mnas_study_layers(const mnas_study *study, int trial, mnas_layer_time **layers, int *n);
 

@@ -33,6 +33,13 @@ static void mention_finals(const mnas_study *study) {
     if (n > 0) printf("\nstage two: %d of %d networks complete; chosen: %s\n", n_complete, n, chosen);
 }
 
+static int mention_shadow(const mnas_study *study) {
+    mnas_shadow shadow;
+    const int rc = mnas_study_shadow(&shadow, study);
+    if (rc == 0 && shadow.words[0]) printf("\n%s\n", shadow.words);
+    return rc;
+}
+
 static const char *outcome_of(const mnas_study *study, const mnas_trial *t, char buf[64]) {
     if (mnas_study_interrupted(study, t)) return "interrupted";
     return mnas_study_is_told(study) && t->state == MNAS_TRIAL_RUNNING ? "open"
@@ -65,7 +72,7 @@ static int print_all(const mnas_study *study) {
     mnas_cli_print_devices(study);
     mnas_cli_print_landing(study);
     mention_finals(study);
-    return 0;
+    return mention_shadow(study);
 }
 
 /* A block string a line: "             r1_k3_s11_..." */

@@ -191,14 +191,34 @@ static json_t *devices_json(const mnas_study *study) {
     return list;
 }
 
+static json_t *group_json(const mnas_shadow_group *g) {
+    return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "n", g->n, "n_complete", g->n_complete, "n_failed",
+                     g->n_failed, "median_reward", mnas_json_number(g->median), "best_reward",
+                     mnas_json_number(g->best), "best_trial", mnas_json_integer(g->best_trial));
+}
+
+/* Null where the study has no uniform proposals to compare with. */
+static json_t *shadow_json(const mnas_study *study) {
+    mnas_shadow s;
+    if (mnas_study_shadow(&s, study) < 0 || s.verdict == MNAS_SHADOW_NONE) return json_null();
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:s}", "verdict",
+        mnas_shadow_verdict_name(s.verdict), "strategy", group_json(&s.strategy), "strategy_last_half",
+        group_json(&s.late), "random", group_json(&s.random), "probability", mnas_json_number(s.share), "p",
+        mnas_json_number(s.p), "probability_last_half", mnas_json_number(s.late_share), "p_last_half",
+        mnas_json_number(s.late_p), "p_exact", s.exact, "least_probability", mnas_json_number(s.least_share),
+        "mean_best_of_as_many", mnas_json_number(s.fair_best), "words", s.words);
+}
+
 static int write_json(const mnas_study *study, int trial, const int *front, int n_front, FILE *out) {
     json_t *list = json_array();
     for (int i = 0; i < mnas_study_n_trials(study); i++) {
         const mnas_trial *t = mnas_study_trial(study, i);
         if (trial < 0 || t->number == trial) json_array_append_new(list, trial_json(study, t));
     }
-    return mnas_json_write(out, json_pack("{s:o, s:o, s:o}", "devices", devices_json(study), "front",
-                                          mnas_json_integers(front, n_front), "trials", list));
+    return mnas_json_write(out, json_pack("{s:o, s:o, s:o, s:o}", "devices", devices_json(study), "shadow",
+                                          shadow_json(study), "front", mnas_json_integers(front, n_front),
+                                          "trials", list));
 }
 
 int mnas_study_export(const mnas_study *study, int trial, mnas_export_format format, FILE *out) {

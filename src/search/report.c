@@ -118,6 +118,7 @@ int mnas_report_render(const mnas_report_source *source, mnas_str *out) {
                                                                            mnas_report_pareto_chart,
                                                                            mnas_report_front_table,
                                                                            mnas_report_networks,
+                                                                           mnas_report_shadow_chart,
                                                                            mnas_report_reward_chart,
                                                                            mnas_report_entropy_chart,
                                                                            mnas_report_policy,

@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 #include "mnas.h"
+#include "search/shadow.h"
 
 typedef struct mnas_report_entropy {
     int trial;      /* the policy when it had made so many proposals ... */
@@ -73,8 +74,9 @@ typedef struct mnas_report_facts {
     double target_ms[MNAS_MAX_DEVICES]; /* NaN where none */
     mnas_landing landing;               /* high_ms 0: no latency was asked for */
     bool is_random;                     /* the strategy does not learn */
-    bool is_told, is_plain; /* somebody else trained and measured; and there were no networks */
-    mnas_report_comparison comparison;
+    bool is_told, is_plain;             /* somebody else trained and measured; and there were no networks */
+    mnas_report_comparison comparison;  /* not where the shadow can tell: that is chance itself */
+    mnas_shadow shadow;
 } mnas_report_facts;
 
 int mnas_report_facts_collect(mnas_report_facts *out, const mnas_report_source *source);
@@ -94,6 +96,7 @@ void mnas_report_escape(mnas_str *out, const char *text);
 void mnas_report_escape_n(mnas_str *out, const char *text, size_t n);
 void mnas_report_cell(mnas_str *out, const char *text); /* of a table */
 
+bool mnas_report_has_shadow(const mnas_report_facts *facts); /* one that can tell */
 void mnas_report_words(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_figures(const mnas_report_facts *facts, mnas_str *out); /* the row of key figures */
 void mnas_report_front_table(const mnas_report_facts *facts, mnas_str *out);
@@ -105,6 +108,7 @@ void mnas_report_trial_table(const mnas_report_facts *facts, mnas_str *out);
 
 void mnas_report_pareto_chart(const mnas_report_facts *facts, mnas_str *out);
 void mnas_report_reward_chart(const mnas_report_facts *facts, mnas_str *out);
+void mnas_report_shadow_chart(const mnas_report_facts *facts, mnas_str *out); /* report_shadow.c */
 void mnas_report_entropy_chart(const mnas_report_facts *facts, mnas_str *out);
 
 void mnas_report_style(mnas_str *out);

@@ -98,10 +98,14 @@ static void compare_best(mnas_report_comparison *c, const double *rewards, int n
     c->beat_p = mnas_report_beat_probability(c->n_beat, c->n_after, n);
 }
 
+bool mnas_report_has_shadow(const mnas_report_facts *f) {
+    return f->shadow.verdict >= MNAS_SHADOW_NOT;
+}
+
 static int compare(mnas_report_facts *f) {
     mnas_report_comparison *c = &f->comparison;
     int n = f->n_done;
-    if (n < MIN_TO_COMPARE) return 0;
+    if (n < MIN_TO_COMPARE || mnas_report_has_shadow(f)) return 0;
     double *rewards = malloc((size_t)n * sizeof *rewards);
     if (!rewards) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: rewards of %d trials", n);
     bool all = true;
@@ -195,7 +199,8 @@ int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *so
     f->is_told = data && strcmp(data, MNAS_TOLD) == 0;
     f->is_plain = f->is_told && !mnas_report_setting(f, "space");
     f->is_random = strategy && strncmp(strategy, "random", 6) == 0;
-    int rc = compare(f);
+    int rc = mnas_shadow_compare(&f->shadow, source->trials, source->n_trials);
+    if (rc == 0) rc = compare(f);
     if (rc < 0) mnas_report_facts_free(f);
     return rc;
 }

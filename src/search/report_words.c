@@ -13,6 +13,25 @@ static const char *plural(int n) {
     return n == 1 ? "" : "s";
 }
 
+/* The first sentence of what the comparison with chance comes to. */
+static size_t first_sentence(const char *words) {
+    const char *end = strstr(words, ". ");
+    return end ? (size_t)(end - words) + 1 : strlen(words);
+}
+
+static void shadow_headline(const mnas_report_facts *f, mnas_str *out) {
+    mnas_report_escape_n(out, f->shadow.words, first_sentence(f->shadow.words));
+}
+
+/* The rest of it; all of it where it is no headline. */
+static void shadow_sentences(const mnas_report_facts *f, mnas_str *out) {
+    const size_t skip = mnas_report_has_shadow(f) ? first_sentence(f->shadow.words) : 0;
+    if (!f->shadow.words[skip]) return;
+    mnas_str_append(out, "<p><b>Beside chance.</b> ");
+    mnas_report_escape(out, f->shadow.words + skip);
+    mnas_str_append(out, "</p>\n");
+}
+
 static void headline(const mnas_report_facts *f, mnas_str *out) {
     const mnas_report_comparison *c = &f->comparison;
     mnas_str_append(out, "<p class=\"verdict\">");
@@ -23,6 +42,8 @@ static void headline(const mnas_report_facts *f, mnas_str *out) {
                          "%d network%s of a random search: a yardstick for other strategies. Nothing was "
                          "learnt on the way.",
                          f->n_done, plural(f->n_done));
+    } else if (mnas_report_has_shadow(f)) {
+        shadow_headline(f, out);
     } else if (!c->possible) {
         mnas_str_appendf(out, "%d complete trial%s are too few to tell the controller from random search.",
                          f->n_done, plural(f->n_done));
@@ -163,6 +184,7 @@ void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {
         mean_sentence(f, out);
         best_sentence(f, out);
     }
+    shadow_sentences(f, out);
     if (f->n_done > 0) caveat(f, out);
     mnas_str_append(out, "</section>\n");
 }

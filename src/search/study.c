@@ -14,6 +14,7 @@
 #include "search/pareto.h"
 #include "search/reward.h"
 #include "search/window.h"
+#include "search/shadow.h"
 
 struct mnas_study {
     mnas_store *store;
@@ -163,6 +164,15 @@ const char *mnas_study_device(const mnas_study *study, int device) {
     return device >= 0 && device < study->devices.n ? study->devices.list[device] : NULL;
 }
 
+int mnas_study_shadow(mnas_shadow *out, const mnas_study *study) {
+    const mnas_trial **trials = malloc((study->n_trials + 1) * sizeof *trials);
+    if (!trials) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: comparison with chance");
+    for (size_t i = 0; i < study->n_trials; i++) trials[i] = &study->trials[i];
+    const int rc = mnas_shadow_compare(out, trials, (int)study->n_trials);
+    free(trials);
+    return rc;
+}
+
 const mnas_latency *mnas_trial_latency_on(const mnas_trial *trial, int device) {
     if (device == 0) return &trial->latency;
     return device > 0 && device <= trial->n_others ? &trial->others[device - 1] : NULL;
@@ -236,8 +246,8 @@ int mnas_study_model(const mnas_study *study, int trial, mnas_model *out) {
 
 bool mnas_study_landing(const mnas_study *study, mnas_landing *out) {
     mnas_window window;
-    const bool asked =
-        mnas_window_read(&window, mnas_study_setting(study, "window"), mnas_study_setting(study, "target_ms"));
+    const bool asked = mnas_window_read(&window, mnas_study_setting(study, "window"),
+                                        mnas_study_setting(study, "target_ms"));
     mnas_landing_begin(out, &window);
     for (size_t i = 0; asked && i < study->n_trials; i++) mnas_landing_count(out, &study->trials[i]);
     for (size_t i = 0; asked && i < study->n_finals; i++) mnas_landing_count_final(out, &study->finals[i]);
