@@ -926,6 +926,74 @@ typedef struct mnas_prediction {
 } mnas_prediction;
 
 int mnas_predict(mnas_prediction *out, const mnas_predict_options *options); /* out[n_train] */
+/* ------------------------------------------------------------------------------------------- is the proxy worth trusting? */
+
+/* A search ranks networks by a short training. Here it is set against the full one, of the same networks: from columns of a
+ * table, or by training a sample of a space at every length (each a training of its own, with its own schedule). */
+typedef struct mnas_estimate {
+    double value, low, high;          /* with its 95 % interval, bootstrap over networks; NaN where unknown */
+} mnas_estimate;
+
+typedef struct mnas_proxy {
+    char name[64];                    /* the column, or "5000 images" */
+    int64_t n_images;                 /* that one training sees; -1 unknown */
+    double minutes;                   /* of one training, mean; NaN unknown */
+    int n, n_diverged;                /* networks with both accuracies; of them diverged in either, which counts as last */
+    mnas_estimate tau;                /* Kendall's tau-b with the full accuracy */
+    mnas_estimate tau_top;            /* among the 20 % with the highest full accuracy */
+    mnas_estimate tau_beyond_size;    /* of the residuals of both on log MACs and log parameters (least squares on ranks) */
+    mnas_estimate behind;             /* tau of the next longer proxy less this one's; NaN for the longest */
+    int n_seed_networks;              /* networks trained with several seeds at this length */
+    double seed_sd_frac;              /* pooled standard deviation of accuracy between them; NaN without */
+    double apart_frac;                /* difference that tells two networks apart: 1.96 sqrt(2) of that */
+    bool ranks_well;                  /* tau.low above 0.6, or tau no lower than two full trainings of a network have */
+} mnas_proxy;
+
+typedef struct mnas_proxy_check {
+    int n_proxies;
+    mnas_proxy *proxies;              /* from the shortest; behind them proxies[n_proxies], the full training: tau is there the
+                                       * one between its first two seeds, where enough networks have them */
+    int chosen;                       /* the shortest that ranks well; -1: none */
+    int n_networks;
+    bool is_percent;                  /* of a table: what its accuracies are given in */
+    char *words;                      /* what it comes to, as plain text */
+} mnas_proxy_check;
+void mnas_proxy_check_free(mnas_proxy_check *check);
+
+/* From a table (CSV): columns of accuracies, separated by commas, shortest first; an empty cell is unknown, "nan" diverged. */
+typedef struct mnas_proxy_table {
+    const char *path, *proxies, *full;/* required */
+    const char *macs, *parameters;    /* NULL or "": none, and no tau beyond size */
+    const char *noise;                /* columns of full accuracies with several seeds; NULL or "": none */
+    const char *images;               /* of a training, for each proxy and the full one; NULL or "": unknown */
+} mnas_proxy_table;
+int mnas_proxy_check_table(mnas_proxy_check *out, const mnas_proxy_table *table);
+
+typedef struct mnas_proxy_progress {
+    int n_done, n_planned;            /* trainings */
+    double frac;                      /* of the present one; NaN unknown */
+    const char *name;                 /* "network 3, 5000 images, seed 1" */
+    double elapsed_s, eta_s;          /* NaN where unknown */
+} mnas_proxy_progress;
+
+typedef struct mnas_proxy_options {
+    const char *space, *data, *record;/* required; record: file of JSON lines, a training each, taken up again */
+    const char *recipe;               /* NULL: "proxy" */
+    const char *lengths;              /* images of the short trainings, "5000,10000,20000" */
+    int64_t full;                     /* images of the full one */
+    int networks, seeds;              /* every seed after the first: a third of the networks, at every length */
+    uint64_t seed;
+    int threads;                      /* 0: all cores */
+    double max_minutes;               /* NaN: no limit */
+    bool plan_only;                   /* train nothing: *out is of what the record holds, and progress is told of what is left */
+    void (*progress)(void *user, const mnas_proxy_progress *progress);
+    void *user;
+    const volatile bool *cancel;
+} mnas_proxy_options;
+
+/* Trains what the record lacks, and checks. MNAS_ERR_MISMATCH where the record is of other options or has a training that this
+ * plan does not know, MNAS_ERR_CANCELLED, MNAS_ERR_TIMEOUT for max_minutes; nothing finished is lost. */
+int mnas_proxy_check_run(mnas_proxy_check *out, const mnas_proxy_options *options);
 
 /* ------------------------------------------------------------------------------------------------------ the machine */
 

@@ -24,6 +24,9 @@ double mnas_stats_slope(const double *x, const double *y, size_t n);
  * their place; no NaN. O(n log n). */
 double mnas_stats_kendall(const double *x, const double *y, size_t n);
 
+/* Ranks 1..n in place of the values; equal ones share the middle of theirs. No NaN. False, and x as it was: out of memory. */
+bool mnas_stats_ranks(double *x, size_t n);
+
 /* Mann and Whitney's test: do values of `a` tend to be larger than those of `b`? Infinite values have their place; no NaN. */
 typedef struct mnas_rank_test {
     double share;       /* chance that one of a is larger than one of b, equal ones counted half: U / (na nb) */

@@ -77,6 +77,22 @@ double mnas_stats_kendall(const double *x, const double *y, size_t n) {
     return tau;
 }
 
+/* ---- ranks ---- */
+
+bool mnas_stats_ranks(double *x, size_t n) {
+    pair *p = malloc((n + 1) * sizeof *p);
+    if (!p) return false;
+    for (size_t i = 0; i < n; i++) p[i] = (pair){x[i], (double)i};
+    qsort(p, n, sizeof *p, by_x_then_y);
+    for (size_t begin = 0, end; begin < n; begin = end) {
+        for (end = begin; end < n && p[end].x == p[begin].x; end++)
+            ;
+        for (size_t i = begin; i < end; i++) x[(size_t)p[i].y] = (double)(begin + end + 1) / 2;
+    }
+    free(p);
+    return true;
+}
+
 /* ---- Mann and Whitney ---- */
 
 enum { MAX_EXACT = 50 }; /* values of both together: the ways to choose stay exact in a double */

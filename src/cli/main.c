@@ -10,7 +10,7 @@
 #define COMMANDS(X)                                                                                          \
     X(search) X(ask) X(tell)                                                                                                \
     X(finalize) X(show) X(pareto) X(report) X(train) X(eval) X(export) X(measure) X(device_model) X(cost) X(zoo)       \
-        X(space) X(datasets) X(devices) X(doctor) X(simulate)
+        X(space) X(datasets) X(devices) X(doctor) X(simulate) X(proxy_check)
 
 #define X(name) extern const mnas_cli_command mnas_command_##name;
 COMMANDS(X)
