@@ -89,20 +89,18 @@ static void box(mnas_chart *c, const row *r, double middle, double half) {
     const size_t n = (size_t)r->n;
     const double q1 = fmax(mnas_stats_quantile(r->rewards, n, 0.25), c->x.low),
                  q2 = mnas_stats_median(r->rewards, n), q3 = mnas_stats_quantile(r->rewards, n, 0.75);
-    char label[64];
     if (q3 <= c->x.low) return;
     const double x1 = mnas_chart_at(&c->x, q1), x2 = mnas_chart_at(&c->x, q3), x = mnas_chart_at(&c->x, q2);
-    mnas_str_appendf(c->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"band\"/>\n",
+    mnas_str_appendf(c->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"half\"/>\n",
                      x1, middle - half, x2 - x1, 2 * half);
     if (q2 < c->x.low) return;
-    snprintf(label, sizeof label, c->narrow ? "%.4f" : "median %.4f", q2);
     mnas_chart_line(c, x, middle - half, x, middle + half, "middle");
-    mnas_chart_text(c, x, middle - half - 5, "middle", "note halo", label);
 }
 
 static void draw_row(mnas_chart *c, const row *r, double middle, double half, bool random) {
-    char label[64];
-    snprintf(label, sizeof label, "%s (%d)", r->label, r->n);
+    char label[80];
+    const double median = r->n > 0 ? mnas_stats_median(r->rewards, (size_t)r->n) : (double)NAN;
+    snprintf(label, sizeof label, r->n > 0 ? "%s (%d): median %.4f" : "%s (%d)", r->label, r->n, median);
     mnas_chart_text(c, c->left, middle - half - 5, "start", "note halo", label);
     if (r->n == 0) return;
     box(c, r, middle, half);
@@ -133,7 +131,7 @@ void mnas_report_shadow_chart(const mnas_report_facts *f, mnas_str *out) {
                        "a network the strategy proposed");
         mnas_chart_key(out, "chance", "circle cx=\"11\" cy=\"6\" r=\"4.5\" fill-opacity=\"0.7\"",
                        "one that was drawn uniformly beside it");
-        mnas_chart_key(out, "band", "rect x=\"1\" y=\"1\" width=\"20\" height=\"10\"",
+        mnas_chart_key(out, "half", "rect x=\"1\" y=\"1\" width=\"20\" height=\"10\"",
                        "half of the complete networks; the line is their median");
         mnas_str_append(out, "</p>\n</section>\n");
     } else {

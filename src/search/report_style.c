@@ -49,7 +49,7 @@ static const char *const style[] = {
     ".target{stroke:var(--target);stroke-width:1.4;stroke-dasharray:5 4}\n",
     ".median{fill:none;stroke:var(--median);stroke-width:2.2;stroke-linejoin:round}.knot{fill:var(--median)}"
     "\n",
-    ".chance{fill:var(--soft);stroke:var(--card);stroke-width:.8}.middle{stroke:var(--ink);stroke-width:2.5}\n",
+    ".chance{fill:var(--soft);stroke:var(--card);stroke-width:.8}.middle{stroke:var(--ink);stroke-width:2.5}.half{fill:var(--band)}\n",
     ".band{fill:var(--band);fill-opacity:.3}.mean{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:6 4}\n",
     "circle[data-t].on{stroke:var(--ink);stroke-width:2.5;fill-opacity:1}path[data-t].on{stroke:var(--ink)}"
     "\n",
