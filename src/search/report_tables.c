@@ -91,18 +91,37 @@ static void front_row(const mnas_report_facts *f, mnas_str *out, const mnas_tria
     mnas_str_append(out, "</td></tr>\n");
 }
 
+/* Of plain decisions: the best trial, or those that no other beats in value and latency. */
+static void plain_front(const mnas_report_facts *f, mnas_str *out) {
+    const char *objective = mnas_report_setting(f, "objective");
+    const double sign = objective && strcmp(objective, "minimize") == 0 ? -1 : 1;
+    mnas_str_append(out,
+                    "<section>\n<h2>The best</h2>\n<div class=\"scroll\"><table class=\"numbers best\">\n"
+                    "<thead><tr><th>trial</th><th>value</th></tr></thead>\n<tbody>\n");
+    for (int i = 0; i < f->n_front; i++) {
+        const mnas_trial *t = f->front[i];
+        const double value = isnan(t->accuracy_frac) ? 0 + sign * t->reward : t->accuracy_frac;
+        mnas_str_appendf(out,
+                         "<tr data-t=\"%d\"><td>%d</td><td>%.6g</td></tr>\n<tr class=\"arch\"><td></td><td>",
+                         t->number, t->number, value);
+        arch(out, t->arch);
+        mnas_str_append(out, "</td></tr>\n");
+    }
+    mnas_str_append(out, "</tbody>\n</table></div>\n</section>\n");
+}
+
 void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
     if (f->n_front == 0) return;
+    if (f->is_plain) {
+        plain_front(f, out);
+        return;
+    }
     mnas_str_append(out, "<section>\n<h2>The Pareto front</h2>\n<div class=\"scroll\"><table "
                          "class=\"numbers best\">\n<thead><tr><th>trial</th><th>accuracy</th>");
     latency_titles(f, out);
     mnas_str_append(out, "<th>reward</th><th>parameters</th><th>multiply-adds</th><th>latency interval</th>"
                          "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < f->n_front; i++) front_row(f, out, f->front[i]);
-    if (f->is_plain) {
-        mnas_str_append(out, "</tbody>\n</table></div>\n</section>\n");
-        return;
-    }
     mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
                          "kernel, s stride (22: 2 both ways), e expansion, i and o filters in and out, se "
                          "squeeze-and-excitation ratio. Without more it is an inverted bottleneck; opconv "
@@ -312,7 +331,8 @@ void mnas_report_conditions(const mnas_report_facts *f, mnas_str *out) {
                                           {"trials wanted", "trials"},
                                           {"trials side by side", "jobs"},
                                           {"threads of each", "threads"},
-                                          {"reward", "reward"}};
+                                          {"reward", "reward"},
+                                          {"objective", "objective"}};
     const char *command = mnas_report_setting(f, "command_line");
     mnas_str_append(out, "<section>\n<h2>Command and conditions</h2>\n");
     if (command) {

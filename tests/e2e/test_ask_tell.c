@@ -206,7 +206,7 @@ static void run_killed(const char *study, const char *strategy, double kills) {
 
 static void test_killed_goes_on(void **state) {
     (void)state;
-    static const char *const strategies[] = {"ppo", "evolution", "random"};
+    static const char *const strategies[] = {"ppo", "evolution:screen=gp", "random"};
     for (int i = 0; i < 3; i++) {
         char whole[32], killed[32];
         snprintf(whole, sizeof whole, "whole%d.db", i);
