@@ -119,6 +119,7 @@ static int put_snapshot(mnas_learner *l, const mnas_strategy_status *status) {
 
 int mnas_learner_save(mnas_learner *l) {
     mnas_strategy_status status;
+    if (!mnas_learner_is_calibrated(l)) return 0; /* what it has been told so far is nothing */
     mnas_strategy_get_status(l->strategy, &status);
     return put_snapshot(l, &status);
 }

@@ -53,7 +53,8 @@ int mnas_learner_advance(mnas_learner *learner);
 /* On the first complete trials, seen or not, and at least as many as n_calibrate. Within a transaction. */
 int mnas_learner_calibrate(mnas_learner *learner);
 
-/* A snapshot of this moment, so that the next one opened has nothing to propose again. Within a transaction. */
+/* A snapshot of this moment, so that the next one opened has nothing to propose again; none before the
+ * reward is calibrated. Within a transaction. */
 int mnas_learner_save(mnas_learner *learner);
 
 /* What is known of the reward, as the settings target_ms (target_ms_2 for the second device), alpha, beta and w. */

@@ -91,7 +91,7 @@ static void front_row(const mnas_report_facts *f, mnas_str *out, const mnas_tria
     mnas_str_append(out, "</td></tr>\n");
 }
 
-/* Of plain decisions: the best trial, or those that no other beats in value and latency. */
+/* Of plain decisions without latencies: the best trial. */
 static void plain_front(const mnas_report_facts *f, mnas_str *out) {
     const char *objective = mnas_report_setting(f, "objective");
     const double sign = objective && strcmp(objective, "minimize") == 0 ? -1 : 1;
@@ -112,7 +112,7 @@ static void plain_front(const mnas_report_facts *f, mnas_str *out) {
 
 void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
     if (f->n_front == 0) return;
-    if (f->is_plain) {
+    if (f->is_plain && !f->fastest) {
         plain_front(f, out);
         return;
     }
@@ -122,6 +122,10 @@ void mnas_report_front_table(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out, "<th>reward</th><th>parameters</th><th>multiply-adds</th><th>latency interval</th>"
                          "</tr></thead>\n<tbody>\n");
     for (int i = 0; i < f->n_front; i++) front_row(f, out, f->front[i]);
+    if (f->is_plain) {
+        mnas_str_append(out, "</tbody>\n</table></div>\n</section>\n");
+        return;
+    }
     mnas_str_append(out, "</tbody>\n</table></div>\n<p class=\"small\">A block string reads r repeats, k "
                          "kernel, s stride (22: 2 both ways), e expansion, i and o filters in and out, se "
                          "squeeze-and-excitation ratio. Without more it is an inverted bottleneck; opconv "

@@ -411,6 +411,30 @@ static void test_loop_of_the_header(void **state) {
     mnas_ask_close(s);
 }
 
+/* Each call in a session of its own: the target is the median of the first ten latencies, 1 to 10 ms. */
+static void test_target_is_found(void **state) {
+    (void)state;
+    enum { N = 13 };
+    const mnas_ask_options first = {.study = DIR "/found.db",
+                                    .space = "mnasnet-28",
+                                    .reward = "soft",
+                                    .trials = N},
+                           later = {.study = DIR "/found.db"};
+    for (int i = 0; i < N; i++) {
+        mnas_ask_session *s;
+        const mnas_trial *t;
+        const mnas_told told = {.accuracy_frac = 0.5, .latency_ms = i + 1};
+        assert_int_equal(mnas_ask_open(&s, i == 0 ? &first : &later), 0);
+        assert_int_equal(mnas_ask(s, &t), 0);
+        mnas_ask_close(s);
+        assert_int_equal(mnas_ask_open(&s, &later), 0);
+        assert_int_equal(mnas_tell(s, i, &told), 0);
+        for (int k = 0; k <= i && i >= 9; k++)
+            assert_true(fabs(mnas_ask_trial(s, k)->reward - 0.5 * pow((k + 1) / 5.5, -0.07)) < 1e-9);
+        mnas_ask_close(s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_learns),
@@ -421,6 +445,7 @@ int main(void) {
         cmocka_unit_test(test_commands_with_networks),
         cmocka_unit_test(test_commands_with_plain_decisions),
         cmocka_unit_test(test_loop_of_the_header),
+        cmocka_unit_test(test_target_is_found),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);
 }
