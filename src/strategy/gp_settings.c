@@ -10,7 +10,7 @@
 #include "base/linalg.h"
 #include "strategy/gp_internal.h"
 
-static const double PRIOR_SD_W = 1; /* of log w_t */
+static const double PRIOR_SD_W = 2; /* of log w_t */
 static const double PRIOR_W = 2;
 static const double LOWEST = -9, HIGHEST = 4; /* of a log */
 

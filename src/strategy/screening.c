@@ -14,11 +14,13 @@
 #include "base/error.h"
 #include "base/stats.h"
 
-static const int MEMBERS = 200; /* of the surrogate, at most when it is fitted */
-static const int START = 10;    /* complete networks before predictions are trusted */
-static const int PARENTS = 10;  /* of the mutants */
-static const int MUTANTS = 200; /* candidates */
-static const int DRAWS = 20;    /* of the strategy */
+static const int MEMBERS = 200;       /* of the surrogate, at most when it is fitted */
+static const int START = 8;           /* complete networks before predictions are trusted, */
+static const int START_DECISIONS = 3; /* and one more for so many decisions, */
+static const int MIN_START = 4;       /* but never fewer than this */
+static const int PARENTS = 10;        /* of the mutants */
+static const int MUTANTS = 200;       /* candidates */
+static const int DRAWS = 20;          /* of the strategy */
 static const int UNIFORM = 20;
 static const int MAX_MUTATIONS = 3;
 static const double MARGIN = 0.1;          /* of the distance from the median to the best */
@@ -79,8 +81,11 @@ static int describe(mnas_screening *s, const int *tokens) {
     return s->n_descriptors ? s->problem->describe(s->problem->user, tokens, s->descriptors) : 0;
 }
 
+/* The more there is to decide, the more is to be seen first; but no more than a fifth of the search. */
 bool mnas_screening_is_ready(const mnas_screening *s) {
-    return s->n_complete >= (size_t)START;
+    const int wanted = START + (int)s->n_decisions / START_DECISIONS, most = s->problem->n_trials / 5;
+    const int start = wanted < most ? wanted : most;
+    return s->n_complete >= (size_t)(start > MIN_START ? start : MIN_START);
 }
 
 static size_t count_complete(const mnas_observations *o) {

@@ -8,8 +8,9 @@
 #include "base/error.h"
 #include "base/stats.h"
 
-static const int FIRST_STEPS = 40, STEPS = 15; /* of a search for settings */
-static const int SEARCHED = 200;               /* networks that take part in it */
+static const int FIRST_STEPS = 50, STEPS = 15; /* of a search for settings */
+static const int SEARCHED = 200;               /* networks that take part in it, */
+static const int SEARCHED_ALL = 600;           /* where all networks take part in the prediction */
 static const double MAX_SETTING = 9;           /* of a stored one, a log */
 static const double MAX_DESCRIPTOR = 10;       /* of a scaled one, which may be no number */
 static const double GROWTH = 1.25;             /* from one fit to the next */
@@ -58,6 +59,40 @@ static const double *scale_descriptors(mnas_surrogate *s, const double *descript
     return s->scaled;
 }
 
+/* Some members side by side, as the process wants them. */
+typedef struct batch {
+    size_t n;
+    int *tokens;
+    double *descriptors, *targets;
+} batch;
+
+static void batch_free(batch *b) {
+    free(b->tokens);
+    free(b->descriptors);
+}
+
+/* n of the members, evenly spread. */
+static int batch_create(batch *b, mnas_surrogate *s, const mnas_surrogate_list *list, size_t n) {
+    const size_t T = s->gp.n_decisions, D = s->gp.n_descriptors;
+    *b = (batch){.n = n};
+    b->tokens = malloc(n * T * sizeof *b->tokens + 1);
+    b->descriptors = malloc(n * (D + 1) * sizeof *b->descriptors + 1);
+    if (!b->tokens || !b->descriptors) {
+        batch_free(b);
+        return mnas_error_set(MNAS_ERR_MEMORY, "no memory for a prediction from %zu networks", n);
+    }
+    b->targets = b->descriptors + n * D;
+    for (size_t i = 0; i < n; i++) {
+        const size_t member = i * s->n_members / n, index = s->members[member];
+        memcpy(b->tokens + i * T, list->tokens + index * T, T * sizeof *b->tokens);
+        if (D)
+            memcpy(b->descriptors + i * D, scale_descriptors(s, list->descriptors + index * D),
+                   D * sizeof *b->descriptors);
+        b->targets[i] = s->targets[member];
+    }
+    return 0;
+}
+
 static int add_member(mnas_surrogate *s, const mnas_surrogate_list *list, size_t index) {
     const size_t D = s->gp.n_descriptors;
     int rc = reserve(s, s->n_members + 1);
@@ -74,31 +109,39 @@ static size_t count_usable(const mnas_surrogate_list *list, size_t from) {
     return n;
 }
 
+/* The value above which are the best half of the limit; all networks take part where there are no more than that. */
+static int find_threshold(const mnas_surrogate *s, const mnas_surrogate_list *list, size_t n_usable,
+                          double *out) {
+    *out = -HUGE_VAL;
+    if (n_usable <= s->limit) return 0;
+    double *usable = malloc(n_usable * sizeof *usable);
+    if (!usable) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu networks", n_usable);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (!isnan(list->values[i])) usable[n++] = list->values[i];
+    *out = mnas_stats_quantile(usable, n, 1 - (double)(s->limit / 2) / (double)n);
+    free(usable);
+    return 0;
+}
+
 /* The best half of the limit, and of the others every so many, the newest among them; in the order of the list. */
 static int choose_members(mnas_surrogate *s, const mnas_surrogate_list *list, size_t n_usable) {
+    double threshold;
+    size_t n_good = 0, n_seen = 0;
     int rc = reserve(s, n_usable < s->limit ? n_usable : s->limit);
+    if (rc == 0) rc = find_threshold(s, list, n_usable, &threshold);
     if (rc < 0) return rc;
-    double threshold = -HUGE_VAL, *usable = NULL;
-    size_t n_good = 0, n_rest = 0, n_spread = 0;
-    if (n_usable > s->limit) {
-        usable = malloc(n_usable * sizeof *usable);
-        if (!usable) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu networks", n_usable);
-        for (size_t i = 0; i < list->n; i++)
-            if (!isnan(list->values[i])) usable[n_good++] = list->values[i];
-        threshold = mnas_stats_quantile(usable, n_usable, 1 - (double)(s->limit / 2) / (double)n_usable);
-        free(usable);
-        n_good = 0;
-        for (size_t i = 0; i < list->n; i++) n_good += list->values[i] > threshold;
-        n_spread = s->limit - n_good;
-    }
+    for (size_t i = 0; i < list->n; i++) n_good += list->values[i] > threshold;
+    const size_t n_rest = n_usable - n_good, n_spread = s->limit - n_good;
     s->n_members = 0;
     for (size_t i = 0; i < list->n; i++) {
         if (isnan(list->values[i])) continue;
-        const bool good = list->values[i] > threshold;
-        const size_t rest = n_usable - n_good; /* rest members stand at every rest / n_spread */
-        const bool spread = !good && rest && (n_rest + 1) * n_spread / rest > n_rest * n_spread / rest;
-        n_rest += !good;
-        if (good || spread) s->members[s->n_members++] = i;
+        bool chosen = list->values[i] > threshold;
+        if (!chosen) {
+            n_seen++;
+            chosen = n_rest <= n_spread || n_seen * n_spread / n_rest > (n_seen - 1) * n_spread / n_rest;
+        }
+        if (chosen) s->members[s->n_members++] = i;
     }
     return 0;
 }
@@ -127,40 +170,26 @@ static void set_targets(mnas_surrogate *s, const double *values) {
 
 /* ---- fitting ---- */
 
-/* On some of the members, evenly spread: each step costs the cube of their number. */
+/* On some of the members: each step costs the cube of their number. */
 static int search_settings(mnas_surrogate *s, const mnas_surrogate_list *list) {
-    const size_t T = s->gp.n_decisions, D = s->gp.n_descriptors, max = (size_t)SEARCHED,
-                 n = s->n_members < max ? s->n_members : max;
-    int *tokens = malloc(n * T * sizeof *tokens);
-    double *descriptors = malloc((n * (D + 1) + 1) * sizeof *descriptors), *targets = descriptors + n * D;
-    int rc = 0;
-    if (!tokens || !descriptors) {
-        rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu networks", n);
-        goto out;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const size_t member = i * s->n_members / n, index = s->members[member];
-        memcpy(tokens + i * T, list->tokens + index * T, T * sizeof *tokens);
-        if (D)
-            memcpy(descriptors + i * D, scale_descriptors(s, list->descriptors + index * D),
-                   D * sizeof *descriptors);
-        targets[i] = s->targets[member];
-    }
-    rc = mnas_gp_search_settings(&s->gp, tokens, descriptors, targets, n,
+    const size_t max = (size_t)(s->limit == SIZE_MAX ? SEARCHED_ALL : SEARCHED);
+    batch b;
+    int rc = batch_create(&b, s, list, s->n_members < max ? s->n_members : max);
+    if (rc < 0) return rc;
+    rc = mnas_gp_search_settings(&s->gp, b.tokens, b.descriptors, b.targets, b.n,
                                  s->n_usable_at_fit ? STEPS : FIRST_STEPS);
-out:
-    free(tokens);
-    free(descriptors);
+    batch_free(&b);
     return rc;
 }
 
 /* All members anew, under the present settings. */
 static int rebuild(mnas_surrogate *s, const mnas_surrogate_list *list) {
-    const size_t n = s->n_members;
-    int rc = 0;
+    batch b;
+    int rc = batch_create(&b, s, list, s->n_members);
+    if (rc < 0) return rc;
     mnas_gp_truncate(&s->gp, 0);
-    s->n_members = 0;
-    for (size_t i = 0; i < n && rc == 0; i++) rc = add_member(s, list, s->members[i]);
+    rc = mnas_gp_add(&s->gp, b.tokens, b.descriptors, b.n);
+    batch_free(&b);
     return rc;
 }
 
