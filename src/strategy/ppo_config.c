@@ -97,6 +97,10 @@ static mnas_ppo_config by_trials(int n_trials, bool lstm) {
     return c;
 }
 
+bool mnas_ppo_is_paper(const mnas_ppo_opts *opts) {
+    return opts->preset == PRESET_PAPER;
+}
+
 static void take_int(int64_t *field, int64_t given) {
     if (given != MNAS_OPT_UNSET) *field = given;
 }

@@ -32,6 +32,7 @@ typedef struct mnas_ppo_config { /* resolved */
     bool fresh;    /* known networks are not proposed again while others are found */
 } mnas_ppo_config;
 
+bool mnas_ppo_is_paper(const mnas_ppo_opts *opts); /* preset=paper */
 mnas_ppo_config mnas_ppo_config_resolve(const mnas_ppo_opts *opts, int n_trials);
 
 #endif

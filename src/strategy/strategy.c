@@ -87,7 +87,8 @@ static const mnas_strategy_options *common_options(const mnas_strategy *s) {
 
 static bool is_screened(const mnas_strategy *s) {
     const int64_t screen = common_options(s)->screen;
-    return screen == MNAS_SCREEN_GP || (screen == MNAS_SCREEN_AUTO && s->class->prefers_screening);
+    if (screen != MNAS_SCREEN_AUTO) return screen == MNAS_SCREEN_GP;
+    return s->class->prefers_screening && s->class->prefers_screening(s->opts);
 }
 
 static int self_create(void **out, const mnas_strategy *s) {

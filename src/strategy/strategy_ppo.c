@@ -125,6 +125,11 @@ static int create(void *self, const mnas_problem *problem, const void *opts, uin
     return 0;
 }
 
+/* What the papers did stays what they did. */
+static bool prefers_screening(const void *opts) {
+    return !mnas_ppo_is_paper(opts);
+}
+
 /* ---- proposing ---- */
 
 /* The wrapper keeps the clock, so only a loaded state can be the cause. */
@@ -410,6 +415,7 @@ const mnas_strategy_class mnas_strategy_class_ppo = {
                .opts = mnas_ppo_opt_table,
                .opts_bytes = sizeof(mnas_ppo_opts)},
     .common_at = offsetof(mnas_ppo_opts, common),
+    .prefers_screening = prefers_screening,
     .self_bytes = sizeof(mnas_ppo),
     .create = create,
     .propose = propose,
