@@ -26,15 +26,6 @@ static void fill_distances(mnas_gp *gp, size_t t, const mnas_decision *d) {
             *out++ = d->ordinal && d->values ? pow((rank_of(d, a) - rank_of(d, b)) * scale, 2) : a != b;
 }
 
-/* Where a search begins: as if decisions together, each for itself, and descriptors had equal shares, and little noise. */
-static void set_first_settings(mnas_gp *gp) {
-    double first[MNAS_GP_SHARED] = {[MNAS_GP_A] = log(0.5), [MNAS_GP_B] = log(0.5), [MNAS_GP_C] = log(0.3),
-                                    [MNAS_GP_E] = log(0.3), [MNAS_GP_N] = log(0.1), [MNAS_GP_L] = 0};
-    memcpy(gp->settings, first, sizeof first);
-    for (size_t t = 0; t < gp->n_decisions; t++)
-        gp->settings[MNAS_GP_SHARED + t] = log(2 / sqrt((double)gp->n_decisions));
-}
-
 int mnas_gp_create(mnas_gp *gp, const mnas_decision *decisions, size_t n_decisions, size_t n_descriptors) {
     size_t n_entries = 0;
     *gp = (mnas_gp){.n_decisions = n_decisions,
@@ -55,7 +46,7 @@ int mnas_gp_create(mnas_gp *gp, const mnas_decision *decisions, size_t n_decisio
         return mnas_error_set(MNAS_ERR_MEMORY, "no memory for a prediction over %zu decisions", n_decisions);
     }
     for (size_t t = 0; t < n_decisions; t++) fill_distances(gp, t, &decisions[t]);
-    set_first_settings(gp);
+    for (size_t i = 0; i < gp->n_settings; i++) gp->settings[i] = mnas_gp_prior_mean(gp, i);
     mnas_gp_set_settings(gp, gp->settings);
     return 0;
 }

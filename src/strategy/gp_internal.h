@@ -18,6 +18,8 @@ mnas_gp_terms mnas_gp_terms_of(const mnas_gp *gp, mnas_gp_pair sums, const doubl
 static inline double mnas_gp_sum(mnas_gp_terms t) {
     return t.near + t.linear + t.descriptors_near + t.descriptors_linear;
 }
+/* Of the log of setting i, which is also where a search begins. */
+double mnas_gp_prior_mean(const mnas_gp *gp, size_t i);
 double mnas_gp_distance(const mnas_gp *gp, size_t t, int a, int b); /* d_t */
 
 #endif

@@ -11,16 +11,17 @@
 #include "strategy/gp_internal.h"
 
 static const double PRIOR_SD_W = 2; /* of log w_t */
-static const double PRIOR_W = 2;
+static const double PRIOR_W = 0.15; /* of sqrt(n_decisions) w_t: smooth, until the data say otherwise */
 static const double LOWEST = -9, HIGHEST = 4; /* of a log */
 
 static double prior_sd(size_t i) {
     return i < MNAS_GP_L ? 1.5 : i == MNAS_GP_L ? 1 : PRIOR_SD_W;
 }
 
-static double prior_mean(const mnas_gp *gp, size_t i) {
-    const double shares[] = {log(0.5), log(0.5), log(0.3), log(0.3), log(0.1), 0};
-    return i < MNAS_GP_SHARED ? shares[i] : log(PRIOR_W / sqrt((double)gp->n_decisions));
+double mnas_gp_prior_mean(const mnas_gp *gp, size_t i) {
+    static const double shares[MNAS_GP_SHARED] = {[MNAS_GP_A] = 0.5, [MNAS_GP_B] = 0.5, [MNAS_GP_C] = 0.3,
+                                                  [MNAS_GP_E] = 0.3, [MNAS_GP_N] = 0.1, [MNAS_GP_L] = 1};
+    return log(i < MNAS_GP_SHARED ? shares[i] : PRIOR_W / sqrt((double)gp->n_decisions));
 }
 
 static bool is_searched(const mnas_gp *gp, size_t i) {
@@ -108,7 +109,7 @@ static double value_at(mnas_gp *gp, workspace *w, double *gradient) {
             for (size_t j = 0; j <= i; j++) add_slopes(gp, w, i, j, gradient);
     }
     for (size_t i = 0; i < gp->n_settings; i++) {
-        const double z = (gp->settings[i] - prior_mean(gp, i)) / prior_sd(i);
+        const double z = (gp->settings[i] - mnas_gp_prior_mean(gp, i)) / prior_sd(i);
         value += z * z / 2;
         if (gradient) gradient[i] = is_searched(gp, i) ? gradient[i] + z / prior_sd(i) : 0;
     }

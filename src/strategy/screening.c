@@ -19,9 +19,10 @@ static const int START = 8;           /* complete networks before predictions ar
 static const int START_DECISIONS = 3; /* and one more for so many decisions, */
 static const int MIN_START = 4;       /* but never fewer than this */
 static const int PARENTS = 10;        /* of the mutants */
-static const int MUTANTS = 200;       /* candidates */
-static const int DRAWS = 20;          /* of the strategy */
+static const int MUTANTS = 100;       /* candidates */
+static const int DRAWS = 50;          /* of the strategy */
 static const int UNIFORM = 20;
+static const int CLIMBS = 100; /* mutants of the best candidate so far: in large spaces it is a way off */
 static const int MAX_MUTATIONS = 3;
 static const double MARGIN = 0.1;          /* of the distance from the median to the best */
 static const double FAILED_QUANTILE = 0.1; /* of the targets: what a failed network counts as */
@@ -212,26 +213,41 @@ static void draw_uniform(mnas_screening *s, int *tokens) {
     for (size_t t = 0; t < s->n_decisions; t++) tokens[t] = below(s, s->problem->decisions[t].n_choices);
 }
 
-/* Some decisions of a good network get another choice; a decision without one is left alone. */
-static void draw_mutant(choice *c, int *tokens) {
-    mnas_screening *s = c->s;
-    const size_t T = s->n_decisions, parent = c->parents[below(s, (int)c->n_parents)];
-    memcpy(tokens, s->seen.tokens + parent * T, T * sizeof *tokens);
-    for (int n = 1 + below(s, MAX_MUTATIONS); n > 0; n--) {
-        const int t = below(s, (int)T), n_choices = s->problem->decisions[t].n_choices;
+/* n decisions get another choice; one that has none is left alone. */
+static void mutate(mnas_screening *s, int *tokens, int n) {
+    while (n-- > 0) {
+        const int t = below(s, (int)s->n_decisions), n_choices = s->problem->decisions[t].n_choices;
         if (n_choices < 2) continue;
         const int k = below(s, n_choices - 1);
         tokens[t] = k < tokens[t] ? k : k + 1;
     }
 }
 
-static int offer_all(choice *c, mnas_screening_draw *draw, void *user) {
+static void draw_mutant(choice *c, int *tokens) {
+    mnas_screening *s = c->s;
+    const size_t T = s->n_decisions, parent = c->parents[below(s, (int)c->n_parents)];
+    memcpy(tokens, s->seen.tokens + parent * T, T * sizeof *tokens);
+    mutate(s, tokens, 1 + below(s, MAX_MUTATIONS));
+}
+
+static int offer_mutants(choice *c) {
     mnas_screening *s = c->s;
     int rc = 0;
     for (int i = 0; i < MUTANTS && rc == 0; i++) {
         draw_mutant(c, s->candidate);
         rc = offer(c);
     }
+    for (int i = 0; i < CLIMBS && rc == 0 && c->found; i++) {
+        memcpy(s->candidate, c->tokens, s->n_decisions * sizeof *c->tokens);
+        mutate(s, s->candidate, 1 + below(s, MAX_MUTATIONS));
+        rc = offer(c);
+    }
+    return rc;
+}
+
+static int offer_draws(choice *c, mnas_screening_draw *draw, void *user) {
+    mnas_screening *s = c->s;
+    int rc = 0;
     for (int i = 0; i < DRAWS && rc == 0; i++) {
         rc = draw(user, s->candidate);
         if (rc == 0) rc = offer(c);
@@ -313,7 +329,8 @@ int mnas_screening_propose(mnas_screening *s, mnas_screening_draw *draw, void *u
     if (rc < 0) return rc;
     choose_parents(&c);
     rc = believe_open(&c);
-    if (rc == 0) rc = offer_all(&c, draw, user);
+    if (rc == 0) rc = offer_draws(&c, draw, user);
+    if (rc == 0) rc = offer_mutants(&c);
     if (rc == 0 && !c.found) rc = look_through(&c);
     mnas_surrogate_release(&s->reward);
     return rc;
