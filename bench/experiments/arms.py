@@ -178,11 +178,11 @@ def run_scaling(ctx):
         if not found:
             rows.append([factor, f"{1000 * ms:.2f}", f"{scored(ctx, small):.2f}", "none so fast", "", ""])
             continue
-        gains += [100 * (ctx.accuracy(found, seed) - ctx.accuracy(small, seed)) for seed in SEEDS]
         points[0].append((ms, scored(ctx, small)))
         points[1].append((ctx.ms(found), scored(ctx, found)))
+        gains.append(points[1][-1][1] - points[0][-1][1])
         rows.append([factor, f"{1000 * ms:.2f}", f"{scored(ctx, small):.2f}", f"{1000 * ctx.ms(found):.2f}", f"{scored(ctx, found):.2f}",
-                     f"{points[1][-1][1] - points[0][-1][1]:+.2f}"])
+                     f"{gains[-1]:+.2f}"])
     if not gains:
         return Result("cannot tell", "no network of the space is so fast", table(["width", "us", "%", "us", "%", ""], rows))
     effect = stats.mean_interval(gains)
@@ -251,7 +251,7 @@ def run_photos(ctx):
     rows, gains = [], []
     accuracy = lambda n: [100 * ctx.accuracy(n, seed, data="cifar10") for seed in SEEDS]
     for uniform, other in photo_pairs(ctx):
-        gains += [a - b for a, b in zip(accuracy(other), accuracy(uniform))]
+        gains.append(statistics.fmean(a - b for a, b in zip(accuracy(other), accuracy(uniform))))
         rows.append([f"{uniform.choices['block1.op']}, {uniform.choices['block2.layers']} layers", f"{statistics.fmean(accuracy(uniform)):.2f}",
                      layers_of(other), f"{statistics.fmean(accuracy(other)):.2f}"])
     effect = stats.mean_interval(gains)
