@@ -120,7 +120,10 @@ static void length_cells(mnas_table *table, const mnas_proxy *p) {
     else
         mnas_table_cell(table, "-");
     mnas_table_cell(table, "%s", time);
-    mnas_table_cell(table, "%d", p->n);
+    if (p->n > 0)
+        mnas_table_cell(table, "%d", p->n);
+    else
+        mnas_table_cell(table, "-"); /* a full training without seeds to compare */
 }
 
 static int print_check(const mnas_proxy_check *c) {

@@ -22,7 +22,7 @@
 #include "search/proxy.h"
 #include "search/trial.h"
 
-enum { DRAWN_FOR_EACH = 20, SEED_PART = 3, POLL_MS = 200, N_SAMPLES = 1000, MAX_TRIES = 50 };
+enum { DRAWN_FOR_EACH = 20, SEED_PART = 3, POLL_MS = 200, N_SAMPLES = 1000, MAX_MISSES = 200 };
 
 typedef struct network {
     mnas_model model;
@@ -138,12 +138,12 @@ static int draw_pool(const run *r, network *pool, int n_wanted, int *n) {
     int *tokens = calloc((size_t)mnas_space_n_decisions(r->space) + 1, sizeof *tokens);
     int rc = tokens ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a network");
     *n = 0;
-    for (int i = 0; i < MAX_TRIES * n_wanted && *n < n_wanted && rc == 0; i++) {
+    for (int misses = 0; misses < MAX_MISSES && *n < n_wanted && rc == 0;) {
         rc = draw(r, &rng, tokens, &pool[*n]);
-        if (rc == MNAS_ERR_INVALID)
-            rc = 0;
-        else if (rc == 0)
-            *n += !is_known(pool, *n, pool[*n].key);
+        const bool is_new = rc == 0 && !is_known(pool, *n, pool[*n].key);
+        *n += is_new;
+        misses = is_new ? 0 : misses + 1;
+        if (rc == MNAS_ERR_INVALID) rc = 0;
     }
     free(tokens);
     return rc;
@@ -312,9 +312,10 @@ static int take(run *r, const training *t, const mnas_trial *row) {
     return mnas_proxy_record_append(&r->record, r->options->record, &done);
 }
 
+/* Another for each length: trainings that share a seed share their luck. */
 static uint64_t seed_of(const run *r, const training *t) {
-    mnas_rng rng =
-        mnas_rng_stream(r->options->seed, (uint64_t)(t->number * MNAS_PROXY_MAX_SEEDS + t->seed), "trial");
+    const int index = (t->number * MNAS_PROXY_MAX_LENGTHS + t->length) * MNAS_PROXY_MAX_SEEDS + t->seed;
+    mnas_rng rng = mnas_rng_stream(r->options->seed, (uint64_t)index, "trial");
     return mnas_rng_u64(&rng) >> 1;
 }
 

@@ -620,6 +620,25 @@ def nas_table():
         yield f"bad{i}", bad.encode()
 
 
+def proxy():
+    head = "n,macs,params,a,b,full,again\n"
+    rows = "".join(f"{i},{1000 + i * 37 % 11},{100 + i},0.{50 + i * 7 % 13},0.{60 + i * 5 % 13},0.{70 + i},0.{70 + i * 3 % 14}\n" for i in range(12))
+    holes = "".join(f"{i},{1 + i},{9 - i % 3},{'nan' if i % 4 == 0 else 10 + i},{'' if i == 3 else 90 - i},{50 + i % 3},{'' if i % 2 else 51}\n" for i in range(14))
+    yield "table", b"\0" + (head + rows).encode()
+    yield "holes", b"\0" + (head + holes).encode()
+    for i, bad in enumerate([head, head + rows[:40], head + rows.replace("0.5", "x", 1), head + rows.replace(",1000,", ",0,", 1),
+                             head + rows.replace("0.5", "-1", 1), head.replace("full", "ful") + rows, ""]):
+        yield f"table-bad{i}", b"\0" + bad.encode()
+    line = lambda **change: json.dumps({"task": KEY, "key": KEY, "images": 5000, "seed": 0, "accuracy_frac": 0.5, "train_s": 1.5, "macs": 9, "params": 3, **change}).encode() + b"\n"
+    yield "record", b"\1" + line() + line(seed=1) + line() + line(images=9000, accuracy_frac=None)
+    yield "record-cut", b"\1" + line() + line(seed=1)[:-9]
+    for i, change in enumerate([{"task": "x"}, {"key": None}, {"images": 0}, {"images": 1.5}, {"seed": 16}, {"seed": -1}, {"accuracy_frac": 2},
+                                {"accuracy_frac": "1"}, {"train_s": -1}, {"macs": 0}, {"params": "3"}]):
+        yield f"record-bad{i}", b"\1" + line(**change)
+    yield "record-two-tasks", b"\1" + line() + line(task="f" * 16, seed=2)
+    yield "record-two-results", b"\1" + line() + line(accuracy_frac=0.25)
+
+
 def latency_record():
     line = lambda **change: json.dumps({"key": KEY, "median_ms": 1.5, "device": "one", "engine": "xnnpack", **change}).encode() + b"\n"
     layers = lambda list, key=KEY: json.dumps({"key": key, "layers": list}).encode() + b"\n"
@@ -815,7 +834,7 @@ def study(build):
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    makers = {f.__name__: f for f in [block, model, space, weights, decisions, ask, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, nas_table, spec, strategy, rows]}
+    makers = {f.__name__: f for f in [block, model, space, weights, decisions, ask, checkpoint, metrics, idx, idx_folder, cifar, jpeg, png, folder, tar, label_list, command, bundle, index, wire, sentinel, trial_wire, table, pool, latency_model, latency_record, nas_table, proxy, spec, strategy, rows]}
     if len(sys.argv) > 2:
         makers["study"] = lambda: study(sys.argv[2])
     for target, make in makers.items():
