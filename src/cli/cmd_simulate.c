@@ -75,7 +75,7 @@ static const mnas_opt options[] = {
      "networks that it has not seen?",
      NULL},
     {"train", MNAS_OPT_STRING, AT(train), "100", 0, 0, "N,N,...",
-     "--predictor: networks it is fitted to, drawn at random", NULL},
+     "of --predictor: networks it is fitted to, drawn at random", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};
