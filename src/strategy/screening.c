@@ -354,3 +354,35 @@ int mnas_screening_load(mnas_screening *s, mnas_blob_reader *in) {
     const mnas_surrogate_list list = list_of(s);
     return rc < 0 ? rc : mnas_surrogate_load(&s->reward, in, &list);
 }
+
+/* ---- the best ---- */
+
+static int best_of(mnas_screening *s, int *tokens) {
+    choice c = {.s = s};
+    int rc = set_values(s);
+    const mnas_surrogate_list list = list_of(s);
+    if (rc == 0) rc = mnas_surrogate_update(&s->reward, &list);
+    if (rc < 0) return rc;
+    choose_parents(&c);
+    memcpy(tokens, s->seen.tokens + c.parents[0] * s->n_decisions, s->n_decisions * sizeof *tokens);
+    return 0;
+}
+
+/* On a copy: when the settings are fitted anew is part of the state. */
+int mnas_screening_best(const mnas_screening *s, int *tokens) {
+    if (!mnas_screening_is_ready(s))
+        return mnas_error_set(MNAS_ERR_MISSING, "%zu networks are too few to predict from", s->n_complete);
+    mnas_screening *copy = NULL;
+    mnas_str bytes = {0};
+    int rc = mnas_screening_save(s, &bytes);
+    if (rc == 0 && !mnas_str_ok(&bytes)) rc = mnas_error_set(MNAS_ERR_MEMORY, "no memory for a screening");
+    if (rc == 0) rc = mnas_screening_create(&copy, s->problem, 0);
+    if (rc == 0) {
+        mnas_blob_reader in = mnas_blob_reader_of(bytes.data, bytes.len);
+        rc = mnas_screening_load(copy, &in);
+    }
+    if (rc == 0) rc = best_of(copy, tokens);
+    mnas_screening_destroy(copy);
+    mnas_str_free(&bytes);
+    return rc;
+}

@@ -246,6 +246,12 @@ int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outco
     return 0;
 }
 
+int mnas_strategy_best(const mnas_strategy *s, int *tokens) {
+    if (s->screening) return mnas_screening_best(s->screening, tokens);
+    return mnas_error_set(MNAS_ERR_MISSING, "strategy %s predicts nothing here: screen=gp does",
+                          s->class->plugin.name);
+}
+
 void mnas_strategy_get_status(const mnas_strategy *s, mnas_strategy_status *out) {
     double sum = 0;
     for (int t = 0; t < s->problem.n_decisions; t++) sum += log(s->problem.decisions[t].n_choices);

@@ -90,10 +90,10 @@ typedef struct mnas_strategy_options {
 
 /* One implementation: a const record in strategy_NAME.c and a line in strategies.def. */
 typedef struct mnas_strategy_class {
-    mnas_plugin plugin;     /* first: registry.h */
-    size_t common_at;       /* where a mnas_strategy_options stands in its options */
+    mnas_plugin plugin;                          /* first: registry.h */
+    size_t common_at;                            /* where a mnas_strategy_options stands in its options */
     bool (*prefers_screening)(const void *opts); /* screen=auto is gp; NULL: never */
-    size_t self_bytes;      /* of the instance, zeroed before create */
+    size_t self_bytes;                           /* of the instance, zeroed before create */
     int (*create)(void *self, const mnas_problem *problem, const void *opts, uint64_t seed);
     int (*propose)(void *self, int *tokens); /* draws; nothing has been proposed yet */
     /* `tokens` are the next proposal; own: just as the last propose() drew them. NULL: the class does not mind */
@@ -114,6 +114,9 @@ void mnas_strategy_close(mnas_strategy *strategy);
 int mnas_strategy_propose(mnas_strategy *strategy, int *tokens);
 mnas_origin mnas_strategy_origin(const mnas_strategy *strategy); /* of the last proposal */
 int mnas_strategy_feedback(mnas_strategy *strategy, const int *tokens, const mnas_outcome *outcome);
+/* Of the networks told about, the one believed best when noise is taken out of the rewards. MNAS_ERR_MISSING for a strategy that is
+ * not screened, and before its screening has seen enough. */
+int mnas_strategy_best(const mnas_strategy *strategy, int *tokens);
 void mnas_strategy_get_status(const mnas_strategy *strategy, mnas_strategy_status *out);
 void mnas_strategy_probabilities(const mnas_strategy *strategy, double *probs);
 int mnas_strategy_save(const mnas_strategy *strategy, mnas_str *out);
