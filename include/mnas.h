@@ -476,7 +476,7 @@ enum { MNAS_MAX_DEVICES = 8 };        /* of one search */
 typedef struct mnas_trial {
     int number;                       /* 0.. in order of proposal */
     mnas_trial_state state;
-    char reason[16];                  /* of failed: nan timeout memory crash device invalid; of pruned: screened latency; else "" */
+    char reason[16];                  /* of failed: nan timeout memory crash device invalid; of pruned: screened latency rung; else "" */
     char *arch;                       /* block strings */
     char key[17];                     /* canonical hash */
     int *tokens, n_tokens;
@@ -491,7 +491,8 @@ typedef struct mnas_trial {
     double entropy_nats;              /* of the policy when it proposed this, mean over decisions; NaN where it has none */
     char origin[12];                  /* who proposed it: "strategy"; "random", drawn uniformly beside it; "told" by the user;
                                        * "" in studies from before this was kept */
-    int rung;                         /* of epochs at which its training ended, 0..; -1: there were none */
+    int rung;                         /* of epochs that its training has come to, 0..; -1: there were none */
+    double *rung_accuracy_frac; int n_rungs; /* at each of them */
     int64_t params, macs, train_bytes;
     int64_t started_unix_ms, finished_unix_ms;
     double train_s, measure_s, overhead_s; /* overhead: of the trial outside training and measuring */

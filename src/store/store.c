@@ -61,11 +61,18 @@ static void append_schema_4(mnas_str *sql) {
     }
 }
 
+/* Who proposed a trial, how far it was trained, and what it had come to at each rung. */
+static void append_schema_5(mnas_str *sql) {
+    mnas_row_upgrade(sql, &mnas_row_trial, 5);
+    mnas_str_append(sql,
+                    "CREATE TABLE rung (trial INTEGER REFERENCES trial, rung INTEGER, accuracy_frac REAL,"
+                    " PRIMARY KEY (trial, rung)) WITHOUT ROWID;");
+}
+
 static void append_upgrade(mnas_str *sql, int from) {
     if (from < 3) append_schema_3(sql);
     if (from < 4) append_schema_4(sql);
-    if (from < 5)
-        mnas_row_upgrade(sql, &mnas_row_trial, 5); /* who proposed a trial, and how far it was trained */
+    if (from < 5) append_schema_5(sql);
     mnas_str_appendf(sql, "PRAGMA user_version = %d;", MNAS_STORE_SCHEMA);
 }
 

@@ -1,6 +1,6 @@
 /* store.h - a study: everything a search has found out, in one SQLite file.
  *
- * Tables: setting (what the study was asked for and what was calibrated), trial, epoch, snapshot (the
+ * Tables: setting (what the study was asked for and what was calibrated), trial, epoch, rung, snapshot (the
  * controller after each update), event, late_result (what an attempt reported that no longer held its trial),
  * final (the networks of stage two), layer (where a trial's milliseconds go), trial_latency and final_latency (latencies on
  * the study's devices after the first).
@@ -51,6 +51,8 @@ const char *mnas_settings_get(const mnas_setting *settings, size_t n, const char
 
 /* A trial with every number missing. */
 mnas_trial mnas_trial_empty(void);
+/* Everything, in memory of its own. */
+int mnas_trial_copy(mnas_trial *out, const mnas_trial *trial);
 /* Releases what the members point to. */
 void mnas_trial_clear(mnas_trial *trial);
 
@@ -58,7 +60,7 @@ void mnas_trial_clear(mnas_trial *trial);
  * taken over: its attempt grows by one and *attempt says which it is now. MNAS_ERR_MISMATCH where the row is
  * finished. */
 int mnas_store_claim(mnas_store *store, const mnas_trial *trial, const char *model_yaml, int *attempt);
-/* Write the outcome of the attempt that `trial` says. *counted is false where that attempt no longer holds
+/* Write the outcome of the attempt that `trial` says, or, where it is running still, what it has come to. *counted is false where that attempt no longer holds
  * the trial: the outcome then goes to late_result and changes nothing else. */
 int mnas_store_finish(mnas_store *store, const mnas_trial *trial, bool *counted);
 int mnas_store_set_reward(mnas_store *store, int number, double reward);

@@ -38,9 +38,35 @@ void mnas_trial_clear(mnas_trial *trial) {
     free(trial->arch);
     free(trial->tokens);
     free(trial->epoch_accuracy_frac);
+    free(trial->rung_accuracy_frac);
     free(trial->others);
     free(trial->error);
     *trial = mnas_trial_empty();
+}
+
+static void *copy_of(const void *items, size_t bytes, bool *failed) {
+    void *copy = items ? malloc(bytes ? bytes : 1) : NULL;
+    if (copy) memcpy(copy, items, bytes);
+    *failed = *failed || (items && !copy);
+    return copy;
+}
+
+static char *text_copy(const char *text, bool *failed) {
+    return copy_of(text, text ? strlen(text) + 1 : 0, failed);
+}
+
+int mnas_trial_copy(mnas_trial *out, const mnas_trial *t) {
+    bool failed = false;
+    *out = *t;
+    out->arch = text_copy(t->arch, &failed);
+    out->error = text_copy(t->error, &failed);
+    out->tokens = copy_of(t->tokens, (size_t)t->n_tokens * sizeof *t->tokens, &failed);
+    out->others = copy_of(t->others, (size_t)t->n_others * sizeof *t->others, &failed);
+    out->epoch_accuracy_frac = copy_of(t->epoch_accuracy_frac, (size_t)t->n_epochs * sizeof(double), &failed);
+    out->rung_accuracy_frac = copy_of(t->rung_accuracy_frac, (size_t)t->n_rungs * sizeof(double), &failed);
+    if (!failed) return 0;
+    mnas_trial_clear(out);
+    return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", t->number);
 }
 
 void mnas_trials_free(mnas_trial *trials, size_t n) {
@@ -137,17 +163,48 @@ static int update_row(mnas_store *store, const mnas_trial *trial, bool *counted)
     return rc;
 }
 
-static int insert_epochs(mnas_store *store, const mnas_trial *trial) {
+/* Accuracies at the ends of epochs and at rungs. These count from 0, those from 1. */
+typedef struct numbers {
+    const char *table, *insert, *select;
+    size_t values, count; /* where they stand in mnas_trial */
+    int first, since;     /* number; schema */
+} numbers;
+
+#define LIST(table, field, number, schema)                                                                   \
+    {                                                                                                        \
+#table, "INSERT OR REPLACE INTO " #table " VALUES (?1, ?2, ?3)",                                     \
+            "SELECT trial, accuracy_frac FROM " #table " ORDER BY trial, " #table,                           \
+            offsetof(mnas_trial, field), offsetof(mnas_trial, n_##table##s), number, schema                  \
+    }
+static const numbers lists[] = {LIST(epoch, epoch_accuracy_frac, 1, MNAS_STORE_OLDEST),
+                                LIST(rung, rung_accuracy_frac, 0, 5)};
+enum { N_LISTS = sizeof lists / sizeof lists[0] };
+
+static double **values_of(const numbers *l, const mnas_trial *trial) {
+    return (double **)((char *)trial + l->values);
+}
+
+static int *count_of(const numbers *l, const mnas_trial *trial) {
+    return (int *)((char *)trial + l->count);
+}
+
+static int insert_list(mnas_store *store, const numbers *l, const mnas_trial *trial) {
     int rc = 0;
-    for (int i = 0; i < trial->n_epochs && rc == 0; i++) {
+    for (int i = 0; i < *count_of(l, trial) && rc == 0; i++) {
         sqlite3_stmt *stmt;
-        rc = mnas_db_prepare(&store->db, &stmt, "INSERT OR REPLACE INTO epoch VALUES (?1, ?2, ?3)");
+        rc = mnas_db_prepare(&store->db, &stmt, l->insert);
         if (rc < 0) return rc;
         sqlite3_bind_int(stmt, 1, trial->number);
-        sqlite3_bind_int(stmt, 2, i + 1);
-        mnas_db_bind_real(stmt, 3, trial->epoch_accuracy_frac[i]);
+        sqlite3_bind_int(stmt, 2, i + l->first);
+        mnas_db_bind_real(stmt, 3, (*values_of(l, trial))[i]);
         rc = mnas_db_finish(&store->db, stmt, 0);
     }
+    return rc;
+}
+
+static int insert_lists(mnas_store *store, const mnas_trial *trial) {
+    int rc = 0;
+    for (int i = 0; i < N_LISTS && rc == 0; i++) rc = insert_list(store, &lists[i], trial);
     return rc;
 }
 
@@ -172,7 +229,7 @@ int mnas_store_finish(mnas_store *store, const mnas_trial *trial, bool *counted)
     const bool own = !store->begun;
     int rc = own ? mnas_store_begin(store) : 0;
     if (rc == 0) rc = update_row(store, trial, counted);
-    if (rc == 0) rc = *counted ? insert_epochs(store, trial) : insert_late(store, trial);
+    if (rc == 0) rc = *counted ? insert_lists(store, trial) : insert_late(store, trial);
     if (rc == 0 && *counted)
         rc = mnas_store_put_others(store, &mnas_row_trial_latency, trial->number, trial->others,
                                    trial->n_others);
@@ -208,27 +265,28 @@ static int read_rows(mnas_store *store, mnas_trial **out, size_t *n) {
     return rc;
 }
 
-static int append_epoch(mnas_trial *trial, double accuracy_frac) {
-    void *items = trial->epoch_accuracy_frac;
-    const int rc = mnas_store_grow(&items, (size_t)trial->n_epochs, sizeof accuracy_frac);
+static int append(const numbers *l, mnas_trial *trial, double accuracy_frac) {
+    void *items = *values_of(l, trial);
+    int *n = count_of(l, trial);
+    const int rc = mnas_store_grow(&items, (size_t)*n, sizeof accuracy_frac);
     if (rc < 0) return rc;
-    trial->epoch_accuracy_frac = items;
-    trial->epoch_accuracy_frac[trial->n_epochs++] = accuracy_frac;
+    *values_of(l, trial) = items;
+    (*values_of(l, trial))[(*n)++] = accuracy_frac;
     return 0;
 }
 
 /* All tables come in the order of trials: one pass. */
-static int read_epochs(mnas_store *store, mnas_trial *trials, size_t n) {
+static int read_list(mnas_store *store, const numbers *l, mnas_trial *trials, size_t n) {
     sqlite3_stmt *stmt;
     bool row;
     size_t i = 0;
-    int rc =
-        mnas_db_prepare(&store->db, &stmt, "SELECT trial, accuracy_frac FROM epoch ORDER BY trial, epoch");
+    if (store->schema < l->since) return 0;
+    int rc = mnas_db_prepare(&store->db, &stmt, l->select);
     if (rc < 0) return rc;
     while ((rc = mnas_db_step(&store->db, stmt, &row)) == 0 && row) {
         const int number = sqlite3_column_int(stmt, 0);
         while (i < n && trials[i].number < number) i++;
-        if (i < n && trials[i].number == number) rc = append_epoch(&trials[i], mnas_db_real(stmt, 1));
+        if (i < n && trials[i].number == number) rc = append(l, &trials[i], mnas_db_real(stmt, 1));
         if (rc < 0) break;
     }
     sqlite3_finalize(stmt);
@@ -259,7 +317,7 @@ int mnas_store_trials(mnas_store *store, mnas_trial **out, size_t *n) {
     int rc =
         own ? mnas_db_exec(&store->db, "BEGIN") : 0; /* one view of all tables while another process writes */
     if (rc == 0) rc = read_rows(store, out, n);
-    if (rc == 0) rc = read_epochs(store, *out, *n);
+    for (int i = 0; i < N_LISTS && rc == 0; i++) rc = read_list(store, &lists[i], *out, *n);
     if (rc == 0) rc = read_others(store, *out, *n);
     if (own) sqlite3_exec(store->db.handle, "ROLLBACK", NULL, NULL, NULL);
     if (rc == 0) return 0;

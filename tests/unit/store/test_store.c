@@ -60,6 +60,7 @@ static mnas_trial sample(int number) {
     snprintf(t.key, sizeof t.key, "0123456789abcdef");
     t.tokens = tokens, t.n_tokens = 3;
     t.epoch_accuracy_frac = epochs, t.n_epochs = 2;
+    t.rung_accuracy_frac = epochs + 1, t.n_rungs = 1;
     t.accuracy_frac = 1.0 / 3;
     t.latency.median_ms = 0.1 + 0.2;
     t.latency.core = 1;
@@ -107,6 +108,8 @@ static void test_round_trip(void **state) {
     assert_int_equal(read->tokens[2], 17);
     assert_int_equal(read->n_epochs, 2);
     assert_memory_equal(read->epoch_accuracy_frac, t.epoch_accuracy_frac, 16);
+    assert_int_equal(read->n_rungs, 1);
+    assert_memory_equal(read->rung_accuracy_frac, t.rung_accuracy_frac, 8);
     assert_null(read->error);
     mnas_trials_free(read, n);
     assert_int_equal(mnas_store_model(store, 0, &yaml), 0);
