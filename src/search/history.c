@@ -66,6 +66,7 @@ static void drop_open(mnas_history *h) {
 void mnas_history_free(mnas_history *h) {
     for (size_t i = 0; i < h->n_known; i++) mnas_trial_clear(&h->known[i].row);
     drop_open(h);
+    mnas_rungs_free(&h->rungs);
     free(h->open);
     free(h->known);
     *h = (mnas_history){0};
@@ -165,22 +166,164 @@ bool mnas_history_failed_too_often(const mnas_history *h, int n_wanted) {
 
 /* ---- outcomes ---- */
 
-void mnas_history_see(mnas_history *h, int delay) {
-    while (h->n_seen + delay <= h->n_proposals) {
-        const mnas_proposal *p = &h->open[h->n_seen - h->n_fed];
-        mnas_known *k = &h->known[p->trial];
-        if (k->row.state == MNAS_TRIAL_RUNNING) return;
-        h->n_seen++;
+static bool has_rungs(const mnas_history *h) {
+    return h->rungs.plan.n > 0;
+}
+
+bool mnas_history_has_entered(const mnas_trial *row) {
+    return row->state == MNAS_TRIAL_COMPLETE || row->rung >= 0 ||
+           (row->state == MNAS_TRIAL_FAILED && isfinite(row->latency.median_ms));
+}
+
+bool mnas_history_has_accuracy(const mnas_trial *row) {
+    return row->state == MNAS_TRIAL_COMPLETE || (row->state == MNAS_TRIAL_PRUNED && row->rung >= 0);
+}
+
+/* Where there are rungs, it is known long before its outcome. */
+static bool is_sorted(const mnas_history *h, const mnas_trial *row) {
+    return row->state != MNAS_TRIAL_RUNNING || (has_rungs(h) && row->rung >= 0);
+}
+
+static const mnas_proposal *proposal_at(const mnas_history *h, int64_t p) {
+    return &h->open[p - h->n_fed];
+}
+
+static bool is_left_out(const mnas_trial *row) {
+    return mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||
+           mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY);
+}
+
+/* What `delay` or more proposals back is a member. */
+static void sort(mnas_history *h, int delay) {
+    for (; h->n_sorted + delay <= h->n_proposals; h->n_sorted++) {
+        const mnas_proposal *p = proposal_at(h, h->n_sorted);
+        const mnas_trial *row = &h->known[p->trial].row;
         if (p->repeat) continue;
-        k->seen = true;
-        h->n_complete += k->row.state == MNAS_TRIAL_COMPLETE;
-        h->n_failed += k->row.state == MNAS_TRIAL_FAILED;
-        const bool screened = mnas_trial_is_pruned_for(&k->row, MNAS_PRUNED_SCREENED),
-                   outside = mnas_trial_is_pruned_for(&k->row, MNAS_PRUNED_LATENCY);
-        h->n_screened += screened;
-        h->n_outside += outside;
-        h->left_in_row = screened || outside ? h->left_in_row + 1 : 0;
+        if (!is_sorted(h, row)) return;
+        h->n_sorted_members += mnas_history_has_entered(row);
+        h->left_in_row = is_left_out(row) ? h->left_in_row + 1 : 0;
     }
+}
+
+/* It is time to see a member: its bracket, or the one behind it, is full. */
+static bool is_time(const mnas_history *h, int member) {
+    const int size = mnas_rungs_bracket(&h->rungs.plan);
+    if (h->rungs.closed || h->rungs.plan.async) return true;
+    return h->n_sorted_members >= (member / size + 1 + h->overlap) * size;
+}
+
+static bool is_known(const mnas_history *h, const mnas_known *k) {
+    if (k->row.state == MNAS_TRIAL_RUNNING) return false;
+    if (!has_rungs(h) || !mnas_history_has_entered(&k->row)) return true;
+    return k->member && mnas_rungs_is_settled(&h->rungs, k->member - 1);
+}
+
+static void count_seen(mnas_history *h, mnas_known *k) {
+    const bool has_accuracy = mnas_history_has_accuracy(&k->row);
+    k->seen = true;
+    h->n_complete += has_accuracy;
+    h->n_failed += k->row.state == MNAS_TRIAL_FAILED;
+    h->n_screened += mnas_trial_is_pruned_for(&k->row, MNAS_PRUNED_SCREENED);
+    h->n_outside += mnas_trial_is_pruned_for(&k->row, MNAS_PRUNED_LATENCY);
+}
+
+void mnas_history_see(mnas_history *h, int delay) {
+    sort(h, delay);
+    for (; h->n_seen < h->n_sorted; h->n_seen++) {
+        const mnas_proposal *p = proposal_at(h, h->n_seen);
+        mnas_known *k = &h->known[p->trial];
+        if (!is_known(h, k) || (k->member && !is_time(h, k->member - 1))) return;
+        if (!p->repeat) count_seen(h, k);
+    }
+}
+
+bool mnas_history_awaits(const mnas_history *h, int delay) {
+    if (h->n_sorted + delay <= h->n_proposals) return true;
+    if (h->n_seen == h->n_sorted) return false;
+    const mnas_known *k = &h->known[proposal_at(h, h->n_seen)->trial];
+    return !k->member || is_time(h, k->member - 1);
+}
+
+/* ---- rungs ---- */
+
+/* The results that its row has and the book does not. Returns how many, or a status. */
+static int write_results(mnas_history *h, const mnas_known *k) {
+    const int m = k->member - 1;
+    int n = 0;
+    for (; h->rungs.members[m].state == MNAS_RUNGS_TRAINS; n++) {
+        const int rung = h->rungs.members[m].n_results;
+        int rc;
+        if (rung < k->row.n_rungs)
+            rc = mnas_rungs_result(&h->rungs, m, k->row.rung_accuracy_frac[rung]);
+        else if (k->row.state == MNAS_TRIAL_FAILED)
+            rc = mnas_rungs_fail(&h->rungs, m);
+        else
+            break;
+        if (rc < 0) return rc;
+    }
+    return n;
+}
+
+/* Rows of a study have all their results at once: those behind a decision are due when that has fallen. */
+static int write_once(mnas_history *h) {
+    const int n_open = 3 * mnas_rungs_bracket(&h->rungs.plan); /* no decision is of earlier members */
+    int n = 0;
+    for (int i = h->n_trials - 1, n_members = 0; i >= 0 && n_members < n_open; i--) {
+        if (!h->known[i].member) continue;
+        const int rc = write_results(h, &h->known[i]);
+        if (rc < 0) return rc;
+        n += rc, n_members++;
+    }
+    return n;
+}
+
+static int write_all(mnas_history *h) {
+    int rc;
+    while ((rc = write_once(h)) > 0) {
+    }
+    return rc;
+}
+
+/* Over all devices: the geometric mean. */
+static double latency_of(const mnas_trial *row) {
+    double sum = log(row->latency.median_ms);
+    for (int i = 0; i < row->n_others; i++) sum += log(row->others[i].median_ms);
+    return exp(sum / (1 + row->n_others));
+}
+
+int mnas_history_enter(mnas_history *h) {
+    for (; has_rungs(h) && h->n_entered < h->n_trials; h->n_entered++) {
+        mnas_known *k = &h->known[h->n_entered];
+        if (!is_sorted(h, &k->row)) return 0;
+        if (!mnas_history_has_entered(&k->row)) continue;
+        const int member = mnas_rungs_add(&h->rungs, latency_of(&k->row));
+        if (member < 0) return member;
+        k->member = member + 1;
+        const int rc = mnas_history_came(h, k->row.number);
+        if (rc < 0) return rc;
+    }
+    return 0;
+}
+
+int mnas_history_came(mnas_history *h, int trial) {
+    return h->known[trial].member ? write_all(h) : 0; /* else as soon as its place is known */
+}
+
+int mnas_history_close(mnas_history *h) {
+    const int rc = mnas_rungs_close(&h->rungs);
+    return rc < 0 ? rc : write_all(h);
+}
+
+mnas_rungs_state mnas_history_rung_state(const mnas_history *h, int trial) {
+    const mnas_known *k = &h->known[trial];
+    if (k->row.rung < 0) return MNAS_RUNGS_TRAINS;
+    return k->member ? h->rungs.members[k->member - 1].state : MNAS_RUNGS_WAITS;
+}
+
+double mnas_history_accuracy(const mnas_history *h, const mnas_trial *row) {
+    const int member = h->known[row->number].member;
+    if (row->state == MNAS_TRIAL_COMPLETE || !member) return row->accuracy_frac;
+    return mnas_rungs_expected(&h->rungs, member - 1);
 }
 
 const mnas_proposal *mnas_history_next_to_feed(const mnas_history *h) {
@@ -198,9 +341,9 @@ void mnas_history_unseen(const mnas_history *h, int *n_complete, int *n_unknown)
     *n_complete = *n_unknown = 0;
     for (size_t i = (size_t)(h->n_seen - h->n_fed); i < h->n_open; i++) {
         if (h->open[i].repeat) continue;
-        const mnas_trial_state state = h->known[h->open[i].trial].row.state;
-        *n_complete += state == MNAS_TRIAL_COMPLETE;
-        *n_unknown += state == MNAS_TRIAL_RUNNING;
+        const mnas_trial *row = &h->known[h->open[i].trial].row;
+        *n_complete += mnas_history_has_accuracy(row);
+        *n_unknown += row->state == MNAS_TRIAL_RUNNING;
     }
 }
 
@@ -209,8 +352,8 @@ size_t mnas_history_first_complete(const mnas_history *h, size_t n, int n_device
     size_t found = 0;
     for (int i = 0; i < h->n_trials && found < n; i++) {
         const mnas_trial *row = &h->known[i].row;
-        if (row->state != MNAS_TRIAL_COMPLETE) continue;
-        accuracy_frac[found] = row->accuracy_frac;
+        if (!mnas_history_has_accuracy(row)) continue;
+        accuracy_frac[found] = mnas_history_accuracy(h, row);
         mnas_reward_latencies(latency_ms + found++ * (size_t)n_devices, n_devices, &row->latency, row->others,
                               row->n_others);
     }
@@ -233,8 +376,8 @@ static json_t *print_open(const mnas_history *h) {
 
 int mnas_history_print(const mnas_history *h, char **text) {
     json_t *object =
-        json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
-                  (json_int_t)h->n_proposals, "n_seen", (json_int_t)h->n_seen, "n_fed", (json_int_t)h->n_fed,
+        json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
+                  (json_int_t)h->n_proposals, "n_seen", (json_int_t)h->n_seen, "n_sorted", (json_int_t)h->n_sorted, "n_fed", (json_int_t)h->n_fed,
                   "n_trials", h->n_trials, "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats",
                   h->n_repeats, "repeats_in_row", h->repeats_in_row, "n_screened", h->n_screened, "n_outside",
                   h->n_outside, "screened_in_row", h->left_in_row, "open", print_open(h));
@@ -273,24 +416,34 @@ static void mark_seen(mnas_history *h) {
         if (!h->open[i].repeat) h->known[h->open[i].trial].seen = false;
 }
 
+/* Those of trials before the first that was not sorted. */
+static void count_members(mnas_history *h) {
+    int n = h->n_trials;
+    for (int64_t p = h->n_sorted; p < h->n_proposals; p++) n -= !proposal_at(h, p)->repeat;
+    for (int i = 0; i < n; i++) h->n_sorted_members += mnas_history_has_entered(&h->known[i].row);
+}
+
 static int restore(mnas_history *h, json_t *object) {
-    json_int_t n_proposals, n_seen, n_fed;
+    json_int_t n_proposals, n_seen, n_fed, n_sorted = -1;
     json_t *open;
     json_error_t error;
-    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s?i, s?i, s?i, s:o}",
+    if (json_unpack_ex(object, &error, 0, "{s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s?i, s?i, s?i, s?I, s:o}",
                        "n_proposals", &n_proposals, "n_seen", &n_seen, "n_fed", &n_fed, "n_trials",
                        &h->n_trials, "n_complete", &h->n_complete, "n_failed", &h->n_failed, "n_repeats",
                        &h->n_repeats, "repeats_in_row", &h->repeats_in_row, "n_screened", &h->n_screened,
-                       "n_outside", &h->n_outside, "screened_in_row", &h->left_in_row, "open", &open) < 0)
+                       "n_outside", &h->n_outside, "screened_in_row", &h->left_in_row, "n_sorted", &n_sorted, "open", &open) < 0)
         return damaged(error.text);
     h->n_proposals = n_proposals, h->n_seen = n_seen, h->n_fed = n_fed;
-    if (n_fed < 0 || n_fed > n_seen || n_seen > n_proposals ||
+    h->n_sorted = n_sorted < 0 ? n_seen : n_sorted;
+    if (n_fed < 0 || n_fed > n_seen || n_seen > h->n_sorted || h->n_sorted > n_proposals ||
         (json_int_t)json_array_size(open) != n_proposals - n_fed)
         return damaged("counts contradict each other");
     if (h->n_trials < 0 || (size_t)h->n_trials > h->n_known) return damaged("trials are missing");
-    const int rc = restore_open(h, open);
-    if (rc == 0) mark_seen(h);
-    return rc;
+    int rc = restore_open(h, open);
+    if (rc < 0) return rc;
+    mark_seen(h);
+    count_members(h);
+    return mnas_history_enter(h);
 }
 
 int mnas_history_restore(mnas_history *h, const char *text) {

@@ -6,6 +6,9 @@
  * n_proposals:
  *     seen: its outcome may be used, because it lies `delay` or more proposals back and everything before it is known
  *     fed:  its outcome has been given to the strategy (later than seen only while the reward is calibrated)
+ * With rungs (rungs.h) a trial whose training has begun is a member of a bracket, and is seen when all of its bracket have ended,
+ * from a proposal on that is a function of the outcomes: when as many members as the bracket's last one, with `overlap` as many
+ * as the next one's, lie `delay` or more proposals back.
  * All counts below are of seen proposals unless said: so they are functions of the outcomes alone, not of which
  * job was quicker.
  */
@@ -13,6 +16,7 @@
 #define MNAS_SEARCH_HISTORY_H
 
 #include "mnas.h"
+#include "search/rungs.h"
 #include "store/store.h"
 
 /* Nothing new comes of a strategy after so many proposals that gave nothing new. */
@@ -22,7 +26,9 @@ typedef struct mnas_known {
     mnas_trial row; /* state RUNNING: its outcome is not known yet */
     bool stored;    /* there is a row in the study */
     bool seen;
-    bool active; /* a run is under way in this process */
+    bool active;  /* a run is under way in this process */
+    bool claimed; /* by this process */
+    int member;   /* of its rungs, + 1; 0: none, or not known yet */
 } mnas_known;
 
 typedef struct mnas_proposal {
@@ -42,7 +48,18 @@ typedef struct mnas_history {
     int n_complete, n_failed, n_repeats, n_screened, n_outside;
     int repeats_in_row; /* of proposals, the last ones */
     int left_in_row;    /* of trials, those screened or outside the window before the next other one */
+    /* of proposals `delay` or more back, those that are known to be members or none; the members among them */
+    int64_t n_sorted;
+    int n_sorted_members;
+    int n_entered;         /* trials that are known to be members or none; with rungs */
+    mnas_rungs_book rungs; /* its plan and overlap are set once it is loaded, or all 0 */
+    bool overlap;
 } mnas_history;
+
+/* Its training has begun: it counts as tried, and in a bracket. */
+bool mnas_history_has_entered(const mnas_trial *row);
+/* Complete, or stopped at a rung: there is an accuracy. */
+bool mnas_history_has_accuracy(const mnas_trial *row);
 
 /* All rows of the study, none proposed yet. */
 int mnas_history_load(mnas_history *out, mnas_store *store, int n_decisions);
@@ -68,6 +85,17 @@ bool mnas_history_failed_too_often(const mnas_history *history, int n_wanted);
 
 /* Count every proposal as seen that has become so. */
 void mnas_history_see(mnas_history *history, int delay);
+/* One is not seen although it is its time: the next proposal has to wait for it. */
+bool mnas_history_awaits(const mnas_history *history, int delay);
+/* With rungs: that a trial's row has come to a rung, or has ended. Brackets decide as soon as they can. */
+int mnas_history_enter(mnas_history *history);
+int mnas_history_came(mnas_history *history, int trial);
+/* No further trials come: the last bracket is as small as it is. */
+int mnas_history_close(mnas_history *history);
+/* What becomes of a trial that waits at a rung, or never was there. */
+mnas_rungs_state mnas_history_rung_state(const mnas_history *history, int trial);
+/* The accuracy that is made a reward of: of one that was stopped, what it would have come to. */
+double mnas_history_accuracy(const mnas_history *history, const mnas_trial *row);
 /* The oldest proposal that is seen and not fed, or NULL. */
 const mnas_proposal *mnas_history_next_to_feed(const mnas_history *history);
 void mnas_history_fed(mnas_history *history); /* drops it */

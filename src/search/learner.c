@@ -47,7 +47,7 @@ int mnas_learner_store_reward(mnas_store *store, const mnas_reward *reward) {
 double mnas_learner_reward(const mnas_learner *l, const mnas_trial *row) {
     double ms[MNAS_MAX_DEVICES];
     mnas_reward_latencies(ms, l->reward.n_devices, &row->latency, row->others, row->n_others);
-    return mnas_reward_value(&l->reward, row->accuracy_frac, ms);
+    return mnas_reward_value(&l->reward, mnas_history_accuracy(&l->history, row), ms);
 }
 
 static void print_calibration(const mnas_learner *l, char *text, size_t n) {
@@ -134,17 +134,25 @@ static double failed_reward(const mnas_learner *l, int trial) {
     return isfinite(worst) ? worst : 0;
 }
 
+/* Of one that was stopped at a rung: now, that all is known of its bracket. Within a transaction. */
+static int give_reward(mnas_learner *l, mnas_trial *row) {
+    if (row->state == MNAS_TRIAL_COMPLETE || !isnan(row->reward)) return 0;
+    row->reward = mnas_learner_reward(l, row);
+    return mnas_store_set_reward(l->store, row->number, row->reward);
+}
+
 static int feed(mnas_learner *l, const mnas_proposal *p) {
-    const mnas_trial *row = &l->history.known[p->trial].row;
-    const bool complete = row->state == MNAS_TRIAL_COMPLETE;
-    const mnas_outcome outcome = {.reward = complete ? row->reward : failed_reward(l, p->trial),
-                                  .failed = !complete,
+    mnas_trial *row = &l->history.known[p->trial].row;
+    const bool has_reward = mnas_history_has_accuracy(row);
+    int rc = has_reward ? give_reward(l, row) : 0;
+    const mnas_outcome outcome = {.reward = has_reward ? row->reward : failed_reward(l, p->trial),
+                                  .failed = !has_reward,
                                   .repeat = p->repeat,
                                   .untried = mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||
                                              mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY),
                                   .latency_ms = row->latency.median_ms};
     mnas_strategy_status status;
-    int rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
+    if (rc == 0) rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
     if (rc < 0) return rc;
     mnas_history_fed(&l->history);
     mnas_strategy_get_status(l->strategy, &status);
@@ -155,9 +163,9 @@ static int feed(mnas_learner *l, const mnas_proposal *p) {
 
 int mnas_learner_take_in(mnas_learner *l) {
     const mnas_proposal *p;
-    int rc = 0;
+    int rc = mnas_history_enter(&l->history);
     mnas_history_see(&l->history, l->delay);
-    if (!mnas_learner_is_calibrated(l) && l->history.n_complete >= l->n_calibrate)
+    if (rc == 0 && !mnas_learner_is_calibrated(l) && l->history.n_complete >= l->n_calibrate)
         rc = mnas_learner_calibrate(l);
     while (rc == 0 && mnas_learner_is_calibrated(l) && (p = mnas_history_next_to_feed(&l->history)))
         rc = feed(l, p);
@@ -165,11 +173,13 @@ int mnas_learner_take_in(mnas_learner *l) {
 }
 
 int mnas_learner_advance(mnas_learner *l) {
+    int rc = mnas_history_enter(&l->history);
+    if (rc < 0) return rc;
     mnas_history_see(&l->history, l->delay);
     const bool due = mnas_learner_is_calibrated(l) ? mnas_history_next_to_feed(&l->history) != NULL
                                                    : l->history.n_complete >= l->n_calibrate;
     if (!due) return 0;
-    int rc = mnas_store_begin(l->store);
+    rc = mnas_store_begin(l->store);
     if (rc == 0) rc = mnas_learner_take_in(l);
     return rc < 0 ? rc : mnas_store_commit(l->store);
 }
@@ -264,6 +274,8 @@ static int restore_snapshot(mnas_learner *l) {
 
 int mnas_learner_open(mnas_learner *l) {
     const int rc = mnas_history_load(&l->history, l->store, l->n_decisions);
+    l->history.rungs.plan = l->rungs;
+    l->history.overlap = l->overlap;
     return rc < 0 ? rc : restore_snapshot(l);
 }
 

@@ -23,6 +23,8 @@ typedef struct mnas_learner {
     int n_calibrate; /* complete trials before the reward is calibrated; 0: it has its values already */
     bool is_value; /* rewards are any numbers: a failed trial is worth the worst of those before it, not 0 */
     uint64_t seed;
+    mnas_rungs_plan rungs; /* all 0: none */
+    bool overlap;          /* of brackets: the next one's trials are proposed before this one's are seen */
     int n_decisions;
     size_t n_choices; /* of all decisions together */
     /* What a proposal is called: *arch is malloc'ed, key is "" where it cannot be built. Returns a status. */

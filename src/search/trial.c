@@ -9,8 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "base/str.h"
 #include "search/machine.h"
 #include "search/memory_need.h"
 
@@ -210,21 +214,94 @@ static int poll_measuring(mnas_trial_run *run, const mnas_trial_context *context
     return rc < 0 ? rc : take_measuring(run, context);
 }
 
+/* ---- rungs ---- */
+
+static bool has_rungs(const mnas_trial_context *context) {
+    return context->rungs.n > 0;
+}
+
+/* The rung that its training comes to next. */
+static int next_rung(const mnas_trial_run *run) {
+    return run->row.rung + 1;
+}
+
+static int state_path(char *path, size_t n, const mnas_trial_context *context, int trial, int rung) {
+    return mnas_str_format(path, n, "%s/trial-%d.rung-%d.ckpt", context->rung_folder, trial, rung);
+}
+
+void mnas_trial_forget_rungs(const mnas_trial *row, const mnas_trial_context *context, int keep) {
+    char path[1200];
+    for (int rung = row->rung - keep; has_rungs(context) && rung >= 0; rung--)
+        if (state_path(path, sizeof path, context, row->number, rung) == 0) unlink(path);
+    if (has_rungs(context) && keep == 0) rmdir(context->rung_folder); /* where it was the last one */
+}
+
+int mnas_trial_go_on(mnas_trial_run *run, const mnas_trial_context *context) {
+    mnas_cost cost;
+    const mnas_trial *row = &run->row;
+    run->earlier_s = row->train_s + row->measure_s + row->overhead_s;
+    int rc = mnas_cost_compute(&cost, &run->model, context->batch);
+    if (rc < 0) return fail_with(run, rc, mnas_error_message());
+    run->phase = MNAS_RUN_MEASURED;
+    rc = check_memory(run, &cost, context);
+    mnas_cost_free(&cost);
+    return rc;
+}
+
+/* Where the state that it goes on from is gone, it begins anew: it comes to the same. */
+static int find_state(mnas_trial_run *run, const mnas_trial_context *context, char *path, size_t n) {
+    const int rc = state_path(path, n, context, run->row.number, run->row.rung);
+    if (rc < 0 || (run->row.rung >= 0 && mnas_file_exists(path))) return rc;
+    path[0] = '\0';
+    run->row.n_epochs = 0;
+    return 0;
+}
+
+/* A state that lies where this part's is to be kept is of an attempt that nobody heard of. */
+static int divide(mnas_trial_run *run, const mnas_trial_context *context, mnas_job_request *request, char *to,
+                  char *from, size_t n) {
+    const int rung = next_rung(run);
+    const double epochs = isnan(context->epochs) ? context->training->epochs : context->epochs;
+    int rc = mnas_file_mkdirs(context->rung_folder);
+    if (rc == 0) rc = state_path(to, n, context, run->row.number, rung);
+    if (rc == 0) rc = find_state(run, context, from, n);
+    if (rc < 0) return rc;
+    unlink(to);
+    request->from = from[0] ? from : NULL;
+    if (rung == context->rungs.n - 1) return 0;
+    request->checkpoint = to;
+    request->stop_epochs = epochs * mnas_rungs_share(&context->rungs, rung);
+    return 0;
+}
+
+static int add_rung(mnas_trial *row, double accuracy_frac) {
+    double *grown = realloc(row->rung_accuracy_frac, (size_t)(row->n_rungs + 1) * sizeof *grown);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: rungs of trial %d", row->number);
+    row->rung_accuracy_frac = grown;
+    grown[row->n_rungs++] = accuracy_frac;
+    row->rung++;
+    return 0;
+}
+
 /* ---- training ---- */
 
 int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
     assert(run->phase == MNAS_RUN_MEASURED || run->phase == MNAS_RUN_READY);
-    const mnas_job_request request = {.model = &run->model,
-                                      .data = context->data,
-                                      .recipe = context->recipe,
-                                      .epochs = context->epochs,
-                                      .max_images = context->max_images,
-                                      .threads = context->threads,
-                                      .seed = run->row.seed,
-                                      .output = context->output,
-                                      .memory_bytes = limit_of_memory(run)};
+    char to[1200], from[1200];
+    mnas_job_request request = {.model = &run->model,
+                                .data = context->data,
+                                .recipe = context->recipe,
+                                .epochs = context->epochs,
+                                .max_images = context->max_images,
+                                .threads = context->threads,
+                                .seed = run->row.seed,
+                                .output = context->output,
+                                .memory_bytes = limit_of_memory(run)};
+    int rc = has_rungs(context) ? divide(run, context, &request, to, from, sizeof to) : 0;
+    if (rc < 0) return rc;
     run->train_begun_s = mnas_clock_now_s();
-    const int rc = context->runner->start(context->runner->user, &run->job, &request);
+    run->earlier_train_s = isnan(run->row.train_s) ? 0 : run->row.train_s;
+    rc = context->runner->start(context->runner->user, &run->job, &request);
     if (rc < 0) return rc;
     run->phase = MNAS_RUN_TRAINING;
     return 0;
@@ -234,31 +311,36 @@ static double training_s(const mnas_trial_run *run) {
     return mnas_clock_now_s() - run->train_begun_s - run->away_s;
 }
 
+/* Behind those of earlier parts. */
 static int take_epochs(mnas_trial *row, const mnas_job_news *news) {
+    const size_t n = (size_t)(row->n_epochs + news->n_epochs);
     if (news->n_epochs == 0) return 0;
-    row->epoch_accuracy_frac = calloc((size_t)news->n_epochs, sizeof(double));
-    if (!row->epoch_accuracy_frac)
-        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: epochs of trial %d", row->number);
-    memcpy(row->epoch_accuracy_frac, news->epoch_accuracy_frac, (size_t)news->n_epochs * sizeof(double));
-    row->n_epochs = news->n_epochs;
+    double *grown = realloc(row->epoch_accuracy_frac, n * sizeof *grown);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: epochs of trial %d", row->number);
+    memcpy(grown + row->n_epochs, news->epoch_accuracy_frac, (size_t)news->n_epochs * sizeof *grown);
+    row->epoch_accuracy_frac = grown;
+    row->n_epochs = (int)n;
     return 0;
 }
 
-static int end_training(mnas_trial_run *run, const mnas_job_news *news) {
+static int end_training(mnas_trial_run *run, const mnas_trial_context *context, const mnas_job_news *news) {
     mnas_trial *row = &run->row;
     const mnas_train_result *result = &news->result;
     int rc = take_epochs(row, news);
     if (rc < 0) return rc;
     if (news->status < 0) {
-        row->train_s = training_s(run);
+        row->train_s = run->earlier_train_s + training_s(run);
         return fail_with(run, news->status, news->error ? news->error : mnas_status_text(news->status));
     }
-    row->state = MNAS_TRIAL_COMPLETE;
     row->accuracy_frac = result->val_accuracy_frac;
     row->n_images = result->n_images;
     /* as the process saw it, which does not know that it was paused */
-    row->train_s = fmax(0, result->train_s + result->eval_s - run->paused_s);
-    run->phase = MNAS_RUN_ENDED;
+    const double part_s = result->train_s + result->eval_s - result->earlier_s;
+    row->train_s = run->earlier_train_s + fmax(0, part_s - run->paused_s);
+    if (has_rungs(context) && (rc = add_rung(row, row->accuracy_frac)) < 0) return rc;
+    const bool is_whole = !has_rungs(context) || row->rung == context->rungs.n - 1;
+    if (is_whole) row->state = MNAS_TRIAL_COMPLETE;
+    run->phase = is_whole ? MNAS_RUN_ENDED : MNAS_RUN_AT_RUNG;
     return 0;
 }
 
@@ -266,12 +348,13 @@ static int poll_training(mnas_trial_run *run, const mnas_trial_context *context)
     char text[128];
     const mnas_job_news *news = context->runner->news(run->job);
     run->frac = news->frac;
-    if (news->done) return end_training(run, news);
+    if (news->done) return end_training(run, context, news);
     if (training_s(run) <= context->timeout_s) return 0;
     context->runner->close(run->job);
     run->job = NULL;
-    run->row.train_s = training_s(run);
-    snprintf(text, sizeof text, "training was ended after %.1f s; allowed: %.1f s", run->row.train_s,
+    const double part_s = training_s(run);
+    run->row.train_s = run->earlier_train_s + part_s;
+    snprintf(text, sizeof text, "training was ended after %.1f s; allowed: %.1f s", part_s,
              context->timeout_s);
     return fail(run, "timeout", text);
 }
@@ -300,7 +383,7 @@ void mnas_trial_resume(mnas_trial_run *run, const mnas_trial_context *context) {
 
 double mnas_trial_overhead_s(const mnas_trial_run *run) {
     const mnas_trial *row = &run->row;
-    const double all_s = mnas_clock_now_s() - run->begun_s - run->away_s;
+    const double all_s = run->earlier_s + mnas_clock_now_s() - run->begun_s - run->away_s;
     return fmax(0, all_s - (isnan(row->train_s) ? 0 : row->train_s) -
                        (isnan(row->measure_s) ? 0 : row->measure_s) - run->measuring.waited_s);
 }

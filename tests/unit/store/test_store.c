@@ -574,7 +574,7 @@ static void drop_columns(const mnas_row_type *type, int schema) {
 /* What schema 5 brought is gone. */
 static void make_schema_4(void) {
     drop_columns(&mnas_row_trial, 5);
-    execute("PRAGMA user_version = 4");
+    execute("DROP TABLE rung; PRAGMA user_version = 4");
 }
 
 /* And what schema 4 did. */
