@@ -507,9 +507,11 @@ typedef struct mnas_search_progress {
     int number, n_complete, n_failed, n_repeats, n_wanted;
     int n_screened;                   /* trials that a latency model left out */
     int n_outside;                    /* trials measured outside the window, and not trained */
+    int n_stopped;                    /* trials whose training was ended at a rung */
+    int rung, n_rungs;                /* that the trial's training comes to next, 0..; of how many, 0: there are none */
     int n_refused;                    /* measurements that a device refused as too unsteady */
     int n_updates;                    /* of the strategy */
-    const char *phase;                /* "measuring", "awaiting", "training", "done" */
+    const char *phase;                /* "measuring", "awaiting", "training", "waiting" at a rung, "done" */
     const char *awaited, *why;        /* the device that does not answer or refuses, and what it said; else NULL */
     double awaited_s, awaited_limit_s;/* so far; then the search ends. NaN where it is asked again whatever comes */
     double phase_frac;                /* 0..1 or NaN */
@@ -531,7 +533,10 @@ typedef struct mnas_search_options {
     double screen_factor;
     double window_frac;               /* only networks that take (1 - window_frac) x target_ms to target_ms are trained; what lies
                                        * outside is measured, a pruned trial. Needs target_ms and one device. 0: none */
-    int trials;                       /* complete ones wanted */
+    int rungs, rung_factor;           /* 0: none. Else trainings end early that promise little, at rungs of rung_factor^-k of their
+                                       * length, decided in brackets of rung_factor^(rungs - 1) networks (docs/rungs.md) */
+    bool rungs_async;                 /* decide at once instead: the result then depends on jobs and on interruptions */
+    int trials;                       /* complete ones wanted; with rungs those whose training has begun, in whole brackets */
     int64_t max_images;               /* per trial; 0: the recipe's epochs over all */
     double epochs;                    /* NaN: the recipe's */
     uint64_t seed;
@@ -562,6 +567,7 @@ typedef struct mnas_forecast {
     int n_trials;                     /* still to do */
     mnas_range trial_s, latency_s;    /* of one trial, both; and of that its measuring */
     mnas_range minutes;               /* of the whole search */
+    double trained_share;             /* of their whole length, that trainings are let run on average: 1 without rungs */
     mnas_range final_minutes;         /* of stage two, where it is asked for; else NaN */
     mnas_range peak_bytes;            /* resident memory of one training process */
     double free_bytes;                /* of memory, for each job */

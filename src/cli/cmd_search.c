@@ -22,8 +22,8 @@ typedef struct search_opts {
     char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR], target_ms[MNAS_OPT_STR],
         screen[MNAS_OPT_STR];
     double screen_factor, window, epochs, max_minutes, device_minutes, trial_timeout_s;
-    int64_t trials, max_images, max_trials, seed, jobs, threads, top_k;
-    bool dry_run, no_forecast;
+    int64_t rungs, rung_factor, trials, max_images, max_trials, seed, jobs, threads, top_k;
+    bool rungs_async, dry_run, no_forecast;
 } search_opts;
 
 #define AT(field) offsetof(search_opts, field)
@@ -50,7 +50,20 @@ static const mnas_opt options[] = {
      "rest "
      "is measured and left; 0: off",
      NULL},
-    {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "trials", "complete trials wanted", NULL},
+    {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "trials",
+     "complete trials wanted; with rungs networks tried, those stopped early included, in whole brackets",
+     NULL},
+    {"rungs", MNAS_OPT_INT, AT(rungs), "0", 0, 6, "rungs",
+     "end the training of networks that promise little: 3 trains all to 1/9, the best third to 1/3, the best "
+     "of "
+     "these to the end; 0: none",
+     NULL},
+    {"rung-factor", MNAS_OPT_INT, AT(rung_factor), "3", 2, 27, NULL,
+     "one in so many goes on from a rung, and is trained so many times as long", NULL},
+    {"rungs-async", MNAS_OPT_BOOL, AT(rungs_async), NULL, 0, 0, NULL,
+     "decide at each rung at once and not in brackets: the result then depends on --jobs and on "
+     "interruptions",
+     NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "1", 0, INFINITY, NULL, "of everything random", NULL},
     {"reward", MNAS_OPT_STRING, AT(reward), "", 0, 0, "REWARD",
      "accuracy and latency in one number; see below; soft unless given, with a window hard", NULL},
@@ -97,12 +110,17 @@ static void show_awaited(const mnas_search_progress *p) {
 }
 
 static void show_live(const mnas_search_progress *p) {
-    char line[320], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[16] = "", more[96] = "";
+    char line[320], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[64] = "", more[128] = "";
     mnas_human_reward(p->best_reward, best);
     mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     if (isfinite(p->phase_frac)) snprintf(part, sizeof part, " %.0f %%", 100 * p->phase_frac);
-    if (p->n_screened > 0) snprintf(more, sizeof more, ", %d screened", p->n_screened);
+    if (p->n_rungs > 0 && strcmp(p->phase, "training") == 0)
+        snprintf(part + strlen(part), sizeof part - strlen(part), ", to rung %d of %d", p->rung + 1,
+                 p->n_rungs);
+    if (p->n_stopped > 0) snprintf(more, sizeof more, ", %d stopped at rungs", p->n_stopped);
+    if (p->n_screened > 0)
+        snprintf(more + strlen(more), sizeof more - strlen(more), ", %d screened", p->n_screened);
     if (p->n_outside > 0)
         snprintf(more + strlen(more), sizeof more - strlen(more), ", %d outside", p->n_outside);
     if (p->n_refused > 0)
@@ -138,7 +156,13 @@ static void show_failed(const mnas_trial *t) {
 static void show_pruned(const mnas_search_progress *p) {
     const mnas_trial *t = p->trial;
     char ms[MNAS_HUMAN_BYTES];
-    if (strcmp(t->reason, "latency") == 0) {
+    if (strcmp(t->reason, "rung") == 0) {
+        char accuracy[MNAS_HUMAN_BYTES];
+        mnas_human_percent(t->accuracy_frac, accuracy);
+        mnas_human_ms(t->latency.median_ms, ms);
+        mnas_log_info("trial %3d  stopped at rung %d of %d with accuracy %s, latency %s  (%d stopped)",
+                      t->number, t->rung + 1, p->n_rungs, accuracy, ms, p->n_stopped);
+    } else if (strcmp(t->reason, "latency") == 0) {
         mnas_human_ms(t->latency.median_ms, ms);
         mnas_log_info("trial %3d  takes %s, outside the window: not trained  (%d outside)", t->number, ms,
                       p->n_outside);
@@ -276,6 +300,9 @@ static int run(const void *opts, int n_words, char **words) {
                              .strategy = o->strategy,
                              .recipe = o->recipe,
                              .trials = (int)o->trials,
+                             .rungs = (int)o->rungs,
+                             .rung_factor = (int)o->rung_factor,
+                             .rungs_async = o->rungs_async,
                              .max_images = o->max_images,
                              .epochs = o->epochs,
                              .seed = (uint64_t)o->seed,
@@ -294,6 +321,10 @@ static int run(const void *opts, int n_words, char **words) {
                              .cancel = mnas_cli_cancel_flag()};
     int rc = parse_targets(&s, o->target_ms);
     if (rc < 0) return rc;
+    if (o->rungs > 0 && o->rungs_async)
+        mnas_log_warn(
+            "--rungs-async decides in the order in which trainings end: another number of --jobs, or an "
+            "interruption, gives another table of trials");
     if (o->dry_run) return dry_run(&s, o->common.json);
     if (!o->no_forecast) show_forecast(&s);
     rc = mnas_search_run(&s);

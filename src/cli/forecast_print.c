@@ -46,6 +46,9 @@ static void add_time(mnas_str *s, const mnas_forecast *f, double max_minutes) {
         mnas_str_appendf(s, " (steps of %d networks timed)\n", f->n_timed);
     else
         mnas_str_append(s, " (from this study's trials)\n");
+    if (f->trained_share < 1)
+        mnas_str_appendf(s, "forecast: rungs train %.1f %% of the epochs that these trials have\n",
+                         100 * f->trained_share);
     if (f->minutes.high > max_minutes) /* false for NaN */
         mnas_str_appendf(s, "forecast: --max-minutes %g %s end it earlier\n", max_minutes,
                          f->minutes.low > max_minutes ? "will" : "may");

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "data/loader.h"
+#include "search/history.h"
 #include "search/machine.h"
 
 enum { N_SAMPLES = 200, N_TIMED = 4, MAX_TIMED = 16, MIN_ROWS = 3 };
@@ -120,8 +121,9 @@ static int forecast_times(work *w) {
     if (rc < 0) return rc;
     w->fitted = true;
     for (size_t i = 0; i < n; i++) w->out->n_timed += timed[i].times.n_steps > 0;
-    const amount a =
-        amount_of(s->sample.recipe, s->options->epochs, n_images(&s->sample), s->sample.data->n_val);
+    amount a = amount_of(s->sample.recipe, s->options->epochs, n_images(&s->sample), s->sample.data->n_val);
+    a.steps *= w->out->trained_share;
+    a.eval_batches *= w->out->trained_share;
     w->n_train = w->n_networks;
     for (size_t i = 0; i < w->n_train; i++) w->train_s[i] = training_s(&w->fit, &w->networks[i], a);
     time_measuring(w);
@@ -138,7 +140,7 @@ static size_t take_rows(work *w) {
     size_t n = 0;
     for (size_t i = 0; i < w->setup->n_rows; i++) {
         const mnas_trial *row = &w->setup->rows[i];
-        if (row->state != MNAS_TRIAL_COMPLETE || isnan(row->train_s) || isnan(row->measure_s)) continue;
+        if (!mnas_history_has_accuracy(row) || isnan(row->train_s) || isnan(row->measure_s)) continue;
         w->train_s[n] = row->train_s + (isnan(row->overhead_s) ? 0 : row->overhead_s);
         w->measure_s[n++] = row->measure_s;
     }
@@ -153,7 +155,7 @@ static size_t take_rows(work *w) {
 static int trials_left(const mnas_forecast_setup *s) {
     int n_complete = 0, n_running = 0;
     for (size_t i = 0; i < s->n_rows; i++) {
-        n_complete += s->rows[i].state == MNAS_TRIAL_COMPLETE;
+        n_complete += mnas_history_has_accuracy(&s->rows[i]);
         n_running += s->rows[i].state == MNAS_TRIAL_RUNNING;
     }
     int left = s->options->trials - n_complete;
@@ -273,6 +275,7 @@ static int make(work *w) {
     const double deadline_s = mnas_clock_now_s() + sample_budget_s;
     const size_t room = s->n_rows > N_SAMPLES ? s->n_rows : N_SAMPLES;
     w->out->n_trials = trials_left(s);
+    w->out->trained_share = mnas_rungs_cost(&s->rungs);
     w->train_s = calloc(room, sizeof *w->train_s);
     w->measure_s = calloc(room, sizeof *w->measure_s);
     if (!w->train_s || !w->measure_s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a forecast");

@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "search/devices.h"
 #include "search/memory_need.h"
+#include "search/rungs.h"
 #include "train/timing.h"
 
 /* ---- networks ---- */
@@ -90,6 +91,7 @@ typedef struct mnas_forecast_setup {
     mnas_sample_setup sample;
     const mnas_devices *devices;
     int threads, delay;
+    mnas_rungs_plan rungs;
     const mnas_trial *rows; /* of a study to be resumed */
     size_t n_rows;
     double snapshot_bytes, proposals_per_snapshot; /* of the strategy; 0 where it keeps none */

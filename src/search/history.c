@@ -375,12 +375,12 @@ static json_t *print_open(const mnas_history *h) {
 }
 
 int mnas_history_print(const mnas_history *h, char **text) {
-    json_t *object =
-        json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
-                  (json_int_t)h->n_proposals, "n_seen", (json_int_t)h->n_seen, "n_sorted", (json_int_t)h->n_sorted, "n_fed", (json_int_t)h->n_fed,
-                  "n_trials", h->n_trials, "n_complete", h->n_complete, "n_failed", h->n_failed, "n_repeats",
-                  h->n_repeats, "repeats_in_row", h->repeats_in_row, "n_screened", h->n_screened, "n_outside",
-                  h->n_outside, "screened_in_row", h->left_in_row, "open", print_open(h));
+    json_t *object = json_pack(
+        "{s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "n_proposals",
+        (json_int_t)h->n_proposals, "n_seen", (json_int_t)h->n_seen, "n_sorted", (json_int_t)h->n_sorted,
+        "n_fed", (json_int_t)h->n_fed, "n_trials", h->n_trials, "n_complete", h->n_complete, "n_failed",
+        h->n_failed, "n_repeats", h->n_repeats, "repeats_in_row", h->repeats_in_row, "n_screened",
+        h->n_screened, "n_outside", h->n_outside, "screened_in_row", h->left_in_row, "open", print_open(h));
     *text = object ? mnas_json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return *text ? 0 : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: state of the search");
@@ -431,7 +431,8 @@ static int restore(mnas_history *h, json_t *object) {
                        "n_proposals", &n_proposals, "n_seen", &n_seen, "n_fed", &n_fed, "n_trials",
                        &h->n_trials, "n_complete", &h->n_complete, "n_failed", &h->n_failed, "n_repeats",
                        &h->n_repeats, "repeats_in_row", &h->repeats_in_row, "n_screened", &h->n_screened,
-                       "n_outside", &h->n_outside, "screened_in_row", &h->left_in_row, "n_sorted", &n_sorted, "open", &open) < 0)
+                       "n_outside", &h->n_outside, "screened_in_row", &h->left_in_row, "n_sorted", &n_sorted,
+                       "open", &open) < 0)
         return damaged(error.text);
     h->n_proposals = n_proposals, h->n_seen = n_seen, h->n_fed = n_fed;
     h->n_sorted = n_sorted < 0 ? n_seen : n_sorted;

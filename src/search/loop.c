@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -88,8 +89,9 @@ static mnas_trial_run *free_slot(loop *l) {
     return NULL;
 }
 
-/* A copy of what was proposed; what an earlier attempt left is not part of it. */
+/* A copy of what was proposed; what an earlier attempt left is not part of it, but for the rungs that it came to. */
 static int copy_row(mnas_trial *out, const mnas_trial *row) {
+    if (row->rung >= 0) return mnas_trial_copy(out, row);
     const size_t bytes = (size_t)row->n_tokens * sizeof *row->tokens;
     *out = mnas_trial_empty();
     out->number = row->number;
@@ -118,14 +120,14 @@ static int claim(loop *l, mnas_trial_run *run, mnas_known *known) {
     if (rc < 0) return rc;
     rc = mnas_loop_decode(l->setup->space, l->setup->data, row.tokens, &model);
     if (rc == 0) rc = mnas_model_print(&model, &yaml);
-    if (rc == 0) rc = mnas_store_claim(l->setup->store, &row, yaml, &row.attempt);
+    if (rc == 0 && !known->claimed) rc = mnas_store_claim(l->setup->store, &row, yaml, &row.attempt);
     free(yaml);
     if (rc < 0) {
         mnas_trial_clear(&row);
         return rc;
     }
     mnas_trial_begin(run, &row, &model, begun_s);
-    known->stored = known->active = true;
+    known->stored = known->active = known->claimed = true;
     return 0;
 }
 
@@ -171,17 +173,24 @@ static int go_on_with(loop *l, mnas_trial_run *run) {
 /* Up to the start of its measuring elsewhere, of its training, or its early end. */
 static int start_run(loop *l, mnas_trial_run *run) {
     l->trial.held_bytes = held_bytes(l);
-    const int rc = mnas_trial_prepare(run, &l->trial);
+    const int rc = run->row.rung >= 0 ? mnas_trial_go_on(run, &l->trial) : mnas_trial_prepare(run, &l->trial);
     return rc < 0 ? rc : go_on_with(l, run);
 }
 
-/* Proposed trials without an outcome that nobody works on: a new one, or rows found running at a resume. */
+/* Of one that nobody works on and that has no outcome: it is not waiting for the others of its bracket. */
+static bool can_start(const loop *l, const mnas_known *known) {
+    return mnas_history_rung_state(&l->learner.history, known->row.number) == MNAS_RUNGS_TRAINS;
+}
+
+/* Proposed trials without an outcome that nobody works on: a new one, one that goes on from a rung, or rows found running at
+ * a resume. */
 static int start_waiting(loop *l) {
     int rc = 0;
     for (size_t i = 0; i < l->learner.history.n_open && rc == 0; i++) {
         const mnas_proposal *p = &l->learner.history.open[i];
         mnas_known *known = &l->learner.history.known[p->trial];
         if (p->repeat || known->active || known->row.state != MNAS_TRIAL_RUNNING) continue;
+        if (!can_start(l, known)) continue;
         mnas_trial_run *run = free_slot(l);
         if (!run) break;
         rc = claim(l, run, known);
@@ -201,34 +210,81 @@ static void update_timeout(loop *l) {
     }
 }
 
+/* Within a transaction: the outcome, or what it has come to at a rung. */
+static int store_row(loop *l, const mnas_trial *row) {
+    bool counted;
+    int rc = mnas_store_finish(l->setup->store, row, &counted);
+    if (rc < 0 || counted) return rc;
+    rc = mnas_store_commit(l->setup->store);
+    return rc < 0 ? rc
+                  : mnas_error_set(MNAS_ERR_BUSY, "trial %d was taken over by another search on this study",
+                                   row->number);
+}
+
+static bool is_stopped(const mnas_history *h, const mnas_trial *row) {
+    return row->state == MNAS_TRIAL_RUNNING && mnas_history_rung_state(h, row->number) == MNAS_RUNGS_STOPPED;
+}
+
+/* Trials that wait at a rung and go no further. Within a transaction; *n says how many. */
+static int stop_waiting(loop *l, int *n) {
+    mnas_history *h = &l->learner.history;
+    int rc = 0;
+    for (size_t i = 0; i < h->n_open && rc == 0; i++) {
+        mnas_trial *row = &h->known[h->open[i].trial].row;
+        if (!is_stopped(h, row)) continue;
+        row->state = MNAS_TRIAL_PRUNED;
+        snprintf(row->reason, sizeof row->reason, MNAS_PRUNED_RUNG);
+        row->finished_unix_ms = mnas_clock_unix_ms();
+        rc = store_row(l, row);
+        mnas_trial_forget_rungs(row, &l->trial, 0);
+        ++*n;
+    }
+    return rc;
+}
+
+/* The row is the history's from here on. What is decided by it follows in the same transaction. */
+static int hand_over(loop *l, mnas_trial_run *run, int *n_stopped) {
+    mnas_known *known = &l->learner.history.known[run->row.number];
+    mnas_trial_clear(&known->row);
+    known->row = run->row;
+    known->active = false;
+    run->row = mnas_trial_empty();
+    mnas_trial_release(run, &l->trial);
+    int rc = mnas_history_enter(&l->learner.history);
+    if (rc == 0) rc = mnas_history_came(&l->learner.history, known->row.number);
+    if (rc == 0) rc = stop_waiting(l, n_stopped);
+    return rc < 0 ? rc : mnas_learner_take_in(&l->learner);
+}
+
+static void show_stopped(loop *l, int64_t since_unix_ms) {
+    const mnas_history *h = &l->learner.history;
+    for (size_t i = 0; i < h->n_known; i++)
+        if (mnas_trial_is_pruned_for(&h->known[i].row, MNAS_PRUNED_RUNG) &&
+            h->known[i].row.finished_unix_ms >= since_unix_ms)
+            show(l, &h->known[i].row, NULL, "done");
+}
+
 static int finish_run(loop *l, mnas_trial_run *run) {
     mnas_trial *row = &run->row;
-    mnas_known *known = &l->learner.history.known[row->number];
-    bool counted;
+    const mnas_known *known = &l->learner.history.known[row->number];
+    const bool at_rung = run->phase == MNAS_RUN_AT_RUNG;
+    const int64_t now_unix_ms = mnas_clock_unix_ms();
+    int n_stopped = 0;
     if (row->state == MNAS_TRIAL_COMPLETE && mnas_learner_is_calibrated(&l->learner))
         row->reward = mnas_learner_reward(&l->learner, row);
-    row->finished_unix_ms = mnas_clock_unix_ms();
+    if (!at_rung) row->finished_unix_ms = now_unix_ms;
     row->overhead_s = mnas_trial_overhead_s(run);
     int rc = mnas_store_begin(l->setup->store);
-    if (rc == 0) rc = mnas_store_finish(l->setup->store, row, &counted);
+    if (rc == 0) rc = store_row(l, row);
     if (rc < 0) return rc;
-    if (!counted) {
-        rc = mnas_store_commit(l->setup->store);
-        return rc < 0
-                   ? rc
-                   : mnas_error_set(MNAS_ERR_BUSY, "trial %d was taken over by another search on this study",
-                                    row->number);
-    }
-    mnas_trial_clear(&known->row);
-    known->row = *row;
-    known->active = false;
-    *row = mnas_trial_empty();
-    mnas_trial_release(run, &l->trial);
-    rc = mnas_learner_take_in(&l->learner);
+    rc = hand_over(l, run, &n_stopped);
     if (rc == 0) rc = mnas_store_commit(l->setup->store);
+    if (rc < 0) return rc;
+    mnas_trial_forget_rungs(&known->row, &l->trial, at_rung && known->row.state == MNAS_TRIAL_RUNNING);
     update_timeout(l);
-    if (rc == 0) show(l, &known->row, NULL, "done");
-    return rc;
+    show(l, at_rung ? NULL : &known->row, NULL, at_rung ? "waiting" : "done");
+    if (n_stopped > 0) show_stopped(l, now_unix_ms);
+    return 0;
 }
 
 static int poll_run(loop *l, mnas_trial_run *run) {
@@ -256,7 +312,7 @@ static int finish_ended(loop *l) {
         mnas_trial_run *first = NULL;
         for (int i = 0; i < l->n_jobs; i++) {
             mnas_trial_run *run = &l->runs[i];
-            if (!is_active(run) || run->phase != MNAS_RUN_ENDED) continue;
+            if (!is_active(run) || (run->phase != MNAS_RUN_ENDED && run->phase != MNAS_RUN_AT_RUNG)) continue;
             if (!first || run->row.number < first->row.number) first = run;
         }
         if (!first) return n;
@@ -275,20 +331,64 @@ static bool trials_are_spent(const loop *l) {
     return limit > 0 && (size_t)h->n_trials >= h->n_known && h->n_trials >= limit;
 }
 
+static bool has_rungs(const loop *l) {
+    return l->trial.rungs.n > 0;
+}
+
+/* Trials so far. Tried are complete ones; with rungs those whose training has begun, which makes them members of a bracket. */
+typedef struct tally {
+    int n_tried, n_running;
+    int n_unknown; /* of the running ones: they may or may not count as tried */
+    int n_to_do;   /* of the running ones: they need a job */
+} tally;
+
+static tally count_trials(const loop *l) {
+    const mnas_history *h = &l->learner.history;
+    tally t = {0};
+    for (int i = 0; i < h->n_trials; i++) {
+        const mnas_trial *row = &h->known[i].row;
+        const bool is_running = row->state == MNAS_TRIAL_RUNNING,
+                   is_tried =
+                       has_rungs(l) ? mnas_history_has_entered(row) : row->state == MNAS_TRIAL_COMPLETE;
+        t.n_tried += is_tried;
+        t.n_running += is_running;
+        t.n_unknown += is_running && !is_tried;
+        t.n_to_do += is_running && can_start(l, &h->known[i]);
+    }
+    return t;
+}
+
 static step decide(const loop *l) {
     const mnas_history *h = &l->learner.history;
     const int wanted = l->setup->options->trials;
-    int n_complete, n_unknown;
-    mnas_history_unseen(h, &n_complete, &n_unknown);
-    n_complete += h->n_complete;
-    if (n_complete >= wanted) return STEP_FINISHED;
-    if (mnas_history_in_vain(h) || mnas_history_failed_too_often(h, wanted)) return STEP_STOP;
-    if (trials_are_spent(l)) return n_unknown > 0 ? STEP_WAIT : STEP_BUDGET;
-    if (h->n_seen + l->setup->delay <= h->n_proposals) return STEP_WAIT;
-    if (n_complete + n_unknown >= wanted) return STEP_WAIT;
+    const tally t = count_trials(l);
+    if (t.n_tried >= wanted && (!has_rungs(l) || t.n_running == 0)) return STEP_FINISHED;
+    if (mnas_history_in_vain(h)) return has_rungs(l) && t.n_running > 0 ? STEP_WAIT : STEP_STOP;
+    if (mnas_history_failed_too_often(h, wanted)) return STEP_STOP;
+    if (trials_are_spent(l)) return t.n_to_do > 0 ? STEP_WAIT : STEP_BUDGET;
+    if (mnas_history_awaits(h, l->setup->delay)) return STEP_WAIT;
+    if (t.n_tried + t.n_unknown >= wanted) return STEP_WAIT;
     /* rows found running at a resume may wait for a job: what is proposed always finds one, so that no
      * snapshot counts a trial without a row */
-    return n_unknown >= l->n_jobs ? STEP_WAIT : STEP_PROPOSE;
+    return t.n_to_do >= l->n_jobs ? STEP_WAIT : STEP_PROPOSE;
+}
+
+/* The last bracket is decided as it is, once it is known that nothing follows. */
+static int close_rungs(loop *l) {
+    mnas_history *h = &l->learner.history;
+    const bool is_last = mnas_history_in_vain(h) && h->n_entered == h->n_trials && !h->rungs.closed;
+    return has_rungs(l) && is_last ? mnas_history_close(h) : 0;
+}
+
+/* What has been decided of trials that wait, where no result has done so: at a resume, and at the end. */
+static int settle(loop *l) {
+    const mnas_history *h = &l->learner.history;
+    int n = 0, rc = close_rungs(l);
+    for (size_t i = 0; i < h->n_open; i++) n += is_stopped(h, &h->known[h->open[i].trial].row);
+    if (rc < 0 || n == 0) return rc;
+    rc = mnas_store_begin(l->setup->store);
+    if (rc == 0) rc = stop_waiting(l, &n);
+    return rc < 0 ? rc : mnas_store_commit(l->setup->store);
 }
 
 /* The nearest that was measured, so that one knows which way to go. */
@@ -425,6 +525,7 @@ static int stop(loop *l, int (*say)(const loop *)) {
 static int go_on(loop *l) {
     for (;;) {
         int rc = mnas_learner_advance(&l->learner);
+        if (rc == 0) rc = settle(l);
         if (rc < 0) return rc;
         if (is_cancelled(l)) return say_cancelled();
         const step next = decide(l);
@@ -483,6 +584,8 @@ static mnas_learner learner_of(const mnas_loop_setup *setup) {
                       .delay = setup->delay,
                       .n_calibrate = setup->n_calibrate,
                       .seed = setup->options->seed,
+                      .rungs = setup->trial.rungs,
+                      .overlap = setup->delay > 1,
                       .n_decisions = mnas_space_n_decisions(setup->space),
                       .name = name_proposal,
                       .user = setup};
@@ -498,6 +601,7 @@ int mnas_loop_run(const mnas_loop_setup *setup) {
     if (rc == 0) rc = go_on(&l);
     for (int i = 0; i < l.n_jobs && l.runs; i++) mnas_trial_release(&l.runs[i], &l.trial);
     mnas_learner_close(&l.learner);
+    if (has_rungs(&l)) rmdir(l.trial.rung_folder); /* where it is empty: nothing waits */
     free(l.runs);
     free(l.jobs);
     return rc;

@@ -17,7 +17,7 @@ void mnas_progress_open(mnas_progress *out, const mnas_search_options *options,
 
 /* Of the trials known: how many, the best reward, the mean time of a complete one. */
 typedef struct summary {
-    int n_complete, n_failed, n_screened, n_outside, n_refused;
+    int n_complete, n_failed, n_screened, n_outside, n_refused, n_stopped;
     double best_reward, mean_s;
 } summary;
 
@@ -30,17 +30,21 @@ static summary sum_up(const mnas_history *h) {
         s.n_screened += mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED);
         s.n_outside += mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY);
         s.n_refused += row->n_refused;
-        if (row->state != MNAS_TRIAL_COMPLETE) continue;
-        s.n_complete++;
+        s.n_stopped += mnas_trial_is_pruned_for(row, MNAS_PRUNED_RUNG);
+        if (!mnas_history_has_accuracy(row)) continue;
+        s.n_complete += row->state == MNAS_TRIAL_COMPLETE;
         total_s += row->train_s + row->measure_s + row->overhead_s;
-        if (!(row->reward <= s.best_reward)) s.best_reward = fmax(row->reward, s.best_reward);
+        if (row->state == MNAS_TRIAL_COMPLETE && !(row->reward <= s.best_reward))
+            s.best_reward = fmax(row->reward, s.best_reward);
     }
-    s.mean_s = s.n_complete ? total_s / s.n_complete : NAN;
+    const int n = s.n_complete + s.n_stopped;
+    s.mean_s = n > 0 ? total_s / n : NAN;
     return s;
 }
 
 static double estimate_s(const mnas_progress *p, const summary *s, const mnas_trial_run *run) {
-    const int jobs = p->options->jobs > 1 ? p->options->jobs : 1, left = p->options->trials - s->n_complete;
+    const int jobs = p->options->jobs > 1 ? p->options->jobs : 1,
+              left = p->options->trials - s->n_complete - s->n_stopped;
     const double gone_s = run ? fmin(s->mean_s, mnas_clock_now_s() - run->begun_s) : 0;
     return left > 0 ? fmax(0, left * s->mean_s - gone_s) / jobs : 0;
 }
@@ -69,6 +73,11 @@ void mnas_progress_show(mnas_progress *p, const mnas_history *h, const mnas_tria
                                                    : h->n_trials,
                                 .n_complete = s.n_complete,
                                 .n_failed = s.n_failed,
+                                .n_stopped = s.n_stopped,
+                                .rung = run        ? run->row.rung + 1
+                                        : finished ? finished->rung
+                                                   : -1,
+                                .n_rungs = h->rungs.plan.n,
                                 .n_screened = s.n_screened,
                                 .n_outside = s.n_outside,
                                 .n_refused = s.n_refused + (run ? run->measuring.n_refused : 0),

@@ -35,6 +35,8 @@ static const double pause_s = 1;
 typedef struct search {
     mnas_search_options options; /* defaults filled in */
     const mnas_search_hooks *hooks;
+    mnas_rungs_plan rungs;
+    char rung_folder[1100];
     mnas_fixed_list fixed; /* the options that a study is made of */
     mnas_setting *stored;  /* of an existing study */
     size_t n_stored;
@@ -83,6 +85,17 @@ static int check_numbers(const mnas_search_options *o) {
     return 0;
 }
 
+/* Trials come in whole brackets. */
+static int take_rungs(search *s) {
+    mnas_search_options *o = &s->options;
+    s->rungs = (mnas_rungs_plan){o->rungs, o->rungs > 0 ? o->rung_factor : 0, o->rungs > 0 && o->rungs_async};
+    const int rc = mnas_rungs_check(&s->rungs);
+    if (rc < 0 || s->rungs.n == 0) return rc;
+    const int size = s->rungs.async ? 1 : mnas_rungs_bracket(&s->rungs);
+    o->trials = (o->trials + size - 1) / size * size;
+    return mnas_str_format(s->rung_folder, sizeof s->rung_folder, "%s.rungs", o->study);
+}
+
 static int take_options(search *s, const mnas_search_options *options) {
     mnas_search_options *o = &s->options;
     *o = *options;
@@ -94,7 +107,8 @@ static int take_options(search *s, const mnas_search_options *options) {
     if (rc == 0) rc = require(o->data, "data");
     if (rc == 0) rc = require(o->device, "device");
     if (rc == 0) rc = require(o->study, "study");
-    return rc < 0 ? rc : check_numbers(o);
+    if (rc == 0) rc = check_numbers(o);
+    return rc < 0 ? rc : take_rungs(s);
 }
 
 /* 0 stands for a target that is not given; further ones than there are devices are none. */
@@ -164,6 +178,9 @@ static int fix_settings(search *s) {
     if (rc == 0 && screens(s)) rc = mnas_fixed_add(f, "screen_model", "screen", "%s", s->screen.fixed);
     if (rc == 0 && mnas_window_is_set(&s->window))
         rc = mnas_fixed_add_number(f, "window", "window", o->window_frac, "none");
+    if (rc == 0 && s->rungs.n > 0)
+        rc = mnas_fixed_add(f, "rungs", s->rungs.async ? "rungs-async" : "rungs", "%d of factor %d%s",
+                            s->rungs.n, s->rungs.factor, s->rungs.async ? ", async" : "");
     if (rc == 0) rc = mnas_fixed_add(f, "max_images", "max-images", "%" PRId64, o->max_images);
     if (rc == 0) rc = mnas_fixed_add_number(f, "epochs", "epochs", o->epochs, "recipe");
     return rc;
@@ -201,6 +218,7 @@ static int mismatch(const search *s, const mnas_fixed *f, const char *was) {
 static int compare_absent(const search *s) {
     const char *name = !screens(s) && stored(s, "screen_model")                 ? "screen"
                        : !mnas_window_is_set(&s->window) && stored(s, "window") ? "window"
+                       : s->rungs.n == 0 && stored(s, "rungs")                  ? "rungs"
                                                                                 : NULL;
     if (!name) return 0;
     return mnas_error_set(MNAS_ERR_MISMATCH,
@@ -452,6 +470,8 @@ static int run(search *s) {
                                              .images = &s->data,
                                              .free_bytes = s->hooks ? s->hooks->free_bytes : NULL,
                                              .screen = screens(s) ? &s->screen : NULL,
+                                             .rungs = s->rungs,
+                                             .rung_folder = s->rung_folder,
                                              .window = mnas_window_is_set(&s->window) ? &s->window : NULL,
                                              .runner = runner_of(s)}};
     return mnas_loop_run(&setup);
@@ -558,6 +578,7 @@ int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options)
                                  .devices = &s.devices,
                                  .threads = s.threads,
                                  .delay = s.delay,
+                                 .rungs = s.rungs,
                                  .rows = rows,
                                  .n_rows = n_rows,
                                  .timer = mnas_forecast_time_processes,

@@ -231,9 +231,8 @@ static int state_path(char *path, size_t n, const mnas_trial_context *context, i
 
 void mnas_trial_forget_rungs(const mnas_trial *row, const mnas_trial_context *context, int keep) {
     char path[1200];
-    for (int rung = row->rung - keep; has_rungs(context) && rung >= 0; rung--)
+    for (int rung = row->rung + (keep ? -1 : 1); has_rungs(context) && rung >= 0; rung--)
         if (state_path(path, sizeof path, context, row->number, rung) == 0) unlink(path);
-    if (has_rungs(context) && keep == 0) rmdir(context->rung_folder); /* where it was the last one */
 }
 
 int mnas_trial_go_on(mnas_trial_run *run, const mnas_trial_context *context) {

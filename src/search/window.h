@@ -23,9 +23,10 @@ bool mnas_window_is_set(const mnas_window *window);
 bool mnas_window_holds(const mnas_window *window, double ms);
 
 /* The reasons of trials that are pruned before their training: MNAS_PRUNED_SCREENED by a latency model, unmeasured;
- * MNAS_PRUNED_LATENCY measured, outside the window. */
+ * MNAS_PRUNED_LATENCY measured, outside the window. And of those whose training was ended at a rung of epochs. */
 #define MNAS_PRUNED_SCREENED "screened"
 #define MNAS_PRUNED_LATENCY  "latency"
+#define MNAS_PRUNED_RUNG     "rung"
 bool mnas_trial_is_pruned_for(const mnas_trial *trial, const char *reason);
 
 /* What is known of the window from one more trial; begin with mnas_landing_begin. */
