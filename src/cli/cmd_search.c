@@ -153,16 +153,19 @@ static void show_failed(const mnas_trial *t) {
                   (int)strcspn(error, "\n"), error);
 }
 
+static void show_stopped(const mnas_search_progress *p) {
+    const mnas_trial *t = p->trial;
+    char accuracy[MNAS_HUMAN_BYTES], ms[MNAS_HUMAN_BYTES];
+    mnas_human_percent(t->accuracy_frac, accuracy);
+    mnas_human_ms(t->latency.median_ms, ms);
+    mnas_log_info("trial %3d  stopped at rung %d of %d: accuracy %s, latency %s  (%d stopped)", t->number,
+                  t->rung + 1, p->n_rungs, accuracy, ms, p->n_stopped);
+}
+
 static void show_pruned(const mnas_search_progress *p) {
     const mnas_trial *t = p->trial;
     char ms[MNAS_HUMAN_BYTES];
-    if (strcmp(t->reason, "rung") == 0) {
-        char accuracy[MNAS_HUMAN_BYTES];
-        mnas_human_percent(t->accuracy_frac, accuracy);
-        mnas_human_ms(t->latency.median_ms, ms);
-        mnas_log_info("trial %3d  stopped at rung %d of %d with accuracy %s, latency %s  (%d stopped)",
-                      t->number, t->rung + 1, p->n_rungs, accuracy, ms, p->n_stopped);
-    } else if (strcmp(t->reason, "latency") == 0) {
+    if (strcmp(t->reason, "latency") == 0) {
         mnas_human_ms(t->latency.median_ms, ms);
         mnas_log_info("trial %3d  takes %s, outside the window: not trained  (%d outside)", t->number, ms,
                       p->n_outside);
@@ -180,6 +183,8 @@ static void on_progress(void *user, const mnas_search_progress *p) {
         show_live(p);
     } else if (p->trial->state == MNAS_TRIAL_COMPLETE) {
         show_complete(p);
+    } else if (p->trial->state == MNAS_TRIAL_PRUNED && p->trial->rung >= 0) {
+        show_stopped(p);
     } else if (p->trial->state == MNAS_TRIAL_PRUNED) {
         show_pruned(p);
     } else {

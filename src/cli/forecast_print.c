@@ -106,13 +106,13 @@ static json_t *range_json(mnas_range r) {
 
 static int print_json(const mnas_forecast *f) {
     return mnas_json_print(json_pack(
-        "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n_timed", f->n_timed,
+        "{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n_timed", f->n_timed,
         "n_trials", f->n_trials, "trial_s", range_json(f->trial_s), "latency_s", range_json(f->latency_s),
-        "minutes", range_json(f->minutes), "final_minutes", range_json(f->final_minutes), "peak_bytes",
-        range_json(f->peak_bytes), "free_bytes", mnas_json_number(f->free_bytes), "too_large_frac",
-        mnas_json_number(f->too_large_frac), "disk_bytes", range_json(f->disk_bytes), "free_disk_bytes",
-        mnas_json_number(f->free_disk_bytes), "cache_bytes", mnas_json_number(f->cache_bytes), "elapsed_s",
-        mnas_json_number(f->elapsed_s)));
+        "minutes", range_json(f->minutes), "trained_share", mnas_json_number(f->trained_share),
+        "final_minutes", range_json(f->final_minutes), "peak_bytes", range_json(f->peak_bytes), "free_bytes",
+        mnas_json_number(f->free_bytes), "too_large_frac", mnas_json_number(f->too_large_frac), "disk_bytes",
+        range_json(f->disk_bytes), "free_disk_bytes", mnas_json_number(f->free_disk_bytes), "cache_bytes",
+        mnas_json_number(f->cache_bytes), "elapsed_s", mnas_json_number(f->elapsed_s)));
 }
 
 int mnas_cli_print_forecast(const mnas_forecast *forecast, double max_minutes, bool json) {

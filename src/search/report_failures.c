@@ -20,7 +20,8 @@ static const char *meaning(const char *reason) {
         {"device", "its latency could not be measured"},
         {"invalid", "the network cannot be built"},
         {"screened", "the latency model expects it to be far too slow; it was neither measured nor trained"},
-        {"latency", "measured outside the window that was asked for; it was not trained"}};
+        {"latency", "measured outside the window that was asked for; it was not trained"},
+        {"rung", "its training was ended at a rung: others of its bracket promised more"}};
     for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (strcmp(meanings[i][0], reason) == 0) return meanings[i][1];
     return "";
