@@ -37,7 +37,8 @@ static const mnas_opt evolution_opt_table[] = {
      "that are alive, and proposals that are random at first (default: 2 sqrt(trials), 5 to 100)", NULL},
     {"sample", MNAS_OPT_INT, AT(sample), NULL, 1, MAX_POPULATION, "networks",
      "drawn, of which the best is the parent (default: the population, at most 25)", NULL},
-    {"mutations", MNAS_OPT_INT, AT(mutations), "1", 1, 100, "decisions", "changed in a child, at most", NULL},
+    {"mutations", MNAS_OPT_INT, AT(mutations), NULL, 1, 100, "decisions",
+     "changed in a child, at most (default: the paper's 1; 2 of over 16 under 200 trials)", NULL},
     {"step", MNAS_OPT_CHOICE, AT(step), "any", 0, 0, NULL,
      "what a decision with ordered values changes to: any other, or the next lower or higher", steps},
     MNAS_STRATEGY_OPTS(evolution_opts),
@@ -69,10 +70,10 @@ static int64_t between(int64_t low, int64_t value, int64_t high) {
 
 /* The paper's 100 and 25 are for 20000 trials, of which we have a hundredth: a random start must not eat the search. Found on
  * tables and landscapes at 100 and 500 trials (docs/strategies.md). */
-static void set_sizes(evolution *s, const evolution_opts *opts, int n_trials) {
+static void set_sizes(evolution *s, const evolution_opts *opts, int n_decisions, int n_trials) {
     s->population = given(opts->population, between(5, (int64_t)(2 * sqrt(n_trials)), 100));
     s->sample = given(opts->sample, between(1, s->population, 25));
-    s->mutations = opts->mutations;
+    s->mutations = given(opts->mutations, n_trials < 200 && n_decisions > 16 ? 2 : 1);
     s->step = opts->step;
 }
 
@@ -85,7 +86,7 @@ static void destroy(void *self) {
 
 static int create(void *self, const mnas_problem *problem, const void *opts, uint64_t seed) {
     evolution *s = self;
-    set_sizes(s, opts, problem->n_trials);
+    set_sizes(s, opts, problem->n_decisions, problem->n_trials);
     s->n_decisions = (size_t)problem->n_decisions;
     s->decisions = problem->decisions;
     for (size_t t = 0; t < s->n_decisions; t++) s->n_mutable += s->decisions[t].n_choices > 1;
