@@ -860,6 +860,7 @@ typedef struct mnas_simulate_options {
     uint64_t first_seed;
     int finalists, finalist_repeats;  /* of n evaluations the last finalists x repeats go to the best observed ones, each that often
                                        * again; 0: none. repeats 0: 3 */
+    bool posterior;                   /* choose by the posterior mean of a Gaussian process, too. Takes its time */
     int jobs;                         /* trials side by side: a proposal knows those that lie so far back. 0: 1 */
     int threads;                      /* 0: all cores. No result depends on it */
     void (*progress)(void *user, int n_done, int n_runs); /* never two at once */
@@ -880,6 +881,7 @@ typedef struct mnas_simulated_point {
     double chosen_gain, chosen_p_t, chosen_p_wilcoxon;
     double finalist_mean, finalist_gain, finalist_p_t; /* chosen by the mean of what finalists showed; its lead over chosen, in pairs.
                                        * NaN: no finalists, or too few evaluations for them */
+    double posterior_mean, posterior_gain, posterior_p_t; /* the same of what is believed to be best */
     double hypervolume_mean, hypervolume_share; /* of the front of accuracy and second; share of the whole table's. NaN: none */
 } mnas_simulated_point;
 

@@ -18,7 +18,7 @@ typedef struct simulate_opts {
         accuracy[MNAS_OPT_STR], report[MNAS_OPT_STR], latency[MNAS_OPT_STR], maximize[MNAS_OPT_STR],
         features[MNAS_OPT_STR], reward[MNAS_OPT_STR], strategies[MNAS_OPT_STR], train[MNAS_OPT_STR];
     double target, noise;
-    bool rows_only, predictor;
+    bool rows_only, predictor, posterior;
     int64_t trials, seeds, seed, jobs, threads;
 } simulate_opts;
 
@@ -65,6 +65,8 @@ static const mnas_opt options[] = {
     {"finalists", MNAS_OPT_STRING, AT(finalists), "", 0, 0, "K[,R]",
      "of n evaluations the last K x R go to the K best observed, each R (3) times again; the best mean wins",
      NULL},
+    {"posterior", MNAS_OPT_BOOL, AT(posterior), NULL, 0, 0, NULL,
+     "choose by the posterior mean of a Gaussian process of all that was seen, too", NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 1024, "trials",
      "that a search would run side by side: a proposal does not know the last so many outcomes", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
@@ -75,7 +77,7 @@ static const mnas_opt options[] = {
      "networks that it has not seen?",
      NULL},
     {"train", MNAS_OPT_STRING, AT(train), "100", 0, 0, "N,N,...",
-     "of --predictor: networks it is fitted to, drawn at random", NULL},
+     "with --predictor: how many networks it is fitted to, drawn at random", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};
@@ -125,6 +127,9 @@ static const field point_fields[] = {AT(mean),
                                      AT(finalist_mean),
                                      AT(finalist_gain),
                                      AT(finalist_p_t),
+                                     AT(posterior_mean),
+                                     AT(posterior_gain),
+                                     AT(posterior_p_t),
                                      AT(hypervolume_mean),
                                      AT(hypervolume_share)};
 #undef AT
@@ -215,7 +220,7 @@ static void p_cell(mnas_table *table, double p) {
 }
 
 typedef struct curve_columns { /* that not every simulation has */
-    bool finalists, two;
+    bool finalists, posterior, two;
 } curve_columns;
 
 static void point_row(mnas_table *table, const char *name, const mnas_simulated_point *p,
@@ -231,6 +236,7 @@ static void point_row(mnas_table *table, const char *name, const mnas_simulated_
     p_cell(table, p->p_t);
     p_cell(table, p->p_wilcoxon);
     if (columns->finalists) mnas_table_decimals(table, p->finalist_mean, 3);
+    if (columns->posterior) mnas_table_decimals(table, p->posterior_mean, 3);
     if (columns->two) share_cell(table, p->hypervolume_share);
 }
 
@@ -244,13 +250,14 @@ static void tell_exhausted(const mnas_simulation *s) {
     }
 }
 
-static int print_curves(const mnas_simulation *s, bool finalists) {
-    const curve_columns columns = {finalists, isfinite(s->hypervolume_all)};
-    char titles[160];
+static int print_curves(const mnas_simulation *s, bool finalists, bool posterior) {
+    const curve_columns columns = {finalists, posterior, isfinite(s->hypervolume_all)};
+    char titles[180];
     mnas_table table;
     print_facts(s);
-    snprintf(titles, sizeof titles, "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)%s%s",
-             columns.finalists ? "|finalist" : "", columns.two ? "|hypervolume" : "");
+    snprintf(titles, sizeof titles, "<strategy|n|best|sd|optimum|top 2|chosen|gain|p (t)|p (rank)%s%s%s",
+             columns.finalists ? "|finalist" : "", columns.posterior ? "|posterior" : "",
+             columns.two ? "|hypervolume" : "");
     mnas_table_start(&table, titles);
     for (int i = 0; i < s->n_strategies; i++)
         for (int k = 0; k < s->strategies[i].n_curve; k++)
@@ -340,6 +347,7 @@ static int simulate_and_print(const simulate_opts *o) {
     if (rc_finalists < 0) return rc_finalists;
     const mnas_simulate_options simulate = {.table = o->table,
                                             .landscape = o->landscape,
+                                            .posterior = o->posterior,
                                             .finalists = finalists[0],
                                             .finalist_repeats = finalists[1],
                                             .decisions = o->decisions,
@@ -365,7 +373,8 @@ static int simulate_and_print(const simulate_opts *o) {
     mnas_log_live("%s", "");
     if (rc < 0) return rc;
     tell_left_out(result);
-    rc = o->common.json ? mnas_json_print(simulation_json(result)) : print_curves(result, finalists[0] > 0);
+    rc = o->common.json ? mnas_json_print(simulation_json(result))
+                        : print_curves(result, finalists[0] > 0, o->posterior);
     mnas_simulation_free(result);
     return rc;
 }

@@ -146,6 +146,7 @@ static int open_setup(simulating *s) {
                                 .reward = s->world.second ? &s->reward : NULL,
                                 .noise_frac = o->noise / (s->table.is_percent ? 100 : 1),
                                 .trials = o->trials,
+                                .posterior = o->posterior,
                                 .finalists = o->finalists,
                                 .finalist_repeats = o->finalist_repeats ? o->finalist_repeats : 3,
                                 .delay = o->jobs ? o->jobs : 1};
@@ -218,12 +219,19 @@ static int run_job(void *user, size_t i) {
     outcome *out = &s->outcomes[spec * (size_t)s->options.seeds + seed];
     if (s->options.cancel && *s->options.cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
     mnas_sim_record record = {.trials = calloc((size_t)s->options.trials, sizeof *record.trials)};
-    if (!record.trials) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d trials", s->options.trials);
+    if (s->setup.posterior)
+        record.tokens =
+            calloc((size_t)s->options.trials, (size_t)s->world.n_decisions * sizeof *record.tokens);
+    if (!record.trials || (s->setup.posterior && !record.tokens)) {
+        free(record.trials);
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d trials", s->options.trials);
+    }
     const double begun_s = mnas_clock_now_s();
     int rc = mnas_sim_search(&record, &s->setup, s->specs.spec[spec], s->options.first_seed + seed);
     out->elapsed_s = mnas_clock_now_s() - begun_s;
     if (rc == 0) rc = keep_outcome(s, &record, out);
     free(record.trials);
+    free(record.tokens);
     if (rc == 0) tell_progress(s);
     return rc;
 }

@@ -21,6 +21,7 @@ typedef struct mnas_sim_setup { /* of all runs */
     double noise_frac;
     int trials, delay;
     int finalists, finalist_repeats; /* 0: none */
+    bool posterior;                  /* what is believed best is asked for, too: tokens are kept */
 } mnas_sim_setup;
 
 /* A network that was evaluated. */
@@ -34,6 +35,7 @@ typedef struct mnas_sim_trial {
 
 typedef struct mnas_sim_record {
     uint64_t seed;
+    int *tokens;            /* [n][n_decisions], or NULL: not kept */
     mnas_sim_trial *trials; /* [n], in the order of evaluation; room for all wanted */
     int n, n_failed, n_repeats;
     int64_t n_proposals;

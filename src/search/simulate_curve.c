@@ -116,7 +116,7 @@ static int choose_finalist(double *value, const mnas_sim_record *r, int n, const
 int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, const mnas_sim_setup *setup,
                       const mnas_sim_scale *scale) {
     const mnas_sim_trial *best = NULL, *chosen = NULL;
-    *out = (mnas_sim_state){r->n >= n, NAN, NAN, NAN, NAN, NAN, NAN};
+    *out = (mnas_sim_state){r->n >= n, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
     if (n > r->n) n = r->n;
     for (int i = 0; i < n; i++) {
         const mnas_sim_trial *t = &r->trials[i];
@@ -128,7 +128,8 @@ int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, cons
     out->chosen = chosen->value;
     out->chosen_accuracy = chosen->truth.report_frac;
     out->chosen_second = chosen->truth.second;
-    const int rc = choose_finalist(&out->finalist, r, n, setup);
+    int rc = choose_finalist(&out->finalist, r, n, setup);
+    if (rc == 0 && setup->posterior) rc = mnas_sim_choose_posterior(&out->posterior, r, n, setup);
     if (rc < 0) return rc;
     return setup->world->second ? hypervolume_of(&out->hypervolume, r, n, setup->world, scale) : 0;
 }
@@ -192,15 +193,11 @@ static void fill_point(mnas_simulated_point *out, column *c, const mnas_sim_stat
     out->hypervolume_share = out->hypervolume_mean / (percent * scale->hypervolume_all);
 }
 
-/* Against the chosen of the same runs, which spent all on searching. */
-static void compare_finalists(mnas_simulated_point *out, column *c, column *chosen,
-                              const mnas_sim_state *states) {
-    out->finalist_gain = out->finalist_p_t = NAN;
-    if (isnan(out->finalist_mean)) return;
-    take(c, states, AT(finalist));
-    take(chosen, states, AT(chosen));
-    out->finalist_gain = out->finalist_mean - out->chosen_mean;
-    if (c->n > 1) out->finalist_p_t = mnas_stats_paired_p(c->x, chosen->x, (size_t)c->n);
+/* Of another way to choose, over the chosen of the same runs, which spent all on searching. */
+static comparison compare_chosen(column *c, column *chosen, const mnas_sim_state *states, size_t member) {
+    comparison out = {percent * (mean_of(c, states, member) - mean_of(chosen, states, AT(chosen))), NAN, NAN};
+    if (c->n > 1 && !isnan(out.gain)) out.p_t = mnas_stats_paired_p(c->x, chosen->x, (size_t)c->n);
+    return out;
 }
 
 int mnas_sim_point_of(mnas_simulated_point *out, int n, const mnas_sim_state *states,
@@ -215,7 +212,11 @@ int mnas_sim_point_of(mnas_simulated_point *out, int n, const mnas_sim_state *st
     out->gain = best.gain, out->p_t = best.p_t, out->p_wilcoxon = best.p_wilcoxon;
     out->chosen_gain = chosen.gain, out->chosen_p_t = chosen.p_t, out->chosen_p_wilcoxon = chosen.p_wilcoxon;
     out->finalist_mean = percent * mean_of(&c, states, AT(finalist));
-    compare_finalists(out, &c, &other, states);
+    out->posterior_mean = percent * mean_of(&c, states, AT(posterior));
+    const comparison finalist = compare_chosen(&c, &other, states, AT(finalist));
+    const comparison posterior = compare_chosen(&c, &other, states, AT(posterior));
+    out->finalist_gain = finalist.gain, out->finalist_p_t = finalist.p_t;
+    out->posterior_gain = posterior.gain, out->posterior_p_t = posterior.p_t;
     free(values);
     return 0;
 }

@@ -16,6 +16,7 @@ typedef struct mnas_sim_state {
     double best, chosen; /* values */
     double chosen_accuracy, chosen_second;
     double finalist;    /* NaN without finalists */
+    double posterior;   /* NaN where it is not asked for */
     double hypervolume; /* NaN without a second objective */
 } mnas_sim_state;
 
@@ -30,6 +31,9 @@ typedef struct mnas_sim_scale {
 int mnas_sim_scale_of(mnas_sim_scale *out, const mnas_sim_setup *setup);
 int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *record, int n, const mnas_sim_setup *setup,
                       const mnas_sim_scale *scale);
+/* Value of the network with the best posterior mean among the first n_trials >= 1, whose tokens the record has. */
+int mnas_sim_choose_posterior(double *value, const mnas_sim_record *record, int n_trials,
+                              const mnas_sim_setup *setup);
 /* states[n_seeds] of a strategy and of the random search with the same seeds (NULL: no test), after n networks. */
 int mnas_sim_point_of(mnas_simulated_point *out, int n, const mnas_sim_state *states,
                       const mnas_sim_state *random, int n_seeds, const mnas_sim_scale *scale);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -64,6 +65,9 @@ static int evaluate(mnas_sim_run *run, uint64_t id) {
     t->accuracy_frac = mnas_sim_observe(s, run->seed, id, t->truth.accuracy_frac, 1);
     t->observed = mnas_sim_value(s, t->accuracy_frac, t->truth.second);
     t->value = mnas_sim_value(s, t->truth.report_frac, t->truth.second);
+    const size_t n = (size_t)s->world->n_decisions;
+    if (run->record->tokens)
+        memcpy(run->record->tokens + (size_t)run->record->n * n, run->tokens, n * sizeof *run->tokens);
     run->record->n++;
     return 0;
 }

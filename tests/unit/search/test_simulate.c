@@ -172,6 +172,18 @@ static void finalists_are_asked_again(void **state) {
     mnas_simulation_free(s);
 }
 
+/* The planted accuracies are smooth: what was seen of the others tells luck from worth. */
+static void beliefs_choose(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(nas_planted("beliefs.csv", 5, 3));
+    o.posterior = true, o.noise = 8, o.trials = 60, o.seeds = 30;
+    mnas_simulation *s = simulate(&o);
+    const mnas_simulated_point *p = &s->strategies[0].curve[3];
+    assert_true(p->posterior_gain > 1 && p->posterior_p_t < 0.01);
+    assert_near(p->posterior_mean, p->chosen_mean + p->posterior_gain, 1e-9);
+    mnas_simulation_free(s);
+}
+
 /* The planted accuracies are a sum over decisions: easily fitted, and no residual to speak of. */
 static void a_landscape_is_fitted(void **state) {
     (void)state;
@@ -344,6 +356,7 @@ int main(void) {
                                        cmocka_unit_test(threads_and_company_change_nothing),
                                        cmocka_unit_test(strategies_are_tested),
                                        cmocka_unit_test(finalists_are_asked_again),
+                                       cmocka_unit_test(beliefs_choose),
                                        cmocka_unit_test(a_landscape_is_fitted),
                                        cmocka_unit_test(predictions_are_judged),
                                        cmocka_unit_test(more_can_be_better),
