@@ -145,7 +145,8 @@ static double mean_of_last(const char *name, const char *strategy) {
 
 static void test_it_learns(void **state) {
     (void)state;
-    const double random = mean_of_last("random", "random"), learnt = mean_of_last("learnt", "evolution");
+    const double random = mean_of_last("random", "random:screen=none"),
+                 learnt = mean_of_last("learnt", "evolution:screen=none");
     if (!(learnt < 0.6 * random)) fail_msg("evolution %g, random %g", learnt, random);
 }
 
@@ -182,15 +183,15 @@ static json_t *open_or_new(server *s) {
     return asked;
 }
 
-/* 30 trials, killed between calls now and then. */
+/* 20 trials, killed between calls now and then. */
 static void run_killed(const char *study, const char *strategy, double kills) {
     char line[512];
     snprintf(line, sizeof line,
-             DIR "/%s --decisions " PLAIN " --objective minimize --trials 30 --parallel 3 --strategy %s",
+             DIR "/%s --decisions " PLAIN " --objective minimize --trials 20 --parallel 3 --strategy %s",
              study, strategy);
     server s = serve(line);
     mnas_rng rng = mnas_rng_stream(5, 0, "kills");
-    for (int done = 0; done < 30;) {
+    for (int done = 0; done < 20;) {
         json_t *asked = open_or_new(&s);
         if (mnas_rng_uniform(&rng) < kills) {
             end(&s, true);
@@ -206,7 +207,7 @@ static void run_killed(const char *study, const char *strategy, double kills) {
 
 static void test_killed_goes_on(void **state) {
     (void)state;
-    static const char *const strategies[] = {"ppo", "evolution:screen=gp", "random"};
+    static const char *const strategies[] = {"ppo:screen=none", "evolution:screen=gp", "random:screen=none"};
     for (int i = 0; i < 3; i++) {
         char whole[32], killed[32];
         snprintf(whole, sizeof whole, "whole%d.db", i);
@@ -227,7 +228,7 @@ static void run_parallel(const char *study, bool backwards) {
     char line[512];
     snprintf(line, sizeof line,
              DIR "/%s --decisions " PLAIN
-                 " --objective minimize --trials 24 --parallel 4 --strategy evolution",
+                 " --objective minimize --trials 24 --parallel 4 --strategy evolution:screen=none",
              study);
     server s = serve(line);
     for (int round = 0; round < 6; round++) {
