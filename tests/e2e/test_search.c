@@ -414,12 +414,42 @@ static void test_overhead(void **state) {
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, fix_teardown)
 
+/* Parts of 1/9, 2/9 and 6/9 of an epoch: the accuracy of one that nobody divided, to the bit. */
+static void test_rungs_are_one_training(void **state) {
+    (void)state;
+    mnas_search_options o = fix_options(fix_study, 9);
+    int n_complete = 0, n_stopped = 0;
+    o.rungs = 3, o.rung_factor = 3;
+    fix_remove_study(fix_study);
+    if (mnas_search_run(&o) < 0) fail_msg("%s", mnas_error_message());
+    mnas_study *study;
+    assert_int_equal(mnas_study_open(&study, fix_study), 0);
+    for (int i = 0; i < mnas_study_n_trials(study); i++) {
+        const mnas_trial *t = mnas_study_trial(study, i);
+        n_stopped += t->state == MNAS_TRIAL_PRUNED && t->rung >= 0 && t->n_rungs == t->rung + 1;
+        if (t->state != MNAS_TRIAL_COMPLETE) continue;
+        n_complete++;
+        mnas_model model;
+        mnas_train_result result;
+        const mnas_train_options whole = {
+            .data = o.data, .recipe = o.recipe, .epochs = o.epochs, .threads = 1, .seed = t->seed};
+        assert_int_equal(mnas_study_model(study, t->number, &model), 0);
+        assert_int_equal(mnas_train(&result, &model, &whole), 0);
+        assert_true(result.val_accuracy_frac == t->accuracy_frac && result.n_images == t->n_images);
+        assert_true(t->n_rungs == 3 && t->rung_accuracy_frac[2] == t->accuracy_frac);
+    }
+    assert_true(n_complete == 1 && n_stopped == 8);
+    mnas_study_close(study);
+    fix_remove_study(fix_study);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {T(test_killed_search_ends_as_the_whole_one),
                                        T(test_killed_while_measuring),
                                        T(test_nothing_trains_while_measuring),
                                        T(test_jobs_give_the_same_table),
                                        T(test_diverged),
+                                       T(test_rungs_are_one_training),
                                        T(test_too_slow),
                                        T(test_too_large),
                                        T(test_crashed),
