@@ -208,7 +208,9 @@ int mnas_surrogate_update(mnas_surrogate *s, const mnas_surrogate_list *list) {
     const size_t n_usable = count_usable(list, 0);
     int rc = 0;
     if (n_usable == 0) return 0;
-    if ((double)n_usable >= GROWTH * (double)s->n_usable_at_fit) {
+    const size_t n_new = count_usable(list, s->n_looked_at);
+    if ((double)n_usable >= GROWTH * (double)s->n_usable_at_fit ||
+        (double)(s->n_members + n_new) > GROWTH * (double)s->limit) {
         rc = fit(s, list, n_usable);
     } else {
         for (size_t i = s->n_looked_at; i < list->n && rc == 0; i++)
