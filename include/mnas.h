@@ -852,7 +852,8 @@ typedef struct mnas_simulate_options {
     const char *maximize;             /* column, more is better (throughput): as a latency of 1 / value */
     const char *features;             /* columns of cheap descriptors, for strategies that predict */
     double target;                    /* of latency or maximize, in its unit; NaN: none given */
-    const char *reward;               /* with a latency; NULL: "soft". Without one the reward is the accuracy */
+    double window_frac;               /* as of a search: what is outside is looked at, not evaluated. 0: none */
+    const char *reward;               /* with a latency; NULL: "soft", with a window "hard". Without one it is the accuracy */
     double noise;                     /* standard deviation added to each observed accuracy, in its column's unit */
     bool rows_only;                   /* proposals become the nearest row; else one without a row is a failed trial */
     const char *strategies;           /* "ppo,evolution:sample=10,random" */
@@ -891,6 +892,9 @@ typedef struct mnas_simulated {
     int n_curve;
     int n_exhausted;                  /* runs that ended early: 500 repeats in a row, or 3 failures for each trial wanted */
     double failed_mean, repeats_mean; /* proposals of a run without a network, and of one known already */
+    double looks_mean;                /* latencies that a run looked at, with a window; as many as evaluated without */
+    double in_window_share;           /* runs whose chosen network lies in the window: the others have none. NaN: no window */
+    double gap_mean, gap_worst;       /* accuracy that the chosen one lacks of the window's best, over those runs */
     double proposal_ms;               /* time of a run over its proposals */
 } mnas_simulated;
 
@@ -907,6 +911,9 @@ typedef struct mnas_simulation {
     double residual_sd, fit_tau;      /* of a landscape: of a fit to four fifths of the rows, on the others; else NaN */
     double optimum, second_best;      /* values; NaN for a landscape, of which nobody knows them */
     double best_found;                /* by any run */
+    double window_low, window_high;   /* in the column's unit; NaN: no window. Optimum and value are of the rows inside, */
+    size_t n_in_window;               /* so many; all where there is no window */
+    double window_best;               /* the best accuracy among them, by --report */
     double row_mean, row_sd;          /* value of the table's rows */
     double reference_accuracy, reference_second, hypervolume_all; /* where hypervolumes begin: the table's worst; and of all rows */
     double elapsed_s;

@@ -17,7 +17,7 @@ typedef struct simulate_opts {
     char table[MNAS_OPT_STR], landscape[MNAS_OPT_STR], finalists[MNAS_OPT_STR], decisions[MNAS_OPT_STR],
         accuracy[MNAS_OPT_STR], report[MNAS_OPT_STR], latency[MNAS_OPT_STR], maximize[MNAS_OPT_STR],
         features[MNAS_OPT_STR], reward[MNAS_OPT_STR], strategies[MNAS_OPT_STR], train[MNAS_OPT_STR];
-    double target, noise;
+    double target, window, noise;
     bool rows_only, predictor, posterior;
     int64_t trials, seeds, seed, jobs, threads;
 } simulate_opts;
@@ -47,6 +47,10 @@ static const mnas_opt options[] = {
      "target of 1 / --target",
      NULL},
     {"target", MNAS_OPT_FLOAT, AT(target), NULL, 0, 0, NULL, "of --latency or --maximize, in its unit", NULL},
+    {"window", MNAS_OPT_FLOAT, AT(window), "0", 0, 0.9, "FRACTION",
+     "hit the target, as of mnas search: outside of it a network's latency is looked at, and nothing "
+     "evaluated; 0: off",
+     NULL},
     {"reward", MNAS_OPT_STRING, AT(reward), "", 0, 0, "REWARD",
      "of accuracy and latency, soft unless given; mnas search --help lists them", NULL},
     {"features", MNAS_OPT_STRING, AT(features), "", 0, 0, "COL,COL,...",
@@ -139,7 +143,8 @@ static const field point_fields[] = {AT(mean),
 static const field simulation_fields[] = {AT(residual_sd),      AT(fit_tau),         AT(log10_combinations),
                                           AT(optimum),          AT(second_best),     AT(best_found),
                                           AT(row_mean),         AT(row_sd),          AT(reference_accuracy),
-                                          AT(reference_second), AT(hypervolume_all), AT(elapsed_s)};
+                                          AT(reference_second), AT(hypervolume_all), AT(window_low),
+                                          AT(window_high),      AT(window_best),     AT(elapsed_s)};
 #undef AT
 
 #define N_OF(array) (sizeof(array) / sizeof *(array))
@@ -153,10 +158,10 @@ static json_t *point_json(const mnas_simulated_point *p) {
 static json_t *strategy_json(const mnas_simulated *s) {
     json_t *curve = json_array();
     for (int i = 0; i < s->n_curve; i++) json_array_append_new(curve, point_json(&s->curve[i]));
-    return json_pack("{s:o, s:o, s:b, s:i, s:o, s:o, s:o}", "name", mnas_json_text(s->name), "curve", curve,
-                     "exhausted", s->n_exhausted > 0, "n_exhausted", s->n_exhausted, "failed_mean",
-                     mnas_json_number(s->failed_mean), "repeats_mean", mnas_json_number(s->repeats_mean),
-                     "proposal_ms", mnas_json_number(s->proposal_ms));
+    return json_pack("{s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+                     mnas_json_text(s->name), "curve", curve, "exhausted", s->n_exhausted > 0, "n_exhausted",
+                     s->n_exhausted, "failed_mean", mnas_json_number(s->failed_mean), "repeats_mean",
+                     mnas_json_number(s->repeats_mean), "proposal_ms", mnas_json_number(s->proposal_ms));
 }
 
 static json_t *simulation_json(const mnas_simulation *s) {
@@ -172,6 +177,7 @@ static json_t *simulation_json(const mnas_simulation *s) {
                   "accuracy_unit", s->is_percent ? "per cent" : "fraction", "report_unit",
                   s->report_is_percent ? "per cent" : "fraction");
     add_numbers(object, s, simulation_fields, N_OF(simulation_fields));
+    json_object_set_new(object, "n_in_window", json_integer((json_int_t)s->n_in_window));
     json_object_set_new(object, "strategies", strategies);
     return object;
 }
@@ -250,6 +256,20 @@ static void tell_exhausted(const mnas_simulation *s) {
     }
 }
 
+static void tell_landing(const mnas_simulation *s) {
+    if (isnan(s->window_best)) return;
+    printf("\nwindow %g to %g: %zu of %zu networks, the best has %.3f\n", s->window_low, s->window_high,
+           s->n_in_window, s->n_rows, s->window_best);
+    for (int i = 0; i < s->n_strategies; i++) {
+        const mnas_simulated *t = &s->strategies[i];
+        printf("%s: handed over inside in %.0f %% of runs, %.3f below that on average, %.3f at worst; %.1f "
+               "looks for each "
+               "of %d networks\n",
+               t->name, 100 * t->in_window_share, t->gap_mean, t->gap_worst, t->looks_mean / s->trials,
+               s->trials);
+    }
+}
+
 static int print_curves(const mnas_simulation *s, bool finalists, bool posterior) {
     const curve_columns columns = {finalists, posterior, isfinite(s->hypervolume_all)};
     char titles[180];
@@ -263,6 +283,7 @@ static int print_curves(const mnas_simulation *s, bool finalists, bool posterior
         for (int k = 0; k < s->strategies[i].n_curve; k++)
             point_row(&table, k ? "" : s->strategies[i].name, &s->strategies[i].curve[k], &columns);
     const int rc = mnas_table_print(&table);
+    tell_landing(s);
     tell_exhausted(s);
     return rc;
 }
@@ -357,6 +378,7 @@ static int simulate_and_print(const simulate_opts *o) {
                                             .maximize = o->maximize,
                                             .features = o->features,
                                             .target = o->target,
+                                            .window_frac = o->window,
                                             .reward = o->reward,
                                             .noise = o->noise,
                                             .rows_only = o->rows_only,

@@ -141,16 +141,21 @@ static int give_reward(mnas_learner *l, mnas_trial *row) {
     return mnas_store_set_reward(l->store, row->number, row->reward);
 }
 
+mnas_outcome mnas_learner_outcome(const mnas_trial *row, bool repeat) {
+    const bool has_reward = mnas_history_has_accuracy(row);
+    return (mnas_outcome){.reward = has_reward ? row->reward : 0,
+                          .failed = !has_reward,
+                          .repeat = repeat,
+                          .untried = mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||
+                                     mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY),
+                          .latency_ms = row->latency.median_ms};
+}
+
 static int feed(mnas_learner *l, const mnas_proposal *p) {
     mnas_trial *row = &l->history.known[p->trial].row;
-    const bool has_reward = mnas_history_has_accuracy(row);
-    int rc = has_reward ? give_reward(l, row) : 0;
-    const mnas_outcome outcome = {.reward = has_reward ? row->reward : failed_reward(l, p->trial),
-                                  .failed = !has_reward,
-                                  .repeat = p->repeat,
-                                  .untried = mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||
-                                             mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY),
-                                  .latency_ms = row->latency.median_ms};
+    int rc = mnas_history_has_accuracy(row) ? give_reward(l, row) : 0;
+    mnas_outcome outcome = mnas_learner_outcome(row, p->repeat);
+    if (outcome.failed) outcome.reward = failed_reward(l, p->trial);
     mnas_strategy_status status;
     if (rc == 0) rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
     if (rc < 0) return rc;

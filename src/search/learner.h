@@ -43,6 +43,9 @@ bool mnas_learner_is_calibrated(const mnas_learner *learner);
 /* Of a complete trial; the reward is calibrated. */
 double mnas_learner_reward(const mnas_learner *learner, const mnas_trial *row);
 
+/* What a strategy is told of a trial that has ended. */
+mnas_outcome mnas_learner_outcome(const mnas_trial *row, bool repeat);
+
 /* The next proposal, into the history. */
 int mnas_learner_propose(mnas_learner *learner);
 /* What `name` says where proposals are networks. */

@@ -21,7 +21,7 @@
 
 typedef struct outcome { /* of a run */
     mnas_sim_state state[MNAS_SIM_POINTS];
-    int n_failed, n_repeats;
+    int n_failed, n_repeats, n_looks;
     bool exhausted;
     int64_t n_proposals;
     double elapsed_s;
@@ -37,6 +37,7 @@ typedef struct simulating {
     mnas_reward reward;
     mnas_sim_setup setup;
     mnas_sim_scale scale;
+    double window_best;   /* accuracy reported, a fraction */
     mnas_sim_specs specs; /* the last one is random's where it was not asked for */
     int n_asked, random;  /* specs asked for; which one is random search */
     int n_points, points[MNAS_SIM_POINTS];
@@ -133,10 +134,39 @@ static int open_reward(simulating *s) {
     int rc = check_target(s);
     if (rc < 0 || !s->world.second) return rc;
     const double target = mnas_sim_latency(&s->world, o->target);
-    rc = mnas_reward_open(&s->reward, given(o->reward) ? o->reward : "soft", &target, 1);
+    rc = mnas_reward_open(&s->reward,
+                          given(o->reward)     ? o->reward
+                          : o->window_frac > 0 ? "hard"
+                                               : "soft",
+                          &target, 1);
     if (rc < 0) return rc;
     const int n_needed = mnas_reward_n_needed(&s->reward);
     return n_needed > 0 ? calibrate(s, n_needed) : 0;
+}
+
+/* In the reward's terms. A window in which the table has nothing is told before anything is spent. */
+static int open_window(simulating *s) {
+    const mnas_simulate_options *o = &s->options;
+    const mnas_world *w = &s->world;
+    double below = NAN, above = NAN;
+    const bool possible = w->second && !isnan(o->target);
+    int rc = mnas_window_open(&s->setup.window, o->window_frac,
+                              possible ? mnas_sim_latency(w, o->target) : (double)NAN, 1);
+    s->window_best = NAN;
+    if (rc < 0 || !mnas_window_is_set(&s->setup.window)) return rc;
+    for (size_t i = 0; i < w->n_known; i++) {
+        const double latency = mnas_sim_latency(w, w->second[i]);
+        if (latency < s->setup.window.low_ms) below = fmax(below, latency);
+        if (latency > s->setup.window.high_ms) above = fmin(above, latency);
+        if (mnas_sim_is_inside(&s->setup, w->second[i]))
+            s->window_best = fmax(s->window_best, w->report_frac[i]);
+    }
+    if (!isnan(s->window_best)) return 0;
+    return mnas_error_set(
+        MNAS_ERR_ARG,
+        "no row lies in the window of %g below target %g; nearest: %g and %g; give another target or "
+        "a wider --window",
+        o->window_frac, o->target, mnas_sim_latency(w, below), mnas_sim_latency(w, above));
 }
 
 static int open_setup(simulating *s) {
@@ -151,6 +181,7 @@ static int open_setup(simulating *s) {
                                 .finalist_repeats = o->finalist_repeats ? o->finalist_repeats : 3,
                                 .delay = o->jobs ? o->jobs : 1};
     s->n_points = mnas_sim_points(o->trials, s->points);
+    if (rc == 0) rc = open_window(s);
     return rc < 0 ? rc : mnas_sim_scale_of(&s->scale, &s->setup);
 }
 
@@ -205,6 +236,7 @@ static int keep_outcome(const simulating *s, const mnas_sim_record *r, outcome *
     int rc = 0;
     out->n_failed = r->n_failed;
     out->n_repeats = r->n_repeats;
+    out->n_looks = r->n_looks;
     out->exhausted = r->exhausted;
     out->n_proposals = r->n_proposals;
     for (int i = 0; i < s->n_points && rc == 0; i++)
@@ -265,10 +297,29 @@ static void fill_counts(const simulating *s, int spec, mnas_simulated *out) {
         out->n_exhausted += o->exhausted;
         out->failed_mean += o->n_failed / n;
         out->repeats_mean += o->n_repeats / n;
+        out->looks_mean += o->n_looks / n;
         elapsed_s += o->elapsed_s;
         n_proposals += (double)o->n_proposals;
     }
     out->proposal_ms = 1000 * elapsed_s / n_proposals;
+}
+
+/* How near the chosen networks come to the best of the window. */
+static void fill_landing(const simulating *s, int spec, mnas_simulated *out) {
+    int n = 0;
+    double sum = 0;
+    out->in_window_share = out->gap_mean = out->gap_worst = NAN;
+    if (!mnas_window_is_set(&s->setup.window)) return;
+    for (int i = 0; i < s->options.seeds; i++) {
+        const outcome *o = &s->outcomes[(size_t)spec * (size_t)s->options.seeds + (size_t)i];
+        const double gap = 100 * (s->window_best - o->state[s->n_points - 1].chosen_accuracy);
+        if (isnan(gap)) continue;
+        n++;
+        sum += gap;
+        out->gap_worst = fmax(out->gap_worst, gap);
+    }
+    out->in_window_share = (double)n / s->options.seeds;
+    out->gap_mean = sum / n;
 }
 
 static int fill_strategy(const simulating *s, int spec, mnas_simulated *out) {
@@ -277,6 +328,7 @@ static int fill_strategy(const simulating *s, int spec, mnas_simulated *out) {
     out->n_curve = s->n_points;
     if (!out->name || !out->curve) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a curve");
     fill_counts(s, spec, out);
+    fill_landing(s, spec, out);
     return fill_curve(s, spec, out->curve);
 }
 
@@ -307,6 +359,13 @@ static void fill_facts(const simulating *s, mnas_simulation *out) {
     out->optimum = 100 * s->scale.optimum;
     out->second_best = 100 * s->scale.second_best;
     out->best_found = best_found(s);
+    out->n_in_window = s->scale.n;
+    out->window_best = 100 * s->window_best;
+    out->window_low = out->window_high = NAN;
+    if (mnas_window_is_set(&s->setup.window)) {
+        out->window_low = mnas_sim_latency(&s->world, s->setup.window.low_ms);
+        out->window_high = mnas_sim_latency(&s->world, s->setup.window.high_ms);
+    }
     out->row_mean = 100 * s->scale.mean;
     out->row_sd = 100 * s->scale.sd;
     out->reference_accuracy = 100 * s->scale.worst_accuracy;

@@ -12,12 +12,14 @@
 
 #include "search/history.h"
 #include "search/reward.h"
+#include "search/window.h"
 #include "search/world.h"
 #include "strategy/strategy.h"
 
 typedef struct mnas_sim_setup { /* of all runs */
     const mnas_world *world;
     const mnas_reward *reward; /* NULL: the reward is the accuracy */
+    mnas_window window;        /* in the reward's terms: of a throughput its inverse */
     double noise_frac;
     int trials, delay;
     int finalists, finalist_repeats; /* 0: none */
@@ -38,6 +40,7 @@ typedef struct mnas_sim_record {
     int *tokens;            /* [n][n_decisions], or NULL: not kept */
     mnas_sim_trial *trials; /* [n], in the order of evaluation; room for all wanted */
     int n, n_failed, n_repeats;
+    int n_looks; /* networks whose second objective was looked at: those evaluated, and those outside the window */
     int64_t n_proposals;
     bool exhausted; /* it ended before its last trial */
 } mnas_sim_record;
@@ -53,6 +56,8 @@ typedef struct mnas_sim_run {
 
 /* Value of an accuracy and a second objective; `second` in its column's unit. */
 double mnas_sim_value(const mnas_sim_setup *setup, double accuracy_frac, double second);
+/* Whether a network may be evaluated: it lies in the window, where there is one. */
+bool mnas_sim_is_inside(const mnas_sim_setup *setup, double second);
 /* What the second objective is to a reward: a latency as it is, of a throughput its inverse. */
 double mnas_sim_latency(const mnas_world *world, double second);
 

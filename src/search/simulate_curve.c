@@ -53,15 +53,18 @@ int mnas_sim_scale_of(mnas_sim_scale *out, const mnas_sim_setup *setup) {
     double *values = calloc(w->n_known, sizeof *values);
     if (!values) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: values of %zu networks", w->n_known);
     double best = -INFINITY, second = -INFINITY;
+    size_t n = 0;
     for (size_t i = 0; i < w->n_known; i++) {
-        const double v = values[i] = mnas_sim_value(setup, w->report_frac[i], w->second ? w->second[i] : 1);
+        if (w->second && !mnas_sim_is_inside(setup, w->second[i])) continue;
+        const double v = values[n++] = mnas_sim_value(setup, w->report_frac[i], w->second ? w->second[i] : 1);
         if (v > best)
             second = best, best = v;
         else if (v > second)
             second = v;
     }
-    out->mean = mnas_stats_mean(values, w->n_known);
-    out->sd = mnas_stats_sd(values, w->n_known);
+    out->n = n;
+    out->mean = mnas_stats_mean(values, n);
+    out->sd = mnas_stats_sd(values, n);
     out->optimum = w->is_complete ? best : (double)NAN;
     out->second_best = w->is_complete && isfinite(second) ? second : out->optimum;
     free(values);

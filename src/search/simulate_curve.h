@@ -26,6 +26,7 @@ typedef struct mnas_sim_scale {
     double worst_accuracy, worst_second;
     double hypervolume_all;
     double mean, sd; /* value of the known */
+    size_t n;        /* of those, in the window where there is one */
 } mnas_sim_scale;
 
 int mnas_sim_scale_of(mnas_sim_scale *out, const mnas_sim_setup *setup);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "search/learner.h"
 #include "search/simulate.h"
 
 double mnas_sim_latency(const mnas_world *world, double second) {
@@ -18,6 +19,11 @@ double mnas_sim_value(const mnas_sim_setup *s, double accuracy_frac, double seco
     return mnas_reward_value(s->reward, accuracy_frac, &latency);
 }
 
+bool mnas_sim_is_inside(const mnas_sim_setup *s, double second) {
+    return !mnas_window_is_set(&s->window) ||
+           mnas_window_holds(&s->window, mnas_sim_latency(s->world, second));
+}
+
 int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char *strategy, uint64_t seed,
                       mnas_sim_record *record) {
     const mnas_world *w = setup->world;
@@ -28,6 +34,8 @@ int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char
                                   .n_descriptors = w->n_descriptors,
                                   .describe = w->describe,
                                   .project = w->project,
+                                  .window_low_ms = setup->window.low_ms,
+                                  .window_high_ms = setup->window.high_ms,
                                   .user = w->user};
     *out = (mnas_sim_run){.setup = setup, .seed = seed, .record = record};
     out->history.n_decisions = w->n_decisions;
@@ -56,34 +64,40 @@ double mnas_sim_observe(const mnas_sim_setup *setup, uint64_t seed, uint64_t id,
 }
 
 /* The trial of a network that was not known. */
-static int evaluate(mnas_sim_run *run, uint64_t id) {
+static void evaluate(mnas_sim_run *run, uint64_t id, const mnas_world_value *truth, mnas_trial *row) {
     const mnas_sim_setup *s = run->setup;
     mnas_sim_trial *t = &run->record->trials[run->record->n];
-    const int rc = s->world->value(s->world->user, run->tokens, id, &t->truth);
-    if (rc < 0) return rc;
     t->id = id;
-    t->accuracy_frac = mnas_sim_observe(s, run->seed, id, t->truth.accuracy_frac, 1);
-    t->observed = mnas_sim_value(s, t->accuracy_frac, t->truth.second);
-    t->value = mnas_sim_value(s, t->truth.report_frac, t->truth.second);
+    t->truth = *truth;
+    t->accuracy_frac = mnas_sim_observe(s, run->seed, id, truth->accuracy_frac, 1);
+    t->observed = mnas_sim_value(s, t->accuracy_frac, truth->second);
+    t->value = mnas_sim_value(s, truth->report_frac, truth->second);
     const size_t n = (size_t)s->world->n_decisions;
     if (run->record->tokens)
         memcpy(run->record->tokens + (size_t)run->record->n * n, run->tokens, n * sizeof *run->tokens);
     run->record->n++;
-    return 0;
+    row->state = MNAS_TRIAL_COMPLETE;
+    row->accuracy_frac = t->accuracy_frac;
+    row->reward = t->observed;
 }
 
 /* Its outcome is known at once. */
 static int finish(mnas_sim_run *run, bool exists, uint64_t id) {
+    const mnas_world *w = run->setup->world;
     mnas_trial *row = &run->history.known[run->history.n_trials - 1].row;
+    mnas_world_value truth;
     row->state = MNAS_TRIAL_FAILED;
     if (!exists) return 0;
-    const int rc = evaluate(run, id);
+    const int rc = w->value(w->user, run->tokens, id, &truth);
     if (rc < 0) return rc;
-    row->state = MNAS_TRIAL_COMPLETE;
-    const mnas_sim_trial *t = &run->record->trials[run->record->n - 1];
-    row->accuracy_frac = t->accuracy_frac;
-    row->reward = t->observed;
-    row->latency.median_ms = mnas_sim_latency(run->setup->world, t->truth.second);
+    run->record->n_looks++;
+    row->latency.median_ms = mnas_sim_latency(w, truth.second);
+    if (mnas_sim_is_inside(run->setup, truth.second)) {
+        evaluate(run, id, &truth, row);
+        return 0;
+    }
+    row->state = MNAS_TRIAL_PRUNED;
+    snprintf(row->reason, sizeof row->reason, MNAS_PRUNED_LATENCY);
     return 0;
 }
 
@@ -102,12 +116,7 @@ static int propose(mnas_sim_run *run) {
 }
 
 static int feed(mnas_sim_run *run, const mnas_proposal *p) {
-    const mnas_trial *row = &run->history.known[p->trial].row;
-    const bool complete = row->state == MNAS_TRIAL_COMPLETE;
-    const mnas_outcome outcome = {.reward = complete ? row->reward : 0,
-                                  .failed = !complete,
-                                  .repeat = p->repeat,
-                                  .latency_ms = complete ? row->latency.median_ms : (double)NAN};
+    const mnas_outcome outcome = mnas_learner_outcome(&run->history.known[p->trial].row, p->repeat);
     const int rc = mnas_strategy_feedback(run->strategy, p->tokens, &outcome);
     if (rc == 0) mnas_history_fed(&run->history);
     return rc;
@@ -125,7 +134,7 @@ static void keep_counts(mnas_sim_run *run) {
     const mnas_history *h = &run->history;
     run->record->n_repeats = h->n_repeats;
     run->record->n_proposals = h->n_proposals;
-    run->record->n_failed = h->n_trials - run->record->n;
+    run->record->n_failed = h->n_trials - run->record->n_looks;
     run->record->exhausted = run->record->n < run->setup->trials;
 }
 

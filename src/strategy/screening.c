@@ -26,6 +26,8 @@ static const int CLIMBS = 100; /* mutants of the best candidate so far: in large
 static const int MAX_MUTATIONS = 3;
 static const double MARGIN = 0.1;          /* of the distance from the median to the best */
 static const double FAILED_QUANTILE = 0.1; /* of the targets: what a failed network counts as */
+static const int SCATTERED = 400;          /* more uniform candidates where a window is aimed at */
+static const double LEAST_INSIDE = 0.25;   /* probability to hit: below it nothing else is asked */
 static const double MAX_ENUMERATED =
     1e6; /* encodings of a space that is looked through for the last new ones */
 
@@ -34,8 +36,10 @@ struct mnas_screening {
     size_t n_decisions, n_descriptors;
     mnas_rng rng;
     mnas_observations seen;
-    size_t n_complete;
+    size_t n_complete, n_looks; /* evaluated; with a latency */
     mnas_surrogate reward;
+    bool aims; /* only networks in a window can win */
+    mnas_aim aim;
     double *values, *scratch; /* [seen.room]: targets of what was seen */
     size_t room;
     int *candidate;
@@ -59,6 +63,8 @@ int mnas_screening_create(mnas_screening **out, const mnas_problem *problem, uin
     if (rc == 0)
         rc = mnas_surrogate_create(&s->reward, problem->decisions, s->n_decisions, s->n_descriptors,
                                    (size_t)MEMBERS);
+    s->aims = problem->window_high_ms > 0;
+    if (rc == 0 && s->aims) rc = mnas_aim_create(&s->aim, problem, s->n_descriptors);
     if (rc == 0)
         *out = s;
     else
@@ -70,6 +76,7 @@ void mnas_screening_destroy(mnas_screening *s) {
     if (!s) return;
     mnas_observations_destroy(&s->seen);
     mnas_surrogate_destroy(&s->reward);
+    mnas_aim_destroy(&s->aim);
     free(s->values);
     free(s->candidate);
     free(s->descriptors);
@@ -83,23 +90,29 @@ static int describe(mnas_screening *s, const int *tokens) {
 }
 
 /* The more there is to decide, the more is to be seen first; but no more than a fifth of the search. */
-bool mnas_screening_is_ready(const mnas_screening *s) {
+static bool knows_rewards(const mnas_screening *s) {
     const int wanted = START + (int)s->n_decisions / START_DECISIONS, most = s->problem->n_trials / 5;
     const int start = wanted < most ? wanted : most;
     return s->n_complete >= (size_t)(start > MIN_START ? start : MIN_START);
 }
 
-static size_t count_complete(const mnas_observations *o) {
-    size_t n = 0;
-    for (size_t i = 0; i < o->n; i++) n += o->seen[i].state == MNAS_SEEN_COMPLETE;
-    return n;
+bool mnas_screening_is_ready(const mnas_screening *s) {
+    return s->aims ? s->n_looks >= (size_t)START : knows_rewards(s);
+}
+
+static void count(mnas_screening *s) {
+    s->n_complete = s->n_looks = 0;
+    for (size_t i = 0; i < s->seen.n; i++) {
+        s->n_complete += s->seen.seen[i].state == MNAS_SEEN_COMPLETE;
+        s->n_looks += s->seen.seen[i].latency_ms > 0;
+    }
 }
 
 int mnas_screening_tell(mnas_screening *s, const int *tokens, const mnas_outcome *outcome) {
     size_t index;
     int rc = describe(s, tokens);
     if (rc == 0) rc = mnas_observations_tell(&s->seen, tokens, s->descriptors, outcome, &index);
-    if (rc == 0) s->n_complete = count_complete(&s->seen);
+    if (rc == 0) count(s);
     return rc;
 }
 
@@ -182,17 +195,32 @@ static double expected_improvement(double mean, double sd, double best) {
     return sd * (z * erfc(-z / sqrt(2)) / 2 + exp(-z * z / 2) / sqrt(2 * acos(-1)));
 }
 
+/* -1 .. 0 where it hardly lies in the window: whatever may lie there comes first. */
 static int score(choice *c, const int *tokens, double *out) {
-    double mean, sd;
-    int rc = describe(c->s, tokens);
+    mnas_screening *s = c->s;
+    double mean, sd, inside = 1;
+    int rc = describe(s, tokens);
     if (rc < 0) return rc;
-    mnas_surrogate_predict(&c->s->reward, tokens, c->s->descriptors, &mean, &sd);
-    *out = expected_improvement(mean, sd, c->best);
+    if (s->aims) inside = mnas_aim_probability(&s->aim, tokens, s->descriptors);
+    if (inside < LEAST_INSIDE) {
+        *out = inside - 1;
+        return 0;
+    }
+    mnas_surrogate_predict(&s->reward, tokens, s->descriptors, &mean, &sd);
+    *out = inside * expected_improvement(mean, sd, c->best);
     return 0;
 }
 
 static int project(const mnas_screening *s, int *tokens) {
     return s->problem->project ? s->problem->project(s->problem->user, tokens) : 0;
+}
+
+/* s->candidate, where it is the best so far. */
+static void take(choice *c, double score) {
+    if (c->found && !(score > c->score)) return;
+    c->found = true;
+    c->score = score;
+    memcpy(c->tokens, c->s->candidate, c->s->n_decisions * sizeof *c->tokens);
 }
 
 /* s->candidate takes part. */
@@ -202,11 +230,8 @@ static int offer(choice *c) {
     int rc = project(s, s->candidate);
     if (rc < 0 || is_known(c, s->candidate)) return rc;
     rc = score(c, s->candidate, &value);
-    if (rc < 0 || (c->found && !(value > c->score))) return rc;
-    c->found = true;
-    c->score = value;
-    memcpy(c->tokens, s->candidate, s->n_decisions * sizeof *c->tokens);
-    return 0;
+    if (rc == 0) take(c, value);
+    return rc;
 }
 
 static void draw_uniform(mnas_screening *s, int *tokens) {
@@ -252,9 +277,25 @@ static int offer_draws(choice *c, mnas_screening_draw *draw, void *user) {
         rc = draw(user, s->candidate);
         if (rc == 0) rc = offer(c);
     }
-    for (int i = 0; i < UNIFORM && rc == 0; i++) {
+    for (int i = 0; i < (s->aims ? SCATTERED : UNIFORM) && rc == 0; i++) {
         draw_uniform(s, s->candidate);
         rc = offer(c);
+    }
+    return rc;
+}
+
+/* While little is known but latencies: uniform over what lies in the window. The largest u^(1/w) is a draw with weights w
+ * (Efraimidis and Spirakis 2006). */
+static int offer_scattered(choice *c) {
+    mnas_screening *s = c->s;
+    int rc = 0;
+    for (int i = 0; i < SCATTERED && rc == 0; i++) {
+        draw_uniform(s, s->candidate);
+        rc = project(s, s->candidate);
+        const double u = mnas_rng_uniform(&s->rng);
+        if (rc < 0 || is_known(c, s->candidate) || (rc = describe(s, s->candidate)) < 0) continue;
+        const double inside = mnas_aim_probability(&s->aim, s->candidate, s->descriptors);
+        take(c, inside > 0 ? log(u) / inside : -INFINITY);
     }
     return rc;
 }
@@ -320,20 +361,26 @@ static int believe_open(choice *c) {
     return rc;
 }
 
-int mnas_screening_propose(mnas_screening *s, mnas_screening_draw *draw, void *user, const int *open,
-                           size_t n_open, int *tokens) {
-    choice c = {.s = s, .open = open, .n_open = n_open, .tokens = tokens};
+static int choose_by_reward(choice *c, mnas_screening_draw *draw, void *user) {
+    mnas_screening *s = c->s;
     int rc = set_values(s);
     const mnas_surrogate_list list = list_of(s);
     if (rc == 0) rc = mnas_surrogate_update(&s->reward, &list);
     if (rc < 0) return rc;
-    choose_parents(&c);
-    rc = believe_open(&c);
-    if (rc == 0) rc = offer_draws(&c, draw, user);
-    if (rc == 0) rc = offer_mutants(&c);
-    if (rc == 0 && !c.found) rc = look_through(&c);
+    choose_parents(c);
+    rc = believe_open(c);
+    if (rc == 0) rc = offer_draws(c, draw, user);
+    if (rc == 0) rc = offer_mutants(c);
     mnas_surrogate_release(&s->reward);
     return rc;
+}
+
+int mnas_screening_propose(mnas_screening *s, mnas_screening_draw *draw, void *user, const int *open,
+                           size_t n_open, int *tokens) {
+    choice c = {.s = s, .open = open, .n_open = n_open, .tokens = tokens};
+    int rc = s->aims ? mnas_aim_update(&s->aim, &s->seen) : 0;
+    if (rc == 0) rc = knows_rewards(s) ? choose_by_reward(&c, draw, user) : offer_scattered(&c);
+    return rc == 0 && !c.found ? look_through(&c) : rc;
 }
 
 /* ---- saving ---- */
@@ -342,6 +389,7 @@ int mnas_screening_save(const mnas_screening *s, mnas_str *out) {
     mnas_blob_put_rng(out, &s->rng);
     mnas_observations_save(&s->seen, out);
     mnas_surrogate_save(&s->reward, out);
+    if (s->aims) mnas_aim_save(&s->aim, out);
     return 0;
 }
 
@@ -349,10 +397,11 @@ int mnas_screening_load(mnas_screening *s, mnas_blob_reader *in) {
     mnas_blob_get_rng(in, &s->rng);
     int rc = mnas_observations_load(&s->seen, in, s->problem->decisions);
     if (rc < 0 || in->bad) return rc;
-    s->n_complete = count_complete(&s->seen);
+    count(s);
     rc = set_values(s);
     const mnas_surrogate_list list = list_of(s);
-    return rc < 0 ? rc : mnas_surrogate_load(&s->reward, in, &list);
+    if (rc == 0) rc = mnas_surrogate_load(&s->reward, in, &list);
+    return rc == 0 && s->aims && !in->bad ? mnas_aim_load(&s->aim, in, &s->seen) : rc;
 }
 
 /* ---- the best ---- */

@@ -4,12 +4,16 @@
  * Candidates are mutants of the networks believed best, a few draws of the strategy, and a few uniform ones; never one that has
  * been proposed before, as long as others are found. Proposals without an answer yet are believed to be as predicted.
  *
+ * Where only a window of latencies can win, the improvement counts times the probability to hit it (aim.h); at first, while it
+ * knows latencies and no rewards, proposals are uniform over the window.
+ *
  * It knows no files and no clock. Its state is a function of (problem, seed, what was proposed, outcomes); save() holds all.
  */
 #ifndef MNAS_STRATEGY_SCREENING_H
 #define MNAS_STRATEGY_SCREENING_H
 
 #include "base/rng.h"
+#include "strategy/aim.h"
 #include "strategy/observations.h"
 #include "strategy/surrogate.h"
 

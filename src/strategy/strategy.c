@@ -88,6 +88,7 @@ static const mnas_strategy_options *common_options(const mnas_strategy *s) {
 static bool is_screened(const mnas_strategy *s) {
     const int64_t screen = common_options(s)->screen;
     if (screen != MNAS_SCREEN_AUTO) return screen == MNAS_SCREEN_GP;
+    if (s->problem.window_high_ms > 0) return !s->class->is_chance;
     return s->class->prefers_screening && s->class->prefers_screening(s->opts);
 }
 

@@ -93,6 +93,7 @@ typedef struct mnas_strategy_class {
     mnas_plugin plugin;                          /* first: registry.h */
     size_t common_at;                            /* where a mnas_strategy_options stands in its options */
     bool (*prefers_screening)(const void *opts); /* screen=auto is gp; NULL: never */
+    bool is_chance;         /* what others are compared with: screen=auto is none, also where a window is to be hit */
     size_t self_bytes;                           /* of the instance, zeroed before create */
     int (*create)(void *self, const mnas_problem *problem, const void *opts, uint64_t seed);
     int (*propose)(void *self, int *tokens); /* draws; nothing has been proposed yet */

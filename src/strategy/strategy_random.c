@@ -68,6 +68,7 @@ const mnas_strategy_class mnas_strategy_class_random = {
                .help = "uniform random search",
                .opts = random_opt_table,
                .opts_bytes = sizeof(random_opts)},
+    .is_chance = true,
     .common_at = offsetof(random_opts, common),
     .self_bytes = sizeof(random_search),
     .create = create,

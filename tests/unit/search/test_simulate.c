@@ -348,6 +348,46 @@ static void it_can_be_interrupted(void **state) {
     assert_int_equal(mnas_simulate(&s, &o), MNAS_ERR_CANCELLED);
 }
 
+/* ms is 1 + the row: 180 to 200 are 21 of 243 networks. */
+static void a_window_is_hit(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(nas_planted("window.csv", 5, 3));
+    o.latency = "ms", o.target = 200, o.window_frac = 0.1, o.trials = 12, o.seeds = 4;
+    o.strategies = "evolution,random";
+    mnas_simulation *s = simulate(&o);
+    const mnas_simulated *aimed = &s->strategies[0], *random = &s->strategies[1];
+    assert_int_equal(s->n_in_window, 21);
+    assert_near(s->window_best, 50 + 40.0 * 199 / 243, 1e-9);
+    assert_near(s->optimum, s->window_best, 1e-9); /* the reward inside is the accuracy */
+    for (int i = 0; i < 2; i++) {
+        const mnas_simulated *t = &s->strategies[i];
+        const mnas_simulated_point *last = &t->curve[t->n_curve - 1];
+        assert_int_equal(last->n_reached, 4); /* what is looked at is no trial */
+        assert_near(t->in_window_share, 1, 0);
+        assert_true(t->gap_mean >= 0 && t->gap_worst >= t->gap_mean && t->gap_worst <= 40.0 * 20 / 243);
+        assert_true(last->chosen_second_mean >= 180 && last->chosen_second_mean <= 200);
+    }
+    assert_true(random->looks_mean > 50); /* 12 of 21 among 243 */
+    assert_true(aimed->looks_mean < random->looks_mean / 2);
+    mnas_simulation_free(s);
+    o.trials = 30, o.strategies = "random";
+    s = simulate(&o);
+    assert_int_equal(s->strategies[0].n_exhausted, 4); /* there are 21 */
+    assert_near(s->strategies[0].gap_worst, 0, 1e-9);
+    mnas_simulation_free(s);
+}
+
+static void windows_that_cannot_be(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(nas_planted("window.csv", 5, 3));
+    o.window_frac = 0.1;
+    check_refused(&o, "target");
+    o.latency = "ms", o.target = 0.5;
+    check_refused(&o, "no row lies in the window");
+    o.target = 100, o.window_frac = 1.5;
+    check_refused(&o, "window is 1.5");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_search_finds_what_it_must),
                                        cmocka_unit_test(a_table_is_used_up),
@@ -360,6 +400,8 @@ int main(void) {
                                        cmocka_unit_test(a_landscape_is_fitted),
                                        cmocka_unit_test(predictions_are_judged),
                                        cmocka_unit_test(more_can_be_better),
+                                       cmocka_unit_test(a_window_is_hit),
+                                       cmocka_unit_test(windows_that_cannot_be),
                                        cmocka_unit_test(networks_that_are_not_there),
                                        cmocka_unit_test(hypervolume_by_hand),
                                        cmocka_unit_test(points_of_a_curve),
