@@ -9,6 +9,7 @@ for each network), latency.jsonl (for --device table:file=...), results.md, and 
 import argparse
 import json
 import math
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -156,7 +157,7 @@ def main():
         try:
             results.append(run_arm(arm, context, options))
             write_results(cache.folder, results)
-        except (RuntimeError, TypeError, KeyError) as error:  # a training that was left out, or not reached
+        except (RuntimeError, TypeError, KeyError, IndexError, statistics.StatisticsError) as error:  # a training that was left out, or not reached
             print(f"{arm.name}: not done: {type(error).__name__}: {error}", file=sys.stderr)
 
 

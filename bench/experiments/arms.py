@@ -115,10 +115,6 @@ def run_reward(ctx):
 
 # ---- factorised against flat ----
 
-def best_of(values, n, rng):
-    return max(rng.sample(values, n) if n < len(values) else values)
-
-
 def expected_best(blocks, others, n, share, rng, runs=300):
     """Mean best reward of n networks drawn from a space of which `share` are like blocks, the rest like others."""
     total = 0
@@ -136,15 +132,19 @@ def run_space(ctx):
     blocks = [reward(r) for r in ctx.rows("small-28-flat") if r[0].key in keys]
     others = [reward(r) for r in ctx.rows("small-28-flat") if r[0].key not in keys]
     share, rng, rows, effect = len(keys) / len(ctx.tables["small-28-flat"]), random.Random(1), [], None
+    again = lambda sample: rng.choices(sample, k=len(sample))
     for n in (1, 5, 10, 20):
-        factorised = statistics.fmean(best_of(blocks, n, rng) for _ in range(3000))
-        flat = sorted(expected_best(blocks, rng.choices(others, k=len(others)), n, share, rng) for _ in range(200))
-        mean = expected_best(blocks, others, n, share, rng, 3000)
-        difference = (factorised - mean, factorised - flat[-6], factorised - flat[5])
-        rows.append([n, f"{factorised:.2f}", f"{mean:.2f}", percent(difference)])
+        factorised, flat = (expected_best(blocks, others, n, part, rng, 3000) for part in (1, share))
+        drawn = []
+        for _ in range(200):  # both are samples of their spaces as far as they were recorded
+            some = blocks if len(blocks) == len(keys) else again(blocks)
+            drawn.append(expected_best(some, others, n, 1, rng) - expected_best(some, again(others), n, share, rng))
+        drawn.sort()
+        difference = (factorised - flat, drawn[5], drawn[-6])
+        rows.append([n, f"{factorised:.2f}", f"{flat:.2f}", percent(difference)])
         effect = difference if n == 10 else effect
     text = table(["trials", "best reward, one decision for a block", "one for each layer", "difference"], rows)
-    text += f"\n{len(blocks)} networks have equal layers in a block, {len(others)} of the other {len(ctx.tables['small-28-flat']) - len(keys)} are sampled.\n"
+    text += f"\nOf {len(keys)} networks with equal layers in a block {len(blocks)} were trained, of the other {len(ctx.tables['small-28-flat']) - len(keys)} a sample of {len(others)}.\n"
     return Result(stats.verdict(effect, matters=0.1), f"{percent(effect)} points of reward after 10 random trials", text)
 
 
