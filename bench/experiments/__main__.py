@@ -32,8 +32,8 @@ class Context:
         self.simulator = Simulator(program, cache.folder, n_seeds)
         self.tables = {name: networks.every(program, name) for name in record.SPACES}
 
-    def training(self, network, epochs, seed, data=None):
-        return self.cache.trainings.get((network.key, data or record.DATA, record.RECIPE, record.IMAGES, epochs, seed))
+    def training(self, network, epochs, seed, data=None, recipe=None):
+        return self.cache.trainings.get((network.key, data or record.DATA, recipe or record.RECIPE, record.IMAGES, epochs, seed))
 
     def has(self, network, epochs, seed):
         return self.training(network, epochs, seed) is not None
@@ -41,8 +41,8 @@ class Context:
     def curve(self, network, seed):
         return self.training(network, record.FULL, seed)["accuracy_frac"]
 
-    def accuracy(self, network, seed, epochs=record.FULL, data=None):
-        return self.training(network, epochs, seed, data)["accuracy_frac"][-1]
+    def accuracy(self, network, seed, epochs=record.FULL, data=None, recipe=None):
+        return self.training(network, epochs, seed, data, recipe)["accuracy_frac"][-1]
 
     def ms(self, network):
         latency = self.cache.latencies.get(network.key)

@@ -13,6 +13,7 @@ from record import FULL, Job
 
 TRIALS = 50  # of a simulated search: an eighth of small-28
 SEEDS = (2, 3)  # of trainings that score what was chosen by seed 1
+GENTLE = ("proxy:flip=true,lr=0.03", "proxy:flip=true,lr=0.01")  # for the published networks, which are four times as deep
 MULTIPLIERS = ("mobilenet-v2@0.05", "mobilenet-v2@0.15", "mobilenet-v2@0.25", "mobilenet-v2@0.35", "mnasnet-b1@0.15", "mnasnet-b1@0.25",
                "mnasnet-b1@0.35")
 
@@ -296,22 +297,29 @@ def found_front(ctx):
 
 
 def jobs_headline(ctx):
-    return trained(ctx, published(ctx)) + trained(ctx, found_front(ctx))
+    theirs = published(ctx)
+    return ([Job(n, "arm") for n in theirs] + trained(ctx, found_front(ctx), SEEDS[:1]) +
+            [Job(n, "arm", FULL, SEEDS[0], recipe=recipe) for n in theirs for recipe in GENTLE])
+
+
+def best_rate(ctx, network):
+    """Accuracy in per cent with the better of the rates; they diverge with that of the table."""
+    return max(100 * ctx.accuracy(network, SEEDS[0], recipe=recipe) for recipe in GENTLE if ctx.training(network, FULL, SEEDS[0], recipe=recipe))
 
 
 def run_headline(ctx):
-    ours = [(ctx.ms(n), scored(ctx, n), n) for n in found_front(ctx)]
+    ours = [(ctx.ms(n), scored(ctx, n, SEEDS[:1]), n) for n in found_front(ctx)]
     rows, ratios = [], []
     for network in published(ctx):
-        ms, accuracy = ctx.ms(network), scored(ctx, network)
+        ms, accuracy = ctx.ms(network), best_rate(ctx, network)
         as_good = min((p for p in ours if p[1] >= accuracy), default=None, key=lambda p: p[0])
         row = [network.name, f"{1000 * ms:.1f}", f"{accuracy:.2f}"]
         if as_good:
             row += [f"{1000 * as_good[0]:.1f}", f"{as_good[1]:.2f}", f"**{ms / as_good[0]:.2f}**"]
             ratios.append(ms / as_good[0]) if network.name.startswith("mobilenet") else None
         rows.append(row + ["none as accurate", "", ""][:6 - len(row)])
-    every = [(name, [(ctx.ms(n), scored(ctx, n)) for n in published(ctx) if n.name.startswith(name)], True) for name in ("mobilenet-v2", "mnasnet-b1")]
-    drawing.scatter(ctx.figure("headline"), "found networks beside published ones scaled down (seeds 2 and 3)",
+    every = [(name, [(ctx.ms(n), best_rate(ctx, n)) for n in published(ctx) if n.name.startswith(name)], True) for name in ("mobilenet-v2", "mnasnet-b1")]
+    drawing.scatter(ctx.figure("headline"), "found networks beside published ones scaled down (seed 2)",
                     every + [("found", [p[:2] for p in ours], True)])
     text = table(["published", "us", "accuracy, %", "fastest found one as accurate: us", "accuracy, %", "times as fast"], rows)
     if not ratios:

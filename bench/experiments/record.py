@@ -29,9 +29,9 @@ PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of
 class Job:
     """A training, or a latency where `epochs` is 0."""
 
-    def __init__(self, network, group, epochs=0, seed=1, data=None):
+    def __init__(self, network, group, epochs=0, seed=1, data=None, recipe=None):
         self.network, self.group = network, group
-        self.entry = dict(key=network.key, data=data or DATA, recipe=RECIPE, images=IMAGES, epochs=epochs, seed=seed)
+        self.entry = dict(key=network.key, data=data or DATA, recipe=recipe or RECIPE, images=IMAGES, epochs=epochs, seed=seed)
 
     def done(self, cache):
         return training_key(self.entry) in cache.trainings if self.entry["epochs"] else self.network.key in cache.latencies
