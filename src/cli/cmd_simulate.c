@@ -161,7 +161,10 @@ static json_t *strategy_json(const mnas_simulated *s) {
     return json_pack("{s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
                      mnas_json_text(s->name), "curve", curve, "exhausted", s->n_exhausted > 0, "n_exhausted",
                      s->n_exhausted, "failed_mean", mnas_json_number(s->failed_mean), "repeats_mean",
-                     mnas_json_number(s->repeats_mean), "proposal_ms", mnas_json_number(s->proposal_ms));
+                     mnas_json_number(s->repeats_mean), "proposal_ms", mnas_json_number(s->proposal_ms),
+                     "looks", mnas_json_number(s->looks_mean), "in_window",
+                     mnas_json_number(s->in_window_share), "gap_mean", mnas_json_number(s->gap_mean),
+                     "gap_worst", mnas_json_number(s->gap_worst));
 }
 
 static json_t *simulation_json(const mnas_simulation *s) {
