@@ -199,10 +199,12 @@ static void make_schema_2(void) {
     assert_int_equal(write_study(), 0);
     mnas_db db;
     assert_int_equal(mnas_db_open(&db, path, true), 0);
-    assert_int_equal(mnas_db_exec(&db, "DROP TABLE final; DROP TABLE layer; ALTER TABLE snapshot DROP COLUMN "
-                                       "probabilities; DROP TABLE trial_latency; DROP TABLE final_latency; "
-                                       "PRAGMA user_version = 2"),
-                     0);
+    assert_int_equal(
+        mnas_db_exec(&db,
+                     "DROP TABLE final; DROP TABLE layer; ALTER TABLE snapshot DROP COLUMN "
+                     "probabilities; DROP TABLE trial_latency; DROP TABLE final_latency; DROP TABLE rung; "
+                     "PRAGMA user_version = 2"),
+        0);
     for (int i = 0; i < mnas_row_trial.n_columns; i++) {
         char sql[120];
         snprintf(sql, sizeof sql, "ALTER TABLE trial DROP COLUMN %s", mnas_row_trial.columns[i].name);

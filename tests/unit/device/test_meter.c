@@ -252,6 +252,7 @@ static void test_noise_is_refused_or_marked(void **state) {
     device noisy = new_device();
     mnas_latency l;
     for (int i = 0; i < 64; i++) noisy.wobble[i] = i % 2 ? 1.2 : 1;
+    options.max_rounds = 40;
     assert_int_equal(measure_calibrated(&noisy, &l), MNAS_ERR_REFUSED);
     assert_int_equal(noisy.n_asked, 40);
     assert_non_null(strstr(mnas_error_message(), "ci=0"));
@@ -367,6 +368,7 @@ static void test_a_reference_may_be_a_little_uncertain(void **state) {
     mnas_latency l;
     mnas_sentinel_reference r;
     for (int i = 0; i < 64; i++) restless.slow[i] = i % 2 ? 1.03 : 1;
+    options.max_rounds = 40;
     assert_int_equal(measure(&restless, &l), 0);
     assert_int_equal(l.rounds, 5);
     assert_true(mnas_file_exists(state_file));
