@@ -70,6 +70,10 @@ double mnas_aim_probability(mnas_aim *a, const int *tokens, const double *descri
     return normal_below((-a->low - mean) / sd) - normal_below((-a->high - mean) / sd);
 }
 
+double mnas_aim_distance(const mnas_aim *a, double latency_ms) {
+    return fabs(log(latency_ms) - (a->low + a->high) / 2);
+}
+
 void mnas_aim_save(const mnas_aim *a, mnas_str *out) {
     mnas_surrogate_save(&a->latency, out);
 }

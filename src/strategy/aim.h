@@ -29,6 +29,9 @@ bool mnas_aim_is_ready(const mnas_aim *aim);
 /* That a measurement of this network lies in the window. */
 double mnas_aim_probability(mnas_aim *aim, const int *tokens, const double *descriptors);
 
+/* From the middle of the window, as a log. */
+double mnas_aim_distance(const mnas_aim *aim, double latency_ms);
+
 void mnas_aim_save(const mnas_aim *aim, mnas_str *out);
 int mnas_aim_load(mnas_aim *aim, mnas_blob_reader *in, const mnas_observations *seen); /* into a fresh one */
 

@@ -284,22 +284,6 @@ static int offer_draws(choice *c, mnas_screening_draw *draw, void *user) {
     return rc;
 }
 
-/* While little is known but latencies: uniform over what lies in the window. The largest u^(1/w) is a draw with weights w
- * (Efraimidis and Spirakis 2006). */
-static int offer_scattered(choice *c) {
-    mnas_screening *s = c->s;
-    int rc = 0;
-    for (int i = 0; i < SCATTERED && rc == 0; i++) {
-        draw_uniform(s, s->candidate);
-        rc = project(s, s->candidate);
-        const double u = mnas_rng_uniform(&s->rng);
-        if (rc < 0 || is_known(c, s->candidate) || (rc = describe(s, s->candidate)) < 0) continue;
-        const double inside = mnas_aim_probability(&s->aim, s->candidate, s->descriptors);
-        take(c, inside > 0 ? log(u) / inside : -INFINITY);
-    }
-    return rc;
-}
-
 /* The next encoding, as an odometer counts. */
 static void count_on(const mnas_screening *s, int *tokens) {
     for (size_t t = 0; t < s->n_decisions; t++) {
@@ -349,6 +333,35 @@ static void choose_parents(choice *c) {
             insert_parent(c, values, index, mnas_surrogate_posterior(&s->reward, i));
     }
     c->best = values[0];
+}
+
+/* Those whose latency came nearest to the window. */
+static void choose_nearest(choice *c) {
+    const mnas_screening *s = c->s;
+    double values[16];
+    for (size_t i = 0; i < s->seen.n; i++)
+        if (s->seen.seen[i].latency_ms > 0)
+            insert_parent(c, values, i, -mnas_aim_distance(&s->aim, s->seen.seen[i].latency_ms));
+}
+
+/* While little is known but latencies: spread over what lies in the window, half of it uniformly; but a window where next to nothing
+ * lies is reached in steps. The largest u^(1/w) is a draw with weights w (Efraimidis and Spirakis 2006). */
+static int offer_scattered(choice *c) {
+    mnas_screening *s = c->s;
+    int rc = 0;
+    choose_nearest(c);
+    for (int i = 0; i < SCATTERED && rc == 0; i++) {
+        if (i % 2)
+            draw_mutant(c, s->candidate);
+        else
+            draw_uniform(s, s->candidate);
+        rc = project(s, s->candidate);
+        const double u = mnas_rng_uniform(&s->rng);
+        if (rc < 0 || is_known(c, s->candidate) || (rc = describe(s, s->candidate)) < 0) continue;
+        const double inside = mnas_aim_probability(&s->aim, s->candidate, s->descriptors);
+        take(c, inside > 0 ? log(u) / inside : -INFINITY);
+    }
+    return rc;
 }
 
 static int believe_open(choice *c) {

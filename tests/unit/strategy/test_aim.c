@@ -97,6 +97,29 @@ static void test_it_learns_where_the_window_is(void **state) {
     }
 }
 
+/* Where next to nothing lies that chance would find: the largest network of all takes 33.9 ms. */
+static void test_a_window_in_the_tail_is_reached(void **state) {
+    (void)state;
+    mnas_problem tail = problem;
+    mnas_strategy *s;
+    int tokens[T], n_inside = 0;
+    tail.window_low_ms = 29.4, tail.window_high_ms = 30;
+    if (mnas_strategy_open(&s, "evolution:shadow=0", &tail, 3) < 0) fail_msg("%s", mnas_error_message());
+    for (int p = 0; p < 60; p++) {
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        const double ms = latency_of(tokens);
+        const bool inside = ms >= tail.window_low_ms && ms <= tail.window_high_ms;
+        const mnas_outcome outcome = {.reward = inside ? reward_of(tokens) : 0,
+                                      .failed = !inside,
+                                      .untried = !inside,
+                                      .latency_ms = ms};
+        assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
+        n_inside += inside;
+    }
+    mnas_strategy_close(s);
+    if (n_inside < 5) fail_msg("%d of 60", n_inside);
+}
+
 /* Also where it has seen few rewards, and before it has seen any latency. */
 static void test_saved_goes_on(void **state) {
     (void)state;
@@ -120,6 +143,7 @@ static void test_saved_goes_on(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_it_learns_where_the_window_is),
+                                       cmocka_unit_test(test_a_window_in_the_tail_is_reached),
                                        cmocka_unit_test(test_saved_goes_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
