@@ -110,7 +110,7 @@ static void show_awaited(const mnas_search_progress *p) {
 }
 
 static void show_live(const mnas_search_progress *p) {
-    char line[320], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[64] = "", more[128] = "";
+    char line[400], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[64] = "", more[128] = "";
     mnas_human_reward(p->best_reward, best);
     mnas_clock_duration(p->elapsed_s, elapsed, sizeof elapsed);
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
