@@ -161,7 +161,7 @@ static void print_one(const mnas_study *study, const mnas_trial *t) {
     mnas_human_exact(t->macs, text);
     printf("%-13s %s\n", "multiply-adds", text);
     if (t->n_images >= 0) printf("%-13s %lld seen in training\n", "images", (long long)t->n_images);
-    if (t->rung >= 0) printf("%-13s %d, where its training ended\n", "rung", t->rung);
+    if (t->rung >= 0) printf("%-13s %d, where its training ended\n", "rung", t->rung + 1);
     print_origin(t);
     print_times(t);
     if (t->error && t->error[0]) printf("\n%s\n", t->error);

@@ -266,9 +266,10 @@ static int write_results(mnas_history *h, const mnas_known *k) {
 
 /* Rows of a study have all their results at once: those behind a decision are due when that has fallen. */
 static int write_once(mnas_history *h) {
-    const int n_open = 3 * mnas_rungs_bracket(&h->rungs.plan); /* no decision is of earlier members */
+    const int n_open = 3 * mnas_rungs_bracket(&h->rungs.plan); /* a replay enters them one by one */
     int n = 0;
-    for (int i = h->n_trials - 1, n_members = 0; i >= 0 && n_members < n_open; i--) {
+    /* what is seen is settled, unless it is being entered again; of the others there may be many more than in a bracket */
+    for (int i = h->n_trials - 1, n_members = 0; i >= 0 && (n_members < n_open || !h->known[i].seen); i--) {
         if (!h->known[i].member) continue;
         const int rc = write_results(h, &h->known[i]);
         if (rc < 0) return rc;

@@ -141,6 +141,15 @@ static int give_reward(mnas_learner *l, mnas_trial *row) {
     return mnas_store_set_reward(l->store, row->number, row->reward);
 }
 
+int mnas_learner_reward_stopped(mnas_learner *l) {
+    int rc = 0;
+    for (size_t i = 0; i < l->history.n_known && rc == 0; i++) {
+        mnas_trial *row = &l->history.known[i].row;
+        if (mnas_history_has_accuracy(row)) rc = give_reward(l, row);
+    }
+    return rc;
+}
+
 mnas_outcome mnas_learner_outcome(const mnas_trial *row, bool repeat) {
     const bool has_reward = mnas_history_has_accuracy(row);
     return (mnas_outcome){.reward = has_reward ? row->reward : 0,

@@ -57,6 +57,9 @@ int mnas_learner_take_in(mnas_learner *learner);
 int mnas_learner_advance(mnas_learner *learner);
 /* On the first complete trials, seen or not, and at least as many as n_calibrate. Within a transaction. */
 int mnas_learner_calibrate(mnas_learner *learner);
+/* Rewards of trials that were stopped at a rung and that the search ends without seeing: all of their brackets have ended. They
+ * are what they would be if it went on. Within a transaction. */
+int mnas_learner_reward_stopped(mnas_learner *learner);
 
 /* A snapshot of this moment, so that the next one opened has nothing to propose again; none before the
  * reward is calibrated. Within a transaction. */

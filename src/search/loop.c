@@ -512,18 +512,20 @@ static void tell_rungs(const loop *l) {
  * rewards are left to the one that goes on: a calibrated reward never changes. */
 static int finish_search(loop *l) {
     int n_complete, n_unknown;
+    const bool is_calibrated = mnas_learner_is_calibrated(&l->learner);
     tell_rungs(l);
-    if (mnas_learner_is_calibrated(&l->learner)) return 0;
+    if (is_calibrated && !has_rungs(l)) return 0;
     mnas_history_unseen(&l->learner.history, &n_complete, &n_unknown);
     n_complete += l->learner.history.n_complete;
-    if (n_unknown > 0 || n_complete < l->setup->n_calibrate) {
+    if (!is_calibrated && (n_unknown > 0 || n_complete < l->setup->n_calibrate)) {
         mnas_log_warn("no rewards yet: the reward is calibrated on the first %d complete trials of this "
                       "study, and %d are there",
                       l->setup->n_calibrate, n_complete);
         return 0;
     }
     int rc = mnas_store_begin(l->setup->store);
-    if (rc == 0) rc = mnas_learner_calibrate(&l->learner);
+    if (rc == 0 && !is_calibrated) rc = mnas_learner_calibrate(&l->learner);
+    if (rc == 0) rc = mnas_learner_reward_stopped(&l->learner);
     return rc < 0 ? rc : mnas_store_commit(l->setup->store);
 }
 
@@ -565,6 +567,10 @@ static int check_rows(loop *l) {
     const mnas_trial *last = NULL;
     for (size_t i = 0; i < l->learner.history.n_known; i++) {
         const mnas_trial *row = &l->learner.history.known[i].row;
+        if (row->rung >= (has_rungs(l) ? l->trial.rungs.n : 0) || row->n_rungs != row->rung + 1)
+            return mnas_error_set(MNAS_ERR_FORMAT,
+                                  "trial %d has come to rung %d of %d, with %d accuracies: it is damaged",
+                                  row->number, row->rung + 1, l->trial.rungs.n, row->n_rungs);
         if (row->state != MNAS_TRIAL_COMPLETE) continue;
         last = row;
         if (row->n_others + 1 != l->learner.reward.n_devices)

@@ -13,6 +13,7 @@
 #include "search/finalize.h"
 #include "search/pareto.h"
 #include "search/reward.h"
+#include "search/rungs.h"
 #include "search/window.h"
 #include "search/shadow.h"
 
@@ -73,12 +74,13 @@ static int check_numbers(const mnas_study *s) {
     for (size_t i = 0; i < s->n_trials; i++) {
         const mnas_trial *t = &s->trials[i];
         const double accuracy = t->accuracy_frac, latency = t->latency.median_ms;
-        const bool known = t->state != MNAS_TRIAL_COMPLETE ||
-                           (s->is_told ? !(isnan(accuracy) && isnan(t->reward))
-                                       : !(isnan(accuracy) || isnan(latency)));
+        const bool known =
+            t->state != MNAS_TRIAL_COMPLETE ||
+            (s->is_told ? !(isnan(accuracy) && isnan(t->reward)) : !(isnan(accuracy) || isnan(latency)));
         if (!known ||
             !possible_others(s->devices.n, t->others, t->n_others, t->state == MNAS_TRIAL_COMPLETE) ||
-            !possible(t->n_refused, 0, 1e6) || !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
+            !possible(t->n_refused, 0, 1e6) || !possible(t->rung, -1, MNAS_MAX_RUNGS - 1) ||
+            !possible(accuracy, 0, 1) || !possible(latency, 1e-9, 1e9) ||
             !possible(t->reward, -1e100, 1e100) || !possible_times(t))
             return mnas_error_set(
                 MNAS_ERR_FORMAT,

@@ -16,7 +16,8 @@ struct mnas_job {
 static struct {
     int n_started, slow_every, interrupt_at, n_ended;
     volatile bool cancel;
-    double epochs; /* that all trainings had together, of each the whole being 9 */
+    bool any_share; /* rungs other than those of nine */
+    double epochs;  /* that all trainings had together, of each the whole being 9 */
 } play;
 
 /* Grows with the length by an amount of the network's own, so that the order at a rung is not that at the end. */
@@ -33,7 +34,8 @@ static int play_start(void *user, mnas_job **out, const mnas_job_request *reques
     const double stop = request->stop_epochs > 0 ? request->stop_epochs : 9;
     job->news.frac = 0;
     assert_true(request->epochs == 9);
-    assert_true((request->checkpoint != NULL) == (stop < 9) && (request->from != NULL) == (stop > 1));
+    assert_true(play.any_share ||
+                ((request->checkpoint != NULL) == (stop < 9) && (request->from != NULL) == (stop > 1)));
     if (request->from) assert_true(mnas_file_exists(request->from));
     if (request->checkpoint) snprintf(job->path, sizeof job->path, "%s", request->checkpoint);
     job->news.result.val_accuracy_frac = job->epochs[0] = played_accuracy(request, stop / 9);
@@ -214,11 +216,61 @@ static void at_once(void **state) {
     fix_remove_study(fix_study);
 }
 
+/* Many more are under way than there are in a bracket: no result is overlooked. */
+static void brackets_smaller_than_jobs(void **state) {
+    (void)state;
+    static const int factors[] = {2, 3};
+    for (int i = 0; i < 2; i++) {
+        play_reset();
+        play.any_share = true;
+        play.slow_every = 5;
+        mnas_search_options o = rung_options(fix_study, 60);
+        o.rungs = 2, o.rung_factor = factors[i];
+        o.jobs = 16;
+        alarm(20); /* rather than for ever */
+        if (run(&o, 16) < 0) fail_msg("%s", mnas_error_message());
+        alarm(0);
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 60);
+        fix_remove_study(fix_study);
+    }
+}
+
+static void within_a_window(void **state) {
+    (void)state;
+    char *first = NULL;
+    for (int every = 0; every < 8; every += 2) {
+        int rc, n = 0;
+        play_reset();
+        play.slow_every = every;
+        play.interrupt_at = every;
+        mnas_search_options o = rung_options(fix_study, 18);
+        o.jobs = 1 + every / 2;
+        o.target_ms = 0.2, o.window_frac = 0.3;
+        while ((rc = run(&o, 4)) == MNAS_ERR_CANCELLED && n++ < 200) {
+        }
+        if (rc < 0) fail_msg("%s", mnas_error_message());
+        assert_true(fix_count(fix_study, "SELECT count(*) FROM trial WHERE reason = 'latency'") > 0);
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM rung WHERE rung = 0"), 18);
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
+        assert_int_equal(
+            fix_count(fix_study, "SELECT count(*) FROM trial WHERE reason = 'rung' AND reward IS NULL"), 0);
+        char *text = dump(fix_study);
+        if (first) fix_same(first, text);
+        if (first) free(text);
+        if (!first) first = text;
+        fix_remove_study(fix_study);
+    }
+    free(first);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(brackets_end),
         cmocka_unit_test(any_number_of_jobs),
         cmocka_unit_test(however_often_interrupted),
+        cmocka_unit_test(brackets_smaller_than_jobs),
+        cmocka_unit_test(within_a_window),
         cmocka_unit_test(small_spaces_end),
         cmocka_unit_test(other_rungs_are_another_study),
         cmocka_unit_test(at_once),
