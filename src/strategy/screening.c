@@ -258,7 +258,7 @@ static void draw_mutant(choice *c, int *tokens) {
 static int offer_mutants(choice *c) {
     mnas_screening *s = c->s;
     int rc = 0;
-    for (int i = 0; i < MUTANTS && rc == 0; i++) {
+    for (int i = 0; i < MUTANTS && rc == 0 && c->n_parents > 0; i++) {
         draw_mutant(c, s->candidate);
         rc = offer(c);
     }
@@ -332,7 +332,8 @@ static void choose_parents(choice *c) {
         if (s->seen.seen[index].state == MNAS_SEEN_COMPLETE)
             insert_parent(c, values, index, mnas_surrogate_posterior(&s->reward, i));
     }
-    c->best = values[0];
+    c->best = c->n_parents ? values[0]
+                           : 0; /* none: of many failed ones, complete ones may all have been left out */
 }
 
 /* Those whose latency came nearest to the window. */
@@ -419,6 +420,10 @@ int mnas_screening_load(mnas_screening *s, mnas_blob_reader *in) {
 
 /* ---- the best ---- */
 
+static int too_few(const mnas_screening *s) {
+    return mnas_error_set(MNAS_ERR_MISSING, "%zu networks are too few to predict from", s->n_complete);
+}
+
 static int best_of(mnas_screening *s, int *tokens) {
     choice c = {.s = s};
     int rc = set_values(s);
@@ -426,14 +431,14 @@ static int best_of(mnas_screening *s, int *tokens) {
     if (rc == 0) rc = mnas_surrogate_update(&s->reward, &list);
     if (rc < 0) return rc;
     choose_parents(&c);
+    if (c.n_parents == 0) return too_few(s);
     memcpy(tokens, s->seen.tokens + c.parents[0] * s->n_decisions, s->n_decisions * sizeof *tokens);
     return 0;
 }
 
 /* On a copy: when the settings are fitted anew is part of the state. */
 int mnas_screening_best(const mnas_screening *s, int *tokens) {
-    if (!mnas_screening_is_ready(s))
-        return mnas_error_set(MNAS_ERR_MISSING, "%zu networks are too few to predict from", s->n_complete);
+    if (!knows_rewards(s)) return too_few(s);
     mnas_screening *copy = NULL;
     mnas_str bytes = {0};
     int rc = mnas_screening_save(s, &bytes);

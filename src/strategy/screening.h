@@ -34,7 +34,7 @@ int mnas_screening_propose(mnas_screening *s, mnas_screening_draw *draw, void *u
 int mnas_screening_tell(mnas_screening *s, const int *tokens, const mnas_outcome *outcome);
 
 /* Of the complete networks the one believed best, which with noisy rewards need not be the one with the best reward.
- * MNAS_ERR_MISSING before it is ready. Changes nothing. */
+ * MNAS_ERR_MISSING before it has seen enough rewards. Changes nothing. */
 int mnas_screening_best(const mnas_screening *s, int *tokens);
 
 int mnas_screening_save(const mnas_screening *s, mnas_str *out);

@@ -140,12 +140,53 @@ static void the_best_is_believed(void **state) {
     mnas_strategy_close(none);
 }
 
+/* Few networks work, all of them equal, so that none is among those that the prediction is made from. The thousandth proposal is the
+ * first that is picked. */
+static void equal_ones_among_failures(void **state) {
+    (void)state;
+    static landscape table;
+    landscape_make(&table, 12, 3, 0.1, 3);
+    mnas_strategy *s = open_on(table.decisions, 12, "random:screen=gp,shadow=0.999", 20, 1);
+    int tokens[LANDSCAPE_MAX_T];
+    for (int p = 0; p < 1002; p++) {
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        assert_int_equal(mnas_strategy_origin(s) == MNAS_ORIGIN_STRATEGY, p == 999);
+        const mnas_outcome outcome = {.reward = p < 4 ? 0.5 : 0, .failed = p >= 4};
+        assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
+    }
+    assert_int_equal(mnas_strategy_best(s, tokens), MNAS_ERR_MISSING);
+    mnas_strategy_close(s);
+}
+
+/* In a window, latencies are known before any reward is: there is no best one yet. */
+static void without_rewards_there_is_no_best(void **state) {
+    (void)state;
+    mnas_strategy *s = NULL;
+    int tokens[T];
+    const mnas_problem problem = {.n_decisions = T,
+                                  .decisions = decisions,
+                                  .n_trials = 20,
+                                  .delay = 1,
+                                  .window_low_ms = 9,
+                                  .window_high_ms = 10};
+    assert_int_equal(mnas_strategy_open(&s, "evolution", &problem, 7), 0);
+    for (int p = 0; p < 12; p++) {
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        const mnas_outcome outcome = {.untried = true, .latency_ms = 1 + tokens[0]};
+        assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
+    }
+    assert_int_equal(mnas_strategy_best(s, tokens), MNAS_ERR_MISSING);
+    mnas_strategy_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_networks_are_not_proposed),
         cmocka_unit_test(screened_is_better),
         cmocka_unit_test(failures_are_avoided),
         cmocka_unit_test(the_best_is_believed),
+        cmocka_unit_test(equal_ones_among_failures),
+        cmocka_unit_test(without_rewards_there_is_no_best),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
