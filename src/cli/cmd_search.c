@@ -326,6 +326,9 @@ static int run(const void *opts, int n_words, char **words) {
                              .cancel = mnas_cli_cancel_flag()};
     int rc = parse_targets(&s, o->target_ms);
     if (rc < 0) return rc;
+    if (o->rungs == 0 && (o->rungs_async || o->rung_factor != 3))
+        return mnas_error_set(MNAS_ERR_ARG, "%s is nothing without --rungs",
+                              o->rungs_async ? "--rungs-async" : "--rung-factor");
     if (o->rungs > 0 && o->rungs_async)
         mnas_log_warn(
             "--rungs-async decides in the order in which trainings end: another number of --jobs, or an "

@@ -80,8 +80,8 @@ static const mnas_opt options[] = {
      "baseline) rank "
      "networks that it has not seen?",
      NULL},
-    {"train", MNAS_OPT_STRING, AT(train), "100", 0, 0, "N,N,...",
-     "with --predictor: how many networks it is fitted to, drawn at random", NULL},
+    {"train", MNAS_OPT_STRING, AT(train), "", 0, 0, "N,N,...",
+     "with --predictor: how many networks it is fitted to, drawn at random; 100 unless given", NULL},
     MNAS_CLI_JSON,
     MNAS_CLI_HELP,
     MNAS_OPT_END};
@@ -265,11 +265,9 @@ static void tell_landing(const mnas_simulation *s) {
            s->n_in_window, s->n_rows, s->window_best);
     for (int i = 0; i < s->n_strategies; i++) {
         const mnas_simulated *t = &s->strategies[i];
-        printf("%s: handed over inside in %.0f %% of runs, %.3f below that on average, %.3f at worst; %.1f "
-               "looks for each "
-               "of %d networks\n",
-               t->name, 100 * t->in_window_share, t->gap_mean, t->gap_worst, t->looks_mean / s->trials,
-               s->trials);
+        printf("%s: handed over inside in %.0f %% of runs, %.3f below that on average, %.3f at worst; %.0f "
+               "looks a run\n",
+               t->name, 100 * t->in_window_share, t->gap_mean, t->gap_worst, t->looks_mean);
     }
 }
 
@@ -334,7 +332,7 @@ static int print_predictions(const mnas_prediction *p, int n) {
 static int predict(const simulate_opts *o, const char *predictor) {
     int sizes[MAX_SIZES];
     mnas_prediction result[MAX_SIZES];
-    const int n = parse_sizes("--train", o->train, 2, sizes);
+    const int n = parse_sizes("--train", o->train[0] ? o->train : "100", 2, sizes);
     if (n < 0) return n;
     const mnas_predict_options predict_options = {.table = o->table,
                                                   .decisions = o->decisions,
@@ -411,6 +409,8 @@ static int run(const void *opts, int n_words, char **words) {
         return mnas_error_set(MNAS_ERR_ARG,
                               "mnas simulate: unexpected argument \"%s\"; a PREDICTOR goes with --predictor",
                               words[0]);
+    if (o->train[0])
+        return mnas_error_set(MNAS_ERR_ARG, "--train goes with --predictor; a search has --trials");
     return simulate_and_print(o);
 }
 

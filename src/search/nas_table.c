@@ -459,6 +459,7 @@ static int keep_whole_rows(reading *r, const chosen *c) {
     if (!r->kept) return no_memory(r);
     for (size_t i = 0; i < n; i++) r->kept[i] = i;
     r->table->n_rows = n;
+    if (n == 0) return mnas_error_set(MNAS_ERR_FORMAT, "%s: no rows below the header", r->csv.path);
     drop_missing(r, c->used, c->n_used);
     if (r->table->n_rows == 0)
         return mnas_error_set(MNAS_ERR_FORMAT, "%s: no row is whole: %zu rows, each with a missing value",

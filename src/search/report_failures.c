@@ -104,7 +104,7 @@ void mnas_report_failures(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out, "</tbody>\n</table></div>\n");
     if (!f->is_plain)
         mnas_str_append(
-            out, "<p class=\"small\">To the strategy a failed trial has reward 0; of one that was left "
-                 "out it learns at most the latency.</p>\n");
+            out, "<p class=\"small\">The strategy is told that a trial failed; of one that was left out it "
+                 "learns at most the latency, of one stopped at a rung what it would have come to.</p>\n");
     mnas_str_append(out, "</section>\n");
 }

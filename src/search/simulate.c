@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,15 +145,24 @@ static int open_reward(simulating *s) {
     return n_needed > 0 ? calibrate(s, n_needed) : 0;
 }
 
+static void nearest_text(const mnas_world *w, double latency, char text[32]) {
+    if (isnan(latency))
+        snprintf(text, 32, "none");
+    else
+        snprintf(text, 32, "%g", mnas_sim_latency(w, latency));
+}
+
 /* In the reward's terms. A window in which the table has nothing is told before anything is spent. */
 static int open_window(simulating *s) {
     const mnas_simulate_options *o = &s->options;
     const mnas_world *w = &s->world;
     double below = NAN, above = NAN;
-    const bool possible = w->second && !isnan(o->target);
-    int rc = mnas_window_open(&s->setup.window, o->window_frac,
-                              possible ? mnas_sim_latency(w, o->target) : (double)NAN, 1);
     s->window_best = NAN;
+    if (o->window_frac > 0 && (!w->second || isnan(o->target)))
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "--window needs --latency COLUMN or --maximize COLUMN, and --target");
+    int rc = mnas_window_open(&s->setup.window, o->window_frac,
+                              w->second ? mnas_sim_latency(w, o->target) : (double)NAN, 1);
     if (rc < 0 || !mnas_window_is_set(&s->setup.window)) return rc;
     for (size_t i = 0; i < w->n_known; i++) {
         const double latency = mnas_sim_latency(w, w->second[i]);
@@ -162,11 +172,14 @@ static int open_window(simulating *s) {
             s->window_best = fmax(s->window_best, w->report_frac[i]);
     }
     if (!isnan(s->window_best)) return 0;
+    char nearest[2][32];
+    nearest_text(w, below, nearest[0]);
+    nearest_text(w, above, nearest[1]);
     return mnas_error_set(
         MNAS_ERR_ARG,
-        "no row lies in the window of %g below target %g; nearest: %g and %g; give another target or "
+        "no row lies in the window of %g below target %g; nearest: %s and %s; give another target or "
         "a wider --window",
-        o->window_frac, o->target, mnas_sim_latency(w, below), mnas_sim_latency(w, above));
+        o->window_frac, o->target, nearest[0], nearest[1]);
 }
 
 static int open_setup(simulating *s) {

@@ -98,6 +98,8 @@ static void test_show(void **state) {
     assert_int_equal(integer(json_array_get(json_object_get(root, "trials"), 0), "trial"), 2);
     json_decref(root);
     check_refused("show " STUDY " 99", 2, "trial 99");
+    check_refused(SEARCH(DIR "/r.db", "3") " --rungs-async", 2, "--rungs-async is nothing without --rungs");
+    check_refused(SEARCH(DIR "/r.db", "3") " --rung-factor 2", 2, "--rung-factor is nothing without --rungs");
     check_refused("show " STUDY " x", 2, "\"x\"");
 }
 

@@ -73,6 +73,8 @@ static void wrong_words_are_told(void **state) {
              table);
     check_refused(line, 2, "--target is missing: of column ms");
     check_refused("simulate --decisions a --accuracy b", 2, "--table is missing");
+    check_refused("simulate --table t.csv --decisions a --accuracy b --train 50", 2,
+                  "--train goes with --predictor");
 }
 
 int main(void) {

@@ -142,6 +142,7 @@ static void what_is_wrong_is_told(void **state) {
     check_refused("a,acc,ms\n1,101,3\n", plain, MNAS_ERR_FORMAT, ":2: column acc: 101; allowed: accuracies");
     check_refused("a,acc,ms\n1,-1,3\n", plain, MNAS_ERR_FORMAT, ":2: column acc: -1");
     check_refused("a,acc,ms\n,0.5,3\n", plain, MNAS_ERR_FORMAT, "no row is whole");
+    check_refused("a,acc,ms\n", plain, MNAS_ERR_FORMAT, "no rows below the header");
     check_refused("a,acc,s\n1,0.5,3\n", plain, MNAS_ERR_ARG, ":1: --latency: unknown column 'ms'");
     check_refused("code,acc\n012,0.5\n,0.5\n01,0.5\n",
                   (mnas_nas_columns){.decisions = "code:chars", .accuracy = "acc"}, MNAS_ERR_FORMAT,

@@ -383,7 +383,7 @@ static void windows_that_cannot_be(void **state) {
     o.window_frac = 0.1;
     check_refused(&o, "target");
     o.latency = "ms", o.target = 0.5;
-    check_refused(&o, "no row lies in the window");
+    check_refused(&o, "no row lies in the window of 0.1 below target 0.5; nearest: none and ");
     o.target = 100, o.window_frac = 1.5;
     check_refused(&o, "window is 1.5");
 }
