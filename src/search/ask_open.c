@@ -338,6 +338,12 @@ static int check_rows(const mnas_ask_session *s) {
     for (size_t i = 0; i < s->learner.history.n_known; i++) {
         const mnas_trial *t = &s->learner.history.known[i].row;
         const double accuracy = t->accuracy_frac, ms = t->latency.median_ms;
+        for (int d = 0; d < t->n_tokens; d++)
+            if (t->tokens[d] >= s->decisions[d].n_choices)
+                return mnas_error_set(
+                    MNAS_ERR_FORMAT,
+                    "%s: trial %d has the choice %d of %s, which has %d: the study is damaged", s->path,
+                    t->number, t->tokens[d], s->decisions[d].name, s->decisions[d].n_choices);
         if (t->state != MNAS_TRIAL_COMPLETE) continue;
         const bool good = s->learner.is_value ? fabs(t->reward) <= MNAS_LARGEST_VALUE
                                               : accuracy >= 0 && accuracy <= 1 &&

@@ -438,6 +438,7 @@ static int restore(mnas_history *h, json_t *object) {
     h->n_proposals = n_proposals, h->n_seen = n_seen, h->n_fed = n_fed;
     h->n_sorted = n_sorted < 0 ? n_seen : n_sorted;
     if (n_fed < 0 || n_fed > n_seen || n_seen > h->n_sorted || h->n_sorted > n_proposals ||
+        n_proposals > INT32_MAX || h->n_repeats < 0 || h->n_repeats > n_proposals ||
         (json_int_t)json_array_size(open) != n_proposals - n_fed)
         return damaged("counts contradict each other");
     if (h->n_trials < 0 || (size_t)h->n_trials > h->n_known) return damaged("trials are missing");

@@ -327,9 +327,11 @@ static int check_frame(const mnas_strategy *s, const char *bytes, size_t n) {
     if (mnas_blob_get_u64(&tail) != mnas_hash_bytes(MNAS_HASH_INIT, bytes, n - 8))
         return broken(s, "checksum is wrong, the bytes were cut or changed");
     if (version != STATE_VERSION)
-        return mnas_error_set(MNAS_ERR_FORMAT,
-                              "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64, version,
-                              STATE_VERSION);
+        return mnas_error_set(
+            MNAS_ERR_FORMAT,
+            "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64
+            ": another version of mnas made it, which this one cannot continue; begin another --study",
+            version, STATE_VERSION);
     if (stored_for != signature(s))
         return mnas_error_set(MNAS_ERR_MISMATCH,
                               "stored state belongs to another strategy, space, delay or seed than this %s",
