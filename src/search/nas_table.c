@@ -125,13 +125,19 @@ static int add_decision(reading *r, char *word) {
     return add_matching(r, word, k);
 }
 
-/* A list at its commas; blanks around a word are no part of it. */
+/* Blanks around a word are no part of it. */
+static char *trim(char *word) {
+    word += strspn(word, " ");
+    for (size_t n = strlen(word); n > 0 && word[n - 1] == ' ';) word[--n] = '\0';
+    return word;
+}
+
+/* A list at its commas. */
 static int for_words(reading *r, const char *list, int (*act)(reading *, char *word)) {
     char *copy = strdup(list), *rest = copy, *word;
     int rc = copy ? 0 : no_memory(r);
     while (rc == 0 && (word = strsep(&rest, ","))) {
-        word += strspn(word, " ");
-        for (size_t n = strlen(word); n > 0 && word[n - 1] == ' ';) word[--n] = '\0';
+        word = trim(word);
         if (word[0]) rc = act(r, word);
     }
     free(copy);
@@ -331,7 +337,8 @@ static int read_second(reading *r, size_t column) {
     if (!r->second) return no_memory(r);
     const int rc = read_numbers(r, column, r->second, 1);
     for (size_t i = 0; i < r->table->n_rows && rc == 0; i++)
-        if (!(r->second[i] > 0)) return out_of_range(r, i, column, "more than 0");
+        if (!(r->second[i] >= 1e-30 && r->second[i] <= 1e30)) /* so that 1 / value and powers are numbers */
+            return out_of_range(r, i, column, "more than 0, 1e-30 to 1e30");
     return rc;
 }
 
@@ -431,8 +438,12 @@ static int find_used(reading *r, chosen *c, const char *what, const char *name, 
 static int find_features(reading *r, chosen *c, const char *list) {
     char *copy = strdup(list), *rest = copy, *word;
     int rc = copy ? 0 : no_memory(r);
-    while (rc == 0 && (word = strsep(&rest, ",")) && c->n_features < MAX_CHOICES)
-        rc = find_used(r, c, "--features", word, &c->features[c->n_features++]);
+    while (rc == 0 && (word = strsep(&rest, ","))) {
+        if (c->n_features == MAX_CHOICES)
+            rc = mnas_error_set(MNAS_ERR_ARG, "--features: more than %d columns", MAX_CHOICES);
+        else
+            rc = find_used(r, c, "--features", trim(word), &c->features[c->n_features++]);
+    }
     free(copy);
     return rc;
 }

@@ -13,10 +13,11 @@ double mnas_sim_latency(const mnas_world *world, double second) {
     return world->more_is_better ? 1 / second : second;
 }
 
+/* Noise, and a landscape, may leave what accuracies can be; a reward is of these alone. */
 double mnas_sim_value(const mnas_sim_setup *s, double accuracy_frac, double second) {
     if (!s->reward) return accuracy_frac;
     const double latency = mnas_sim_latency(s->world, second);
-    return mnas_reward_value(s->reward, accuracy_frac, &latency);
+    return mnas_reward_value(s->reward, fmin(fmax(accuracy_frac, 0), 1), &latency);
 }
 
 bool mnas_sim_is_inside(const mnas_sim_setup *s, double second) {

@@ -82,7 +82,7 @@ static void rows_are_found(void **state) {
     (void)state;
     mnas_nas_table t;
     const mnas_nas_columns columns = {
-        .decisions = "arch:chars", .accuracy = "acc", .latency = "ms", .features = "ms"};
+        .decisions = "arch:chars", .accuracy = "acc", .latency = "ms", .features = " ms "};
     assert_int_equal(mnas_nas_table_read(&t, nas_planted("planted.csv", 5, 3), &columns), 0);
     assert_int_equal(t.n_rows, 243);
     for (size_t row = 0; row < t.n_rows; row++) {
@@ -139,6 +139,8 @@ static void what_is_wrong_is_told(void **state) {
     check_refused("a,acc,ms\n1,0.5,x\n", plain, MNAS_ERR_FORMAT, ":2: column ms: \"x\" is no number");
     check_refused("a,acc,ms\n1,0.5,3\n2,0.5,0\n", plain, MNAS_ERR_FORMAT,
                   ":3: column ms: 0; allowed: more than 0");
+    check_refused("a,acc,ms\n1,0.5,1e-310\n", plain, MNAS_ERR_FORMAT,
+                  ":2: column ms: 1e-310; allowed: more than 0, 1e-30 to 1e30");
     check_refused("a,acc,ms\n1,101,3\n", plain, MNAS_ERR_FORMAT, ":2: column acc: 101; allowed: accuracies");
     check_refused("a,acc,ms\n1,-1,3\n", plain, MNAS_ERR_FORMAT, ":2: column acc: -1");
     check_refused("a,acc,ms\n,0.5,3\n", plain, MNAS_ERR_FORMAT, "no row is whole");

@@ -231,6 +231,16 @@ static void predictions_are_judged(void **state) {
         strstr(mnas_error_message(), "--train 242; allowed: 2 to 241, as the table has 243 networks"));
 }
 
+/* Noise leaves what accuracies can be; the reward of two objectives must bear it. */
+static void noise_beyond_all_accuracies(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(nas_planted("beyond.csv", 3, 3));
+    o.latency = "ms", o.target = 5, o.noise = 100, o.trials = 20;
+    mnas_simulation *s = simulate(&o);
+    assert_true(s->strategies[0].curve[1].chosen_mean <= s->strategies[0].curve[1].mean);
+    mnas_simulation_free(s);
+}
+
 /* 1000 / ms images a second with a target of 1000 / T are a latency with the target T, to a factor. */
 static void more_can_be_better(void **state) {
     (void)state;
@@ -395,6 +405,7 @@ int main(void) {
                                        cmocka_unit_test(noise_chooses),
                                        cmocka_unit_test(threads_and_company_change_nothing),
                                        cmocka_unit_test(strategies_are_tested),
+                                       cmocka_unit_test(noise_beyond_all_accuracies),
                                        cmocka_unit_test(finalists_are_asked_again),
                                        cmocka_unit_test(beliefs_choose),
                                        cmocka_unit_test(a_landscape_is_fitted),
