@@ -253,9 +253,12 @@ static void tell_exhausted(const mnas_simulation *s) {
     for (int i = 0; i < s->n_strategies; i++) {
         const mnas_simulated *t = &s->strategies[i];
         if (t->n_exhausted > 0)
-            printf(
-                "\n%s: %d of %d runs ended early, out of new networks (%.0f repeats, %.0f failures a run)\n",
-                t->name, t->n_exhausted, s->seeds, t->repeats_mean, t->failed_mean);
+            printf("\n%s: %d of %d runs ended early, %s (%.0f repeats, %.0f failures a run)\n", t->name,
+                   t->n_exhausted, s->seeds,
+                   t->failed_mean > t->repeats_mean
+                       ? "by failures: proposals without a row, which --rows-only takes to the nearest one"
+                       : "out of new networks",
+                   t->repeats_mean, t->failed_mean);
     }
 }
 

@@ -63,6 +63,20 @@ static void gaps_are_told(void **state) {
     mnas_str_free(&o.out);
 }
 
+static void a_table_full_of_holes_is_told(void **state) {
+    (void)state;
+    char line[1200];
+    const char *table = nas_file("holes.csv", "a,b,c,acc\n1,1,1,0.5\n2,2,2,0.6\n3,3,3,0.7\n4,4,4,0.8\n");
+    snprintf(line, sizeof line,
+             "simulate --table %s --decisions a,b,c --accuracy acc --trials 3 --seeds 3 --strategies random",
+             table);
+    outcome o = run(line);
+    assert_int_equal(o.exit_code, 0);
+    assert_non_null(
+        strstr(text_of(&o), "ended early, by failures: proposals without a row, which --rows-only"));
+    mnas_str_free(&o.out);
+}
+
 static void wrong_words_are_told(void **state) {
     (void)state;
     char line[1200];
@@ -79,6 +93,7 @@ static void wrong_words_are_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(curves_as_json), cmocka_unit_test(gaps_are_told),
+                                       cmocka_unit_test(a_table_full_of_holes_is_told),
                                        cmocka_unit_test(wrong_words_are_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
