@@ -109,6 +109,11 @@ static void show_awaited(const mnas_search_progress *p) {
     mnas_cli_live(line);
 }
 
+/* Of the trials wanted: with rungs they are networks tried. */
+static int n_done(const mnas_search_progress *p) {
+    return p->n_complete + p->n_stopped;
+}
+
 static void show_live(const mnas_search_progress *p) {
     char line[400], best[MNAS_HUMAN_BYTES], elapsed[32], eta[32], part[64] = "", more[128] = "";
     mnas_human_reward(p->best_reward, best);
@@ -125,9 +130,9 @@ static void show_live(const mnas_search_progress *p) {
         snprintf(more + strlen(more), sizeof more - strlen(more), ", %d outside", p->n_outside);
     if (p->n_refused > 0)
         snprintf(more + strlen(more), sizeof more - strlen(more), ", %d refused", p->n_refused);
-    snprintf(line, sizeof line, "trial %d %s%s | %d/%d complete, %d failed%s | best reward %s | %s, ETA %s",
-             p->number, p->phase ? p->phase : "", part, p->n_complete, p->n_wanted, p->n_failed, more, best,
-             elapsed, eta);
+    snprintf(line, sizeof line, "trial %d %s%s | %d/%d %s, %d failed%s | best reward %s | %s, ETA %s",
+             p->number, p->phase ? p->phase : "", part, n_done(p), p->n_wanted,
+             p->n_rungs > 0 ? "tried" : "complete", p->n_failed, more, best, elapsed, eta);
     mnas_cli_live(line);
 }
 
@@ -143,7 +148,7 @@ static void show_complete(const mnas_search_progress *p) {
     mnas_clock_duration(p->eta_s, eta, sizeof eta);
     mnas_log_info(
         "trial %3d  reward %6s  accuracy %7s  latency %9s  %6s multiply-adds  (%d/%d, best %s, ETA %s)",
-        t->number, reward, accuracy, latency, macs, p->n_complete, p->n_wanted, best, eta);
+        t->number, reward, accuracy, latency, macs, n_done(p), p->n_wanted, best, eta);
 }
 
 static void show_failed(const mnas_trial *t) {

@@ -41,7 +41,7 @@ typedef struct mnas_problem {
 } mnas_problem;
 
 typedef struct mnas_outcome {
-    double reward; /* 0 for a failed trial */
+    double reward; /* of a failed trial 0, or the worst where all are below */
     bool failed;   /* out of memory, diverged, ...: the reward is no observation of quality */
     bool repeat;   /* a network already known: its stored reward, nothing was spent */
     bool

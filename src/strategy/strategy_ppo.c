@@ -274,7 +274,8 @@ static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) 
     }
     memcpy(s->batch.tokens + at, s->open.tokens, T * sizeof *tokens);
     memcpy(s->batch.log_probs + at, s->open.log_probs, T * sizeof(double));
-    s->batch.rewards[s->batch.n] = outcome->failed ? 0 : outcome->reward;
+    /* where rewards are below 0, a failed trial's 0 would be the best of all: its giver says how bad it is */
+    s->batch.rewards[s->batch.n] = outcome->failed ? fmin(0, outcome->reward) : outcome->reward;
     s->batch.failed[s->batch.n++] = outcome->failed;
     memory_drop_first(&s->open, T);
     if (s->batch.n == (size_t)s->config.batch) update(s);

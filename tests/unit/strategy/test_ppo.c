@@ -179,20 +179,28 @@ static void entropy_is_that_of_the_present_policy(void **state) {
     mnas_strategy_close(s);
 }
 
-/* Decision 0 = choice 0 always fails; all else is equal. */
-static void failures_are_avoided(void **state) {
-    (void)state;
-    mnas_strategy *s = open_ppo("ppo:shadow=0", 200, 1);
+/* Decision 0 = choice 0 always fails; all else is equal, from `level` up. How many of the last 50 fail, a third by chance. */
+static int count_failures(const char *spec, double level) {
+    mnas_strategy *s = open_ppo(spec, 200, 1);
     int tokens[T], n_failed = 0;
     for (int i = 0; i < 200; i++) {
         assert_int_equal(mnas_strategy_propose(s, tokens), 0);
         bool failed = tokens[0] == 0;
-        mnas_outcome outcome = {.reward = failed ? 0 : 0.8 + 0.001 * (i % 7), .failed = failed};
+        mnas_outcome outcome = {.reward = failed ? fmin(0, level) : level + 0.001 * (i % 7),
+                                .failed = failed};
         assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
         n_failed += failed && i >= 150;
     }
-    assert_true(n_failed <= 4); /* a third of 50 by chance */
     mnas_strategy_close(s);
+    return n_failed;
+}
+
+static void failures_are_avoided(void **state) {
+    (void)state;
+    assert_true(count_failures("ppo:shadow=0", 0.8) <= 4);
+    assert_true(count_failures("ppo:shadow=0", -2.3) <= 4);
+    /* raw rewards: no failure is better than what is below 0 */
+    assert_true(count_failures("ppo:shadow=0,screen=none,normalize=no,lr=0.02", -2.3) <= 25);
 }
 
 /* The ratio of a proposal that waited is taken against the policy which made it, not the present one. */
