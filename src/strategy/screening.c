@@ -146,10 +146,12 @@ static int set_values(mnas_screening *s) {
     if (rc < 0 || s->n_complete == 0) return rc;
     const size_t n = gather(s, true);
     const double best = mnas_stats_quantile(s->scratch, n, 1),
-                 median = mnas_stats_quantile(s->scratch, n, 0.5);
+                 median = mnas_stats_quantile(s->scratch, n, 0.5),
+                 /* where more than half are as good as the best, the others are what it can be told from */
+        level = median < best ? median : mnas_stats_quantile(s->scratch, n, 0);
     for (size_t i = 0; i < s->seen.n; i++)
         s->values[i] = s->seen.seen[i].state == MNAS_SEEN_COMPLETE
-                           ? log_regret(s->seen.seen[i].reward, best, MARGIN * (best - median))
+                           ? log_regret(s->seen.seen[i].reward, best, MARGIN * (best - level))
                            : (double)NAN;
     const double poor = mnas_stats_quantile(s->scratch, gather(s, false), FAILED_QUANTILE);
     for (size_t i = 0; i < s->seen.n; i++)
