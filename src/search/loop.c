@@ -513,6 +513,10 @@ static void tell_rungs(const loop *l) {
 static int finish_search(loop *l) {
     int n_complete, n_unknown;
     const bool is_calibrated = mnas_learner_is_calibrated(&l->learner);
+    if (count_complete(l) == 0) /* with rungs: what failed was tried, too */
+        return mnas_error_set(MNAS_ERR_EXHAUSTED,
+                              "all %d networks that were tried failed; see their reasons with `mnas show`",
+                              l->learner.history.n_failed);
     tell_rungs(l);
     if (is_calibrated && !has_rungs(l)) return 0;
     mnas_history_unseen(&l->learner.history, &n_complete, &n_unknown);

@@ -233,10 +233,11 @@ static int compare_settings(search *s) {
                               "%s is a study of `mnas ask`, whose trials somebody else runs; give another "
                               "--study",
                               s->options.study);
+    int rc = compare_absent(s); /* first: the reward's default depends on the window */
+    if (rc < 0) return rc;
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->stored, s->n_stored, &was);
     if (f) return mismatch(s, f, was ? was : "nothing");
-    int rc = compare_absent(s);
-    if (rc == 0) rc = stored_int(s, "delay", &s->delay);
+    rc = stored_int(s, "delay", &s->delay);
     if (rc == 0) rc = stored_int(s, "n_trials", &s->n_trials);
     if (rc == 0) rc = stored_int(s, "threads", &s->threads);
     if (rc < 0) return rc;

@@ -16,8 +16,9 @@ struct mnas_job {
 static struct {
     int n_started, slow_every, interrupt_at, n_ended;
     volatile bool cancel;
-    bool any_share; /* rungs other than those of nine */
-    double epochs;  /* that all trainings had together, of each the whole being 9 */
+    bool any_share;
+    bool all_fail; /* every training */
+    double epochs; /* that all trainings had together, of each the whole being 9 */
 } play;
 
 /* Grows with the length by an amount of the network's own, so that the order at a rung is not that at the end. */
@@ -42,7 +43,7 @@ static int play_start(void *user, mnas_job **out, const mnas_job_request *reques
     job->news.result.n_images = (int64_t)(100 * stop);
     job->news.epoch_accuracy_frac = job->epochs, job->news.n_epochs = 1;
     play.epochs += stop - (stop > 1 ? stop / 3 : 0);
-    if (request->seed % 11 == 0 && stop == 3)
+    if (play.all_fail || (request->seed % 11 == 0 && stop == 3))
         job->news.status = MNAS_ERR_NAN, job->news.error = "played failure";
     job->polls_left = play.slow_every && play.n_started % play.slow_every == 0 ? 7 : 1;
     play.n_started++;
@@ -188,6 +189,16 @@ static void small_spaces_end(void **state) {
     fix_remove_study(fix_study);
 }
 
+/* What failed was tried, and yet it is no success. */
+static void where_all_fail(void **state) {
+    (void)state;
+    play_reset();
+    play.all_fail = true;
+    const mnas_search_options o = rung_options(fix_study, 9);
+    fix_expect(run(&o, 1), MNAS_ERR_EXHAUSTED, "all 9 networks that were tried failed");
+    fix_remove_study(fix_study);
+}
+
 static void other_rungs_are_another_study(void **state) {
     (void)state;
     play_reset();
@@ -271,6 +282,7 @@ int main(void) {
         cmocka_unit_test(however_often_interrupted),
         cmocka_unit_test(brackets_smaller_than_jobs),
         cmocka_unit_test(within_a_window),
+        cmocka_unit_test(where_all_fail),
         cmocka_unit_test(small_spaces_end),
         cmocka_unit_test(other_rungs_are_another_study),
         cmocka_unit_test(at_once),
