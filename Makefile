@@ -50,7 +50,7 @@ check-asan: deps agent
 # libgomp is not instrumented: with one OpenMP thread, what remains are the threads we start ourselves.
 check-tsan: deps
 	@cmake --preset tsan >/dev/null && ninja -C build-tsan
-	@OMP_NUM_THREADS=1 scripts/with-sanitizers ctest --test-dir build-tsan --output-on-failure -R '^test_(loader|dataset_.*|proc|train)$$'
+	@OMP_NUM_THREADS=1 scripts/with-sanitizers ctest --test-dir build-tsan --output-on-failure -R '^test_(loader|dataset_.*|proc|train|simulate)$$'
 
 # Skipped, with what apt said, where Debian 13's packages cannot be had.
 check-onednn3: deps
