@@ -60,3 +60,8 @@ int mnas_parallel_run(int n_threads, size_t n_jobs, int (*job)(void *user, size_
     free(threads);
     return p.status < 0 ? mnas_error_set(p.status, "%s", p.message) : 0;
 }
+
+/* A progress function may set it while other threads look: without the atomic that were a race. */
+bool mnas_parallel_is_cancelled(const volatile bool *cancel) {
+    return cancel && __atomic_load_n(cancel, __ATOMIC_RELAXED);
+}

@@ -6,9 +6,13 @@
 #ifndef MNAS_SEARCH_PARALLEL_H
 #define MNAS_SEARCH_PARALLEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* n_threads 0: one for each core. Returns the first failure's status, with its message. */
 int mnas_parallel_run(int n_threads, size_t n_jobs, int (*job)(void *user, size_t i), void *user);
+
+/* Whether it has become true, seen from any thread; NULL: never. */
+bool mnas_parallel_is_cancelled(const volatile bool *cancel);
 
 #endif

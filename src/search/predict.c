@@ -74,7 +74,8 @@ static int guess_rest(split *s, const mnas_nas_table *t, const mnas_predictor *p
     for (size_t i = 0; i < s->n_test && rc == 0; i++) {
         const size_t row = s->order[s->n_train + i];
         rc = mnas_predictor_predict(p, t->tokens + row * (size_t)t->n_decisions,
-                                    t->n_features ? t->features + row * (size_t)t->n_features : NULL, &s->guess[i]);
+                                    t->n_features ? t->features + row * (size_t)t->n_features : NULL,
+                                    &s->guess[i]);
         s->truth[i] = t->report_frac[row];
     }
     return rc;
@@ -106,7 +107,7 @@ static int split_job(void *user, size_t i) {
     predicting *p = user;
     const mnas_predict_options *o = p->options;
     const size_t size = i / (size_t)o->seeds, seed = i % (size_t)o->seeds;
-    if (o->cancel && *o->cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
+    if (mnas_parallel_is_cancelled(o->cancel)) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
     return tau_of(&p->tau[i], &p->fit_s[i], p, (size_t)o->train[size], o->first_seed + seed);
 }
 

@@ -262,7 +262,8 @@ static int run_job(void *user, size_t i) {
     simulating *s = user;
     const size_t spec = i % (size_t)s->specs.n, seed = i / (size_t)s->specs.n;
     outcome *out = &s->outcomes[spec * (size_t)s->options.seeds + seed];
-    if (s->options.cancel && *s->options.cancel) return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
+    if (mnas_parallel_is_cancelled(s->options.cancel))
+        return mnas_error_set(MNAS_ERR_CANCELLED, "interrupted");
     mnas_sim_record record = {.trials = calloc((size_t)s->options.trials, sizeof *record.trials)};
     if (s->setup.posterior)
         record.tokens =

@@ -346,7 +346,7 @@ static void what_is_wrong_is_told(void **state) {
 
 static void stop(void *user, int n_done, int n_runs) {
     (void)n_runs;
-    if (n_done == 2) *(volatile bool *)user = true;
+    if (n_done == 2) __atomic_store_n((volatile bool *)user, true, __ATOMIC_RELAXED);
 }
 
 static void it_can_be_interrupted(void **state) {
