@@ -178,33 +178,19 @@ static int open_store(mnas_ask_session *s) {
 
 /* ---- a new study ---- */
 
-static int set_int(mnas_ask_session *s, const char *name, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    return mnas_store_set(s->store, name, text);
-}
-
 static int store_names(mnas_ask_session *s) {
-    char created[32];
-    mnas_clock_iso8601(mnas_clock_unix_ms(), created);
-    int rc = mnas_store_set(s->store, "version", mnas_version());
-    if (rc == 0) rc = mnas_store_set(s->store, "created_utc", created);
-    if (rc == 0 && s->plain) {
-        rc = mnas_store_set(s->store, "decisions", s->options->decisions);
-        return rc < 0 ? rc : mnas_store_set(s->store, "decisions_text", s->plain->text);
-    }
-    if (rc == 0) rc = mnas_store_set(s->store, "space", s->options->space);
-    if (rc == 0) rc = mnas_store_set(s->store, "space_name", mnas_space_name(s->space));
-    if (rc == 0) rc = mnas_store_set(s->store, "space_text", mnas_space_text(s->space));
-    return rc < 0 ? rc : mnas_store_set(s->store, "n_encodings", mnas_space_n_encodings(s->space));
+    int rc = mnas_fixed_store_making(s->store, s->options->space, s->space);
+    if (rc < 0 || !s->plain) return rc;
+    rc = mnas_store_set(s->store, "decisions", s->options->decisions);
+    return rc < 0 ? rc : mnas_store_set(s->store, "decisions_text", s->plain->text);
 }
 
 static int create(mnas_ask_session *s) {
     int rc = mnas_store_begin(s->store);
     if (rc == 0) rc = mnas_fixed_store(&s->fixed, s->store);
     if (rc == 0) rc = store_names(s);
-    if (rc == 0) rc = set_int(s, "n_trials", s->trials);
-    if (rc == 0) rc = set_int(s, "n_decisions", s->learner.n_decisions);
+    if (rc == 0) rc = mnas_store_set_int(s->store, "n_trials", s->trials);
+    if (rc == 0) rc = mnas_store_set_int(s->store, "n_decisions", s->learner.n_decisions);
     if (rc == 0) rc = mnas_learner_store_reward(s->store, &s->learner.reward);
     if (rc == 0 && s->options->command_line)
         rc = mnas_store_set(s->store, "command_line", s->options->command_line);
@@ -265,17 +251,10 @@ static int open_reward(mnas_ask_session *s) {
     return mnas_reward_open(&s->learner.reward, spec, &target_ms, 1);
 }
 
-/* log MACs, log parameters */
 static int describe(void *user, const int *tokens, double *out) {
     mnas_model model;
-    mnas_cost cost;
-    int rc = mnas_ask_decode(user, tokens, &model);
-    if (rc == 0) rc = mnas_cost_compute(&cost, &model, 1);
-    if (rc < 0) return rc;
-    out[0] = log((double)cost.macs);
-    out[1] = log((double)cost.params);
-    mnas_cost_free(&cost);
-    return 0;
+    const int rc = mnas_ask_decode(user, tokens, &model);
+    return rc < 0 ? rc : mnas_learner_describe_network(&model, out);
 }
 
 static int open_strategy(mnas_ask_session *s, int n_trials) {
@@ -284,7 +263,7 @@ static int open_strategy(mnas_ask_session *s, int n_trials) {
                                   .decisions = s->decisions,
                                   .n_trials = n_trials,
                                   .delay = l->delay,
-                                  .n_descriptors = s->space ? 2 : 0,
+                                  .n_descriptors = s->space ? MNAS_NETWORK_DESCRIPTORS : 0,
                                   .describe = s->space ? describe : NULL,
                                   .user = s};
     return mnas_strategy_open(&l->strategy, setting(s, "strategy"), &problem, l->seed);
@@ -404,7 +383,7 @@ static int open_session(mnas_ask_session *s) {
     if (rc == 0) rc = set_up_learner(s);
     if (rc == 0 && s->n_stored == 0) rc = make_study(s);
     if (rc == 0 && s->n_stored > 0 && s->options->trials == 0) return 0;
-    return rc < 0 ? rc : set_int(s, "trials", s->trials);
+    return rc < 0 ? rc : mnas_store_set_int(s->store, "trials", s->trials);
 }
 
 static int try_open(mnas_ask_session **out, const mnas_ask_options *options, bool *made_meanwhile) {

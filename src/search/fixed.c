@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -37,6 +38,18 @@ const mnas_fixed *mnas_fixed_differing(const mnas_fixed_list *list, const mnas_s
         if (!*was || strcmp(*was, list->items[i].value) != 0) return &list->items[i];
     }
     return NULL;
+}
+
+int mnas_fixed_store_making(mnas_store *store, const char *spec, const mnas_space *space) {
+    char created[32];
+    mnas_clock_iso8601(mnas_clock_unix_ms(), created);
+    int rc = mnas_store_set(store, "version", mnas_version());
+    if (rc == 0) rc = mnas_store_set(store, "created_utc", created);
+    if (rc < 0 || !space) return rc;
+    rc = mnas_store_set(store, "space", spec);
+    if (rc == 0) rc = mnas_store_set(store, "space_name", mnas_space_name(space));
+    if (rc == 0) rc = mnas_store_set(store, "space_text", mnas_space_text(space));
+    return rc < 0 ? rc : mnas_store_set(store, "n_encodings", mnas_space_n_encodings(space));
 }
 
 int mnas_fixed_store(const mnas_fixed_list *list, mnas_store *store) {

@@ -23,6 +23,8 @@ int mnas_fixed_add_number(mnas_fixed_list *list, const char *name, const char *o
 /* The first that differs from what the settings say, or NULL; *was is what they say, or NULL. */
 const mnas_fixed *mnas_fixed_differing(const mnas_fixed_list *list, const mnas_setting *settings, size_t n,
                                        const char **was);
+/* When and by which version a study is made, and of which space (NULL: none), named `spec`. Within a transaction. */
+int mnas_fixed_store_making(mnas_store *store, const char *spec, const mnas_space *space);
 int mnas_fixed_store(const mnas_fixed_list *list, mnas_store *store);
 void mnas_fixed_free(mnas_fixed_list *list);
 

@@ -215,6 +215,17 @@ int mnas_learner_name_network(const mnas_model *model, char **arch, char key[17]
     return 0;
 }
 
+int mnas_learner_describe_network(const mnas_model *model, double out[MNAS_NETWORK_DESCRIPTORS]) {
+    mnas_cost cost;
+    const int rc = mnas_cost_compute(&cost, model, 1);
+    out[0] = out[1] = 0;
+    if (rc < 0) return rc == MNAS_ERR_INVALID ? 0 : rc;
+    out[0] = log((double)cost.macs);
+    out[1] = log((double)cost.params);
+    mnas_cost_free(&cost);
+    return 0;
+}
+
 static const char *const origin_names[] = {
     [MNAS_ORIGIN_STRATEGY] = "strategy", [MNAS_ORIGIN_RANDOM] = "random"};
 

@@ -70,4 +70,9 @@ int mnas_learner_store_reward(mnas_store *store, const mnas_reward *reward);
 /* The name of the setting of a device's target; 0: the first. */
 const char *mnas_learner_target_name(int device, char buf[24]);
 
+/* What a strategy may know of a network before it is tried: logs of multiply-adds and of parameters. 0 where it cannot be built:
+ * that is its trial's to find out. */
+enum { MNAS_NETWORK_DESCRIPTORS = 2 };
+int mnas_learner_describe_network(const mnas_model *model, double out[MNAS_NETWORK_DESCRIPTORS]);
+
 #endif

@@ -295,22 +295,17 @@ static int read_data(search *s) {
     return rc < 0 ? mnas_error_context(rc, "recipe %s", s->options.recipe) : 0;
 }
 
-/* log MACs, log parameters and, where a model guesses it, log latency */
+/* What describes every network and, where a model guesses it, log latency. */
 static int describe(void *user, const int *tokens, double *out) {
     const search *s = user;
     mnas_model model;
-    mnas_cost cost;
-    mnas_latency_guess guess;
+    mnas_latency_guess guess = {.ms = 1};
     int rc = mnas_loop_decode(s->space, &s->data, tokens, &model);
-    if (rc == 0) rc = mnas_cost_compute(&cost, &model, 1);
-    if (rc < 0) return rc;
-    out[0] = log((double)cost.macs);
-    out[1] = log((double)cost.params);
-    mnas_cost_free(&cost);
-    if (!screens(s)) return 0;
+    if (rc == 0) rc = mnas_learner_describe_network(&model, out);
+    if (rc < 0 || !screens(s)) return rc;
     rc = mnas_latency_model_predict(&guess, s->screen.model, &model);
-    out[2] = log(guess.ms);
-    return rc;
+    out[MNAS_NETWORK_DESCRIPTORS] = rc == 0 ? log(guess.ms) : 0;
+    return rc == MNAS_ERR_INVALID ? 0 : rc;
 }
 
 static int open_strategy(search *s) {
@@ -322,7 +317,7 @@ static int open_strategy(search *s) {
                                   .decisions = s->decisions,
                                   .n_trials = s->n_trials,
                                   .delay = s->delay,
-                                  .n_descriptors = screens(s) ? 3 : 2,
+                                  .n_descriptors = MNAS_NETWORK_DESCRIPTORS + screens(s),
                                   .describe = describe,
                                   .window_low_ms = s->window.low_ms,
                                   .window_high_ms = s->window.high_ms,
@@ -338,24 +333,10 @@ static int open_all(search *s) {
 
 /* ---- the study's first transaction ---- */
 
-static int set_int(search *s, const char *name, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    return mnas_store_set(s->store, name, text);
-}
-
 static int store_names(search *s) {
-    char created[32];
-    mnas_clock_iso8601(mnas_clock_unix_ms(), created);
-    int rc = mnas_store_set(s->store, "version", mnas_version());
-    if (rc == 0) rc = mnas_store_set(s->store, "created_utc", created);
-    if (rc == 0) rc = mnas_store_set(s->store, "space", s->options.space);
-    if (rc == 0) rc = mnas_store_set(s->store, "space_name", mnas_space_name(s->space));
-    if (rc == 0) rc = mnas_store_set(s->store, "space_text", mnas_space_text(s->space));
+    int rc = mnas_fixed_store_making(s->store, s->options.space, s->space);
     if (rc == 0 && screens(s)) rc = mnas_store_set(s->store, "screen", s->options.screen);
-    if (rc == 0) rc = mnas_store_set(s->store, "n_encodings", mnas_space_n_encodings(s->space));
-    if (rc == 0) rc = mnas_store_set(s->store, "data_spec", s->data.spec);
-    return rc;
+    return rc < 0 ? rc : mnas_store_set(s->store, "data_spec", s->data.spec);
 }
 
 static int store_numbers(search *s) {
@@ -368,7 +349,7 @@ static int store_numbers(search *s) {
                    {"batch", s->recipe.batch}, {"n_decisions", mnas_space_n_decisions(s->space)}};
     int rc = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && rc == 0; i++)
-        rc = set_int(s, numbers[i].name, numbers[i].value);
+        rc = mnas_store_set_int(s->store, numbers[i].name, numbers[i].value);
     return rc;
 }
 
@@ -399,10 +380,10 @@ static int note_start(search *s) {
             "%s was begun for %d trials, and the strategy's settings stay those of so few; for a long search "
             "begin another --study (to try one out, --max-trials ends it early)",
             s->options.study, s->n_trials);
-    int rc = set_int(s, "trials", s->options.trials);
+    int rc = mnas_store_set_int(s->store, "trials", s->options.trials);
     if (rc == 0 && s->options.command_line) /* the last one made the study what it is */
         rc = mnas_store_set(s->store, "command_line", s->options.command_line);
-    if (rc == 0) rc = set_int(s, "jobs", s->options.jobs);
+    if (rc == 0) rc = mnas_store_set_int(s->store, "jobs", s->options.jobs);
     if (rc < 0) return rc;
     return mnas_store_event(s->store, s->n_stored ? "resume" : "start",
                             s->options.command_line ? s->options.command_line : "");

@@ -249,6 +249,12 @@ int mnas_store_set(mnas_store *store, const char *name, const char *value) {
     return mnas_db_finish(&store->db, stmt, 0);
 }
 
+int mnas_store_set_int(mnas_store *store, const char *name, int64_t value) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    return mnas_store_set(store, name, text);
+}
+
 int mnas_store_grow(void **items, size_t n, size_t bytes) {
     if ((n & (n - 1)) == 0) {
         void *grown = realloc(*items, (n ? 2 * n : 1) * bytes);

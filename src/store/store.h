@@ -43,6 +43,7 @@ typedef struct mnas_setting {
     char *name, *value;
 } mnas_setting;
 int mnas_store_set(mnas_store *store, const char *name, const char *value); /* replaces */
+int mnas_store_set_int(mnas_store *store, const char *name, int64_t value);
 int mnas_store_settings(mnas_store *store, mnas_setting **out, size_t *n);  /* ordered by name */
 void mnas_settings_free(mnas_setting *settings, size_t n);
 const char *mnas_settings_get(const mnas_setting *settings, size_t n, const char *name); /* or NULL */
