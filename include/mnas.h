@@ -862,6 +862,10 @@ typedef struct mnas_simulate_options {
     int finalists, finalist_repeats;  /* of n evaluations the last finalists x repeats go to the best observed ones, each that often
                                        * again; 0: none. repeats 0: 3 */
     bool posterior;                   /* choose by the posterior mean of a Gaussian process, too. Takes its time */
+    const char *rungs;                /* columns of accuracies on the way, the shortest training first: every search is run with these
+                                       * rungs and without. NULL or "": none. --accuracy is the end; needs latency or maximize */
+    const char *rung_epochs;          /* "1,3,9": epochs at each rung and at the end; NULL or "": by rung_factor, of one */
+    int rung_factor;                  /* as of a search; 0: 3 */
     int jobs;                         /* trials side by side: a proposal knows those that lie so far back. 0: 1 */
     int threads;                      /* 0: all cores. No result depends on it */
     void (*progress)(void *user, int n_done, int n_runs); /* never two at once */
@@ -886,6 +890,14 @@ typedef struct mnas_simulated_point {
     double hypervolume_mean, hypervolume_share; /* of the front of accuracy and second; share of the whole table's. NaN: none */
 } mnas_simulated_point;
 
+/* What rungs save. Hypervolumes are of networks trained to the end, epochs those of all trainings, stopped ones counted. */
+typedef struct mnas_simulated_rungs {
+    double begun_mean, complete_mean; /* trainings of a search with rungs; those of them that went to the end */
+    double epochs_mean, hypervolume_share;
+    double whole_epochs;              /* that whole trainings take to the same mean hypervolume; NaN: more than `trials` of them */
+    double times_fewer, times_low, times_high; /* whole_epochs / epochs_mean; 95 % interval over the seeds, INFINITY where it is open */
+} mnas_simulated_rungs;
+
 typedef struct mnas_simulated {
     char *name;                       /* as given */
     mnas_simulated_point *curve;      /* at 10, 20, 50, 100, ... and at the last */
@@ -896,6 +908,7 @@ typedef struct mnas_simulated {
     double in_window_share;           /* runs whose chosen network lies in the window: the others have none. NaN: no window */
     double gap_mean, gap_worst;       /* accuracy that the chosen one lacks of the window's best, over those runs */
     double proposal_ms;               /* time of a run over its proposals */
+    mnas_simulated_rungs rungs;       /* all 0: none. Everything above is of searches without them */
 } mnas_simulated;
 
 typedef struct mnas_simulation {
@@ -915,6 +928,8 @@ typedef struct mnas_simulation {
     size_t n_in_window;               /* so many; all where there is no window */
     double window_best;               /* the best accuracy among them, by --report */
     double row_mean, row_sd;          /* value of the table's rows */
+    int n_rungs;                      /* with the end; 0: none */
+    double rung_epochs[6], rung_tau[6]; /* Kendall's tau with the end, over the table's networks */
     double reference_accuracy, reference_second, hypervolume_all; /* where hypervolumes begin: the table's worst; and of all rows */
     double elapsed_s;
 } mnas_simulation;

@@ -16,10 +16,11 @@ typedef struct simulate_opts {
     mnas_cli_common common;
     char table[MNAS_OPT_STR], landscape[MNAS_OPT_STR], finalists[MNAS_OPT_STR], decisions[MNAS_OPT_STR],
         accuracy[MNAS_OPT_STR], report[MNAS_OPT_STR], latency[MNAS_OPT_STR], maximize[MNAS_OPT_STR],
-        features[MNAS_OPT_STR], reward[MNAS_OPT_STR], strategies[MNAS_OPT_STR], train[MNAS_OPT_STR];
+        features[MNAS_OPT_STR], reward[MNAS_OPT_STR], strategies[MNAS_OPT_STR], train[MNAS_OPT_STR],
+        rungs[MNAS_OPT_STR], rung_epochs[MNAS_OPT_STR];
     double target, window, noise;
     bool rows_only, predictor, posterior;
-    int64_t trials, seeds, seed, jobs, threads;
+    int64_t trials, seeds, seed, jobs, threads, rung_factor;
 } simulate_opts;
 
 #define AT(field) offsetof(simulate_opts, field)
@@ -71,6 +72,15 @@ static const mnas_opt options[] = {
      NULL},
     {"posterior", MNAS_OPT_BOOL, AT(posterior), NULL, 0, 0, NULL,
      "choose by the posterior mean of a Gaussian process of all that was seen, too", NULL},
+    {"rungs", MNAS_OPT_STRING, AT(rungs), "", 0, 0, "COL,COL,...",
+     "accuracies on the way to --accuracy, the shortest training first: every search is run with these "
+     "rungs, "
+     "too, and epochs to the same hypervolume compared",
+     NULL},
+    {"rung-epochs", MNAS_OPT_STRING, AT(rung_epochs), "", 0, 0, "N,N,...",
+     "epochs at each rung, and of whole trainings; unless given as --rung-factor divides a training", NULL},
+    {"rung-factor", MNAS_OPT_INT, AT(rung_factor), "0", 0, 27, NULL,
+     "one in so many goes on from a rung; 0: 3", NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 1024, "trials",
      "that a search would run side by side: a proposal does not know the last so many outcomes", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
@@ -155,16 +165,38 @@ static json_t *point_json(const mnas_simulated_point *p) {
     return object;
 }
 
+#define AT(member)                                                                                           \
+    { #member, offsetof(mnas_simulated_rungs, member) }
+static const field rungs_fields[] = {AT(begun_mean),        AT(complete_mean), AT(epochs_mean),
+                                     AT(hypervolume_share), AT(whole_epochs),  AT(times_fewer),
+                                     AT(times_low),         AT(times_high)};
+#undef AT
+
 static json_t *strategy_json(const mnas_simulated *s) {
-    json_t *curve = json_array();
+    json_t *curve = json_array(), *rungs = json_object();
     for (int i = 0; i < s->n_curve; i++) json_array_append_new(curve, point_json(&s->curve[i]));
-    return json_pack("{s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-                     mnas_json_text(s->name), "curve", curve, "exhausted", s->n_exhausted > 0, "n_exhausted",
-                     s->n_exhausted, "failed_mean", mnas_json_number(s->failed_mean), "repeats_mean",
-                     mnas_json_number(s->repeats_mean), "proposal_ms", mnas_json_number(s->proposal_ms),
-                     "looks", mnas_json_number(s->looks_mean), "in_window",
-                     mnas_json_number(s->in_window_share), "gap_mean", mnas_json_number(s->gap_mean),
-                     "gap_worst", mnas_json_number(s->gap_worst));
+    json_t *object =
+        json_pack("{s:o, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", mnas_json_text(s->name),
+                  "curve", curve, "exhausted", s->n_exhausted > 0, "n_exhausted", s->n_exhausted,
+                  "failed_mean", mnas_json_number(s->failed_mean), "repeats_mean",
+                  mnas_json_number(s->repeats_mean), "proposal_ms", mnas_json_number(s->proposal_ms), "looks",
+                  mnas_json_number(s->looks_mean), "in_window", mnas_json_number(s->in_window_share),
+                  "gap_mean", mnas_json_number(s->gap_mean), "gap_worst", mnas_json_number(s->gap_worst));
+    add_numbers(rungs, &s->rungs, rungs_fields, N_OF(rungs_fields));
+    if (s->rungs.begun_mean > 0)
+        json_object_set_new(object, "rungs", rungs);
+    else
+        json_decref(rungs);
+    return object;
+}
+
+static json_t *rungs_json(const mnas_simulation *s) {
+    json_t *list = json_array();
+    for (int r = 0; r < s->n_rungs; r++)
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o}", "epochs", mnas_json_number(s->rung_epochs[r]), "tau",
+                                        mnas_json_number(r < s->n_rungs - 1 ? s->rung_tau[r] : 1)));
+    return list;
 }
 
 static json_t *simulation_json(const mnas_simulation *s) {
@@ -181,6 +213,7 @@ static json_t *simulation_json(const mnas_simulation *s) {
                   s->report_is_percent ? "per cent" : "fraction");
     add_numbers(object, s, simulation_fields, N_OF(simulation_fields));
     json_object_set_new(object, "n_in_window", json_integer((json_int_t)s->n_in_window));
+    if (s->n_rungs > 0) json_object_set_new(object, "rungs", rungs_json(s));
     json_object_set_new(object, "strategies", strategies);
     return object;
 }
@@ -274,6 +307,26 @@ static void tell_landing(const mnas_simulation *s) {
     }
 }
 
+static void tell_rungs(const mnas_simulation *s) {
+    if (s->n_rungs == 0) return;
+    printf("\n%d rungs, with", s->n_rungs);
+    for (int r = 0; r < s->n_rungs - 1; r++)
+        printf("%s tau %.2f with the end after %.4g epochs of %.4g", r ? "," : "", s->rung_tau[r],
+               s->rung_epochs[r], s->rung_epochs[s->n_rungs - 1]);
+    putchar('\n');
+    for (int i = 0; i < s->n_strategies; i++) {
+        const mnas_simulated_rungs *r = &s->strategies[i].rungs;
+        printf("%s: %.0f trainings, %.0f of them whole, %.0f epochs, %.1f %% of the hypervolume; ",
+               s->strategies[i].name, r->begun_mean, r->complete_mean, r->epochs_mean,
+               100 * r->hypervolume_share);
+        if (isnan(r->times_fewer))
+            printf("%d whole trainings do not come so far\n", s->trials);
+        else
+            printf("whole ones take %.0f, %.2f times as many (%.2f to %.2f)\n", r->whole_epochs,
+                   r->times_fewer, r->times_low, r->times_high);
+    }
+}
+
 static int print_curves(const mnas_simulation *s, bool finalists, bool posterior) {
     const curve_columns columns = {finalists, posterior, isfinite(s->hypervolume_all)};
     char titles[180];
@@ -288,6 +341,7 @@ static int print_curves(const mnas_simulation *s, bool finalists, bool posterior
             point_row(&table, k ? "" : s->strategies[i].name, &s->strategies[i].curve[k], &columns);
     const int rc = mnas_table_print(&table);
     tell_landing(s);
+    tell_rungs(s);
     tell_exhausted(s);
     return rc;
 }
@@ -387,6 +441,9 @@ static int simulate_and_print(const simulate_opts *o) {
                                             .noise = o->noise,
                                             .rows_only = o->rows_only,
                                             .strategies = o->strategies,
+                                            .rungs = o->rungs,
+                                            .rung_epochs = o->rung_epochs,
+                                            .rung_factor = (int)o->rung_factor,
                                             .trials = (int)o->trials,
                                             .seeds = (int)o->seeds,
                                             .first_seed = (uint64_t)o->seed,

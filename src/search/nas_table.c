@@ -39,7 +39,7 @@ typedef struct reading {
     source *sources; /* [n_decisions] */
     size_t *kept;    /* [n_rows] rows of the file */
     int *tokens;     /* [n_rows][n_decisions] */
-    double *accuracy, *report, *second, *features;
+    double *accuracy, *report, *second, *features, *rungs[MNAS_MAX_RUNG_COLUMNS];
 } reading;
 
 static int no_memory(const reading *r) {
@@ -400,6 +400,7 @@ static void move_row(reading *r, size_t to, size_t from) {
     r->accuracy[to] = r->accuracy[from];
     if (r->report != r->accuracy) r->report[to] = r->report[from];
     if (r->second) r->second[to] = r->second[from];
+    for (int i = 0; i < r->table->n_rungs; i++) r->rungs[i][to] = r->rungs[i][from];
     if (f) memmove(r->features + to * f, r->features + from * f, f * sizeof *r->features);
 }
 
@@ -424,9 +425,9 @@ static int index_rows(reading *r) {
 /* ---- the whole ---- */
 
 typedef struct chosen { /* columns that are used */
-    size_t accuracy, report, second, features[MAX_CHOICES];
-    int n_features;
-    size_t used[MAX_DECISIONS + MAX_CHOICES + 3], n_used;
+    size_t accuracy, report, second, features[MAX_CHOICES], rungs[MNAS_MAX_RUNG_COLUMNS];
+    int n_features, n_rungs;
+    size_t used[MAX_DECISIONS + MAX_CHOICES + MNAS_MAX_RUNG_COLUMNS + 3], n_used;
 } chosen;
 
 static int find_used(reading *r, chosen *c, const char *what, const char *name, size_t *column) {
@@ -435,14 +436,16 @@ static int find_used(reading *r, chosen *c, const char *what, const char *name, 
     return rc;
 }
 
-static int find_features(reading *r, chosen *c, const char *list) {
+/* Of a list into columns[max]. */
+static int find_list(reading *r, chosen *c, const char *what, const char *list, size_t *columns, int max,
+                     int *n) {
     char *copy = strdup(list), *rest = copy, *word;
     int rc = copy ? 0 : no_memory(r);
     while (rc == 0 && (word = strsep(&rest, ","))) {
-        if (c->n_features == MAX_CHOICES)
-            rc = mnas_error_set(MNAS_ERR_ARG, "--features: more than %d columns", MAX_CHOICES);
+        if (*n == max)
+            rc = mnas_error_set(MNAS_ERR_ARG, "%s: more than %d columns", what, max);
         else
-            rc = find_used(r, c, "--features", trim(word), &c->features[c->n_features++]);
+            rc = find_used(r, c, what, trim(word), &columns[(*n)++]);
     }
     free(copy);
     return rc;
@@ -460,7 +463,10 @@ static int choose_columns(reading *r, const mnas_nas_columns *names, chosen *c) 
     if (rc == 0 && given(names->report)) rc = find_used(r, c, "--report", names->report, &c->report);
     if (rc == 0 && has_latency) rc = find_used(r, c, "--latency", names->latency, &c->second);
     if (rc == 0 && given(names->maximize)) rc = find_used(r, c, "--maximize", names->maximize, &c->second);
-    return rc == 0 && given(names->features) ? find_features(r, c, names->features) : rc;
+    if (rc == 0 && given(names->rungs))
+        rc = find_list(r, c, "--rungs", names->rungs, c->rungs, MNAS_MAX_RUNG_COLUMNS, &c->n_rungs);
+    if (rc < 0 || !given(names->features)) return rc;
+    return find_list(r, c, "--features", names->features, c->features, MAX_CHOICES, &c->n_features);
 }
 
 static int keep_whole_rows(reading *r, const chosen *c) {
@@ -478,6 +484,15 @@ static int keep_whole_rows(reading *r, const chosen *c) {
     return 0;
 }
 
+static int read_rungs(reading *r, const chosen *c) {
+    bool is_percent;
+    int rc = 0;
+    for (int i = 0; i < c->n_rungs && rc == 0; i++)
+        rc = read_accuracy(r, c->rungs[i], &r->rungs[i], &is_percent);
+    r->table->n_rungs = c->n_rungs;
+    return rc;
+}
+
 static int read_columns(reading *r, const mnas_nas_columns *names, const chosen *c) {
     mnas_nas_table *t = r->table;
     int rc = keep_whole_rows(r, c);
@@ -486,6 +501,7 @@ static int read_columns(reading *r, const mnas_nas_columns *names, const chosen 
     r->report = r->accuracy, t->report_is_percent = t->is_percent;
     if (rc == 0 && given(names->report)) rc = read_accuracy(r, c->report, &r->report, &t->report_is_percent);
     if (rc == 0 && (given(names->latency) || given(names->maximize))) rc = read_second(r, c->second);
+    if (rc == 0) rc = read_rungs(r, c);
     if (rc == 0 && c->n_features > 0) rc = read_features(r, c->features, c->n_features);
     return rc < 0 ? rc : index_rows(r);
 }
@@ -500,6 +516,7 @@ int mnas_nas_table_read(mnas_nas_table *out, const char *path, const mnas_nas_co
     if (rc == 0) rc = read_columns(&r, columns, c);
     out->accuracy_frac = r.accuracy, out->report_frac = r.report;
     out->second = r.second, out->features = r.features;
+    for (int i = 0; i < out->n_rungs; i++) out->rung_frac[i] = r.rungs[i];
     mnas_csv_free(&r.csv);
     free(c);
     return rc;

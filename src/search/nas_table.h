@@ -20,6 +20,7 @@ typedef struct mnas_nas_columns {
     const char *latency;              /* positive, less is better */
     const char *maximize;             /* instead: positive, more is better */
     const char *features;             /* separated by commas */
+    const char *rungs;                /* separated by commas: accuracies on the way */
 } mnas_nas_columns;
 
 /* Rows that were left out of it: how many, and words on the first few ("lines 3, 17, ..."). */
@@ -27,6 +28,8 @@ typedef struct mnas_nas_left_out {
     size_t n;
     char words[200];
 } mnas_nas_left_out;
+
+enum { MNAS_MAX_RUNG_COLUMNS = 5 };
 
 typedef struct mnas_nas_table {
     int n_decisions;
@@ -36,6 +39,8 @@ typedef struct mnas_nas_table {
     const double *accuracy_frac; /* [n_rows] */
     const double *report_frac;   /* [n_rows]; accuracy_frac where there is none */
     const double *second;        /* [n_rows]: of the column `latency` or `maximize`; NULL: none */
+    int n_rungs;
+    const double *rung_frac[MNAS_MAX_RUNG_COLUMNS]; /* [n_rungs][n_rows] */
     int n_features;
     const double *features;             /* [n_rows][n_features]: logarithms where a column is all positive */
     bool is_percent, report_is_percent; /* what the columns hold */

@@ -18,6 +18,7 @@
 #include "search/nas_table.h"
 #include "search/parallel.h"
 #include "search/simulate_curve.h"
+#include "search/simulate_rungs.h"
 #include "search/simulate_specs.h"
 
 typedef struct outcome { /* of a run */
@@ -26,6 +27,7 @@ typedef struct outcome { /* of a run */
     bool exhausted;
     int64_t n_proposals;
     double elapsed_s;
+    mnas_sim_rungs_state rungs;
 } outcome;
 
 typedef struct simulating {
@@ -36,7 +38,8 @@ typedef struct simulating {
     mnas_landscape landscape;
     mnas_world world;
     mnas_reward reward;
-    mnas_sim_setup setup;
+    mnas_sim_setup setup;      /* without rungs, */
+    mnas_sim_setup with_rungs; /* and with them */
     mnas_sim_scale scale;
     double window_best;   /* accuracy reported, a fraction */
     mnas_sim_specs specs; /* the last one is random's where it was not asked for */
@@ -84,7 +87,8 @@ static int open_world(simulating *s) {
                                       .report = o->report,
                                       .latency = o->latency,
                                       .maximize = o->maximize,
-                                      .features = o->features};
+                                      .features = o->features,
+                                      .rungs = o->rungs};
     int rc = mnas_nas_table_read(&s->table, given(o->table) ? o->table : o->landscape, &columns);
     if (rc == 0 && given(o->landscape))
         return mnas_landscape_open(&s->world, &s->landscape, &s->table, given(o->maximize), o->threads);
@@ -182,6 +186,35 @@ static int open_window(simulating *s) {
         o->window_frac, o->target, nearest[0], nearest[1]);
 }
 
+/* What would make two searches differ by more than their rungs, or has no accuracies on the way. */
+static int check_rungs(const simulating *s) {
+    const mnas_simulate_options *o = &s->options;
+    const char *other = given(o->landscape)  ? "--landscape"
+                        : o->noise > 0       ? "--noise"
+                        : o->finalists > 0   ? "--finalists"
+                        : o->posterior       ? "--posterior"
+                        : o->window_frac > 0 ? "--window"
+                                             : NULL;
+    if (other)
+        return mnas_error_set(MNAS_ERR_ARG, "--rungs and %s are both given; allowed: one of them", other);
+    if (s->world.second) return 0;
+    return mnas_error_set(MNAS_ERR_ARG, "--rungs needs --latency COLUMN or --maximize COLUMN: who goes on "
+                                        "is decided by both objectives");
+}
+
+static int open_rungs(simulating *s) {
+    const mnas_simulate_options *o = &s->options;
+    s->with_rungs = s->setup;
+    if (!given(o->rungs)) {
+        if (!given(o->rung_epochs) && o->rung_factor == 0) return 0;
+        return mnas_error_set(MNAS_ERR_ARG, "--rung-%s without --rungs COLUMN,...",
+                              given(o->rung_epochs) ? "epochs" : "factor");
+    }
+    const mnas_rungs_plan plan = {.n = s->table.n_rungs + 1, .factor = o->rung_factor ? o->rung_factor : 3};
+    const int rc = check_rungs(s);
+    return rc < 0 ? rc : mnas_sim_rungs_open(&s->with_rungs, &plan, o->rung_epochs);
+}
+
 static int open_setup(simulating *s) {
     const mnas_simulate_options *o = &s->options;
     int rc = open_reward(s);
@@ -195,6 +228,7 @@ static int open_setup(simulating *s) {
                                 .delay = o->jobs ? o->jobs : 1};
     s->n_points = mnas_sim_points(o->trials, s->points);
     if (rc == 0) rc = open_window(s);
+    if (rc == 0) rc = open_rungs(s);
     return rc < 0 ? rc : mnas_sim_scale_of(&s->scale, &s->setup);
 }
 
@@ -276,6 +310,8 @@ static int run_job(void *user, size_t i) {
     int rc = mnas_sim_search(&record, &s->setup, s->specs.spec[spec], s->options.first_seed + seed);
     out->elapsed_s = mnas_clock_now_s() - begun_s;
     if (rc == 0) rc = keep_outcome(s, &record, out);
+    if (rc == 0 && s->with_rungs.rungs.n > 0)
+        rc = mnas_sim_rungs_run(&out->rungs, &s->with_rungs, s->specs.spec[spec], &record, &s->scale);
     free(record.trials);
     free(record.tokens);
     if (rc == 0) tell_progress(s);
@@ -336,6 +372,17 @@ static void fill_landing(const simulating *s, int spec, mnas_simulated *out) {
     out->gap_mean = sum / n;
 }
 
+static int fill_rungs(const simulating *s, int spec, mnas_simulated_rungs *out) {
+    const int n = s->options.seeds;
+    if (s->with_rungs.rungs.n == 0) return 0;
+    mnas_sim_rungs_state *states = calloc((size_t)n, sizeof *states);
+    if (!states) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d seeds", n);
+    for (int i = 0; i < n; i++) states[i] = s->outcomes[(size_t)spec * (size_t)n + (size_t)i].rungs;
+    const int rc = mnas_sim_rungs_compare(out, states, n, &s->with_rungs, &s->scale);
+    free(states);
+    return rc;
+}
+
 static int fill_strategy(const simulating *s, int spec, mnas_simulated *out) {
     out->name = strdup(s->specs.spec[spec]);
     out->curve = calloc((size_t)s->n_points, sizeof *out->curve);
@@ -343,7 +390,8 @@ static int fill_strategy(const simulating *s, int spec, mnas_simulated *out) {
     if (!out->name || !out->curve) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a curve");
     fill_counts(s, spec, out);
     fill_landing(s, spec, out);
-    return fill_curve(s, spec, out->curve);
+    const int rc = fill_rungs(s, spec, &out->rungs);
+    return rc < 0 ? rc : fill_curve(s, spec, out->curve);
 }
 
 static double best_found(const simulating *s) {
@@ -380,6 +428,9 @@ static void fill_facts(const simulating *s, mnas_simulation *out) {
         out->window_low = mnas_sim_latency(&s->world, s->setup.window.low_ms);
         out->window_high = mnas_sim_latency(&s->world, s->setup.window.high_ms);
     }
+    out->n_rungs = s->with_rungs.rungs.n;
+    memcpy(out->rung_epochs, s->with_rungs.rung_epochs, sizeof out->rung_epochs);
+    for (int r = 0; r < out->n_rungs - 1; r++) out->rung_tau[r] = mnas_sim_rungs_tau(&s->with_rungs, r);
     out->row_mean = 100 * s->scale.mean;
     out->row_sd = 100 * s->scale.sd;
     out->reference_accuracy = 100 * s->scale.worst_accuracy;
@@ -398,6 +449,8 @@ static int fill_results(const simulating *s, mnas_simulation *out) {
 }
 
 static void close_all(simulating *s) {
+    for (size_t i = 0; s->outcomes && i < (size_t)s->specs.n * (size_t)s->options.seeds; i++)
+        free(s->outcomes[i].rungs.whole);
     free(s->outcomes);
     mnas_sim_specs_free(&s->specs);
     mnas_landscape_close(&s->landscape);

@@ -4,6 +4,8 @@
  * cost nothing, failed trials. A trial ends the moment it is proposed. Observed accuracy = true accuracy + noise, the
  * noise a function of (seed, network): who asks again hears the same, and so does another strategy with that seed.
  *
+ * With rungs a training goes from one to the next as its bracket allows (rungs.h): accuracies on the way are the world's.
+ *
  * A run is a small machine: mnas_sim_run_step() proposes once, mnas_sim_run_is_over() says when it ends; the record
  * is complete after every step.
  */
@@ -22,8 +24,10 @@ typedef struct mnas_sim_setup { /* of all runs */
     mnas_window window;        /* in the reward's terms: of a throughput its inverse */
     double noise_frac;
     int trials, delay;
-    int finalists, finalist_repeats; /* 0: none */
-    bool posterior;                  /* what is believed best is asked for, too: tokens are kept */
+    int finalists, finalist_repeats;    /* 0: none */
+    bool posterior;                     /* what is believed best is asked for, too: tokens are kept */
+    mnas_rungs_plan rungs;              /* all 0: every training goes to the end */
+    double rung_epochs[MNAS_MAX_RUNGS]; /* that trainings have had at each rung; the last: whole ones */
 } mnas_sim_setup;
 
 /* A network that was evaluated. */
@@ -43,6 +47,8 @@ typedef struct mnas_sim_record {
     int n_looks; /* networks whose second objective was looked at: those evaluated, and those outside the window */
     int64_t n_proposals;
     bool exhausted; /* it ended before its last trial */
+    int n_begun;    /* trainings; with rungs most are stopped before their end, and are none of `trials` */
+    double epochs;  /* that all of them had, with rungs */
 } mnas_sim_record;
 
 typedef struct mnas_sim_run {

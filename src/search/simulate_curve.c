@@ -73,8 +73,8 @@ int mnas_sim_scale_of(mnas_sim_scale *out, const mnas_sim_setup *setup) {
 
 /* ---- a run ---- */
 
-static int hypervolume_of(double *out, const mnas_sim_record *r, int n, const mnas_world *w,
-                          const mnas_sim_scale *scale) {
+int mnas_sim_hypervolume(double *out, const mnas_sim_record *r, int n, const mnas_world *w,
+                         const mnas_sim_scale *scale) {
     double *points = calloc(2 * (size_t)(n ? n : 1), sizeof *points);
     if (!points) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: hypervolume of %d networks", n);
     for (int i = 0; i < n; i++) {
@@ -134,7 +134,7 @@ int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, cons
     int rc = choose_finalist(&out->finalist, r, n, setup);
     if (rc == 0 && setup->posterior) rc = mnas_sim_choose_posterior(&out->posterior, r, n, setup);
     if (rc < 0) return rc;
-    return setup->world->second ? hypervolume_of(&out->hypervolume, r, n, setup->world, scale) : 0;
+    return setup->world->second ? mnas_sim_hypervolume(&out->hypervolume, r, n, setup->world, scale) : 0;
 }
 
 /* ---- over the seeds ---- */

@@ -32,6 +32,9 @@ typedef struct mnas_sim_scale {
 int mnas_sim_scale_of(mnas_sim_scale *out, const mnas_sim_setup *setup);
 int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *record, int n, const mnas_sim_setup *setup,
                       const mnas_sim_scale *scale);
+/* Of the run's first n networks; the world has a second objective. */
+int mnas_sim_hypervolume(double *out, const mnas_sim_record *record, int n, const mnas_world *world,
+                         const mnas_sim_scale *scale);
 /* Value of the network with the best posterior mean among the first n_trials >= 1, whose tokens the record has. */
 int mnas_sim_choose_posterior(double *value, const mnas_sim_record *record, int n_trials,
                               const mnas_sim_setup *setup);

@@ -40,6 +40,7 @@ int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char
                                   .user = w->user};
     *out = (mnas_sim_run){.setup = setup, .seed = seed, .record = record};
     out->history.n_decisions = w->n_decisions;
+    out->history.rungs.plan = setup->rungs;
     record->seed = seed;
     out->tokens = calloc((size_t)w->n_decisions, sizeof *out->tokens);
     if (!out->tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a simulated search");
@@ -82,7 +83,45 @@ static void evaluate(mnas_sim_run *run, uint64_t id, const mnas_world_value *tru
     row->reward = t->observed;
 }
 
-/* Its outcome is known at once. */
+/* To its next rung. */
+static int train_on(mnas_sim_run *run, mnas_trial *row) {
+    const mnas_sim_setup *s = run->setup;
+    const mnas_world *w = s->world;
+    const int rung = row->rung + 1;
+    mnas_world_value truth;
+    uint64_t id;
+    w->identify(w->user, row->tokens, &id);
+    int rc = w->value(w->user, row->tokens, id, &truth);
+    if (rc < 0) return rc;
+    row->accuracy_frac = rung < s->rungs.n - 1 ? w->rung_frac[rung][id] : truth.accuracy_frac;
+    rc = mnas_trial_add_rung(row, row->accuracy_frac);
+    if (rc < 0) return rc;
+    run->record->epochs += s->rung_epochs[rung] - (rung > 0 ? s->rung_epochs[rung - 1] : 0);
+    if (rung == s->rungs.n - 1) evaluate(run, id, &truth, row);
+    return mnas_history_came(&run->history, row->number);
+}
+
+static int go_on_with(mnas_sim_run *run, mnas_trial *row) {
+    const bool has_begun = row->state == MNAS_TRIAL_RUNNING && row->rung >= 0;
+    const mnas_rungs_state state = mnas_history_rung_state(&run->history, row->number);
+    if (has_begun && state == MNAS_RUNGS_TRAINS) return train_on(run, row);
+    if (!has_begun || state != MNAS_RUNGS_STOPPED) return 0;
+    row->state = MNAS_TRIAL_PRUNED;
+    snprintf(row->reason, sizeof row->reason, MNAS_PRUNED_RUNG);
+    return 0;
+}
+
+/* Whoever is allowed to trains on; a result may allow it to others, once more for each rung. */
+static int settle(mnas_sim_run *run) {
+    mnas_history *h = &run->history;
+    int rc = mnas_history_enter(h);
+    for (int pass = 0; pass <= run->setup->rungs.n; pass++)
+        for (size_t i = 0; i < h->n_open && rc == 0; i++)
+            rc = go_on_with(run, &h->known[h->open[i].trial].row);
+    return rc;
+}
+
+/* Its outcome is known at once, or what it comes to at the first rung. */
 static int finish(mnas_sim_run *run, bool exists, uint64_t id) {
     const mnas_world *w = run->setup->world;
     mnas_trial *row = &run->history.known[run->history.n_trials - 1].row;
@@ -94,6 +133,9 @@ static int finish(mnas_sim_run *run, bool exists, uint64_t id) {
     run->record->n_looks++;
     row->latency.median_ms = mnas_sim_latency(w, truth.second);
     if (mnas_sim_is_inside(run->setup, truth.second)) {
+        run->record->n_begun++;
+        row->state = MNAS_TRIAL_RUNNING;
+        if (run->setup->rungs.n > 0) return train_on(run, row);
         evaluate(run, id, &truth, row);
         return 0;
     }
@@ -116,8 +158,18 @@ static int propose(mnas_sim_run *run) {
     return rc < 0 || twin >= 0 ? rc : finish(run, exists, id);
 }
 
+/* One that was stopped is worth what it would have come to. */
+static void give_reward(const mnas_sim_run *run, mnas_trial *row) {
+    if (row->state == MNAS_TRIAL_COMPLETE || !mnas_history_has_accuracy(row)) return;
+    const double latency_ms = row->latency.median_ms;
+    row->reward = mnas_sim_value(run->setup, mnas_history_accuracy(&run->history, row),
+                                 run->setup->world->more_is_better ? 1 / latency_ms : latency_ms);
+}
+
 static int feed(mnas_sim_run *run, const mnas_proposal *p) {
-    const mnas_outcome outcome = mnas_learner_outcome(&run->history.known[p->trial].row, p->repeat);
+    mnas_trial *row = &run->history.known[p->trial].row;
+    give_reward(run, row);
+    const mnas_outcome outcome = mnas_learner_outcome(row, p->repeat);
     const int rc = mnas_strategy_feedback(run->strategy, p->tokens, &outcome);
     if (rc == 0) mnas_history_fed(&run->history);
     return rc;
@@ -136,18 +188,22 @@ static void keep_counts(mnas_sim_run *run) {
     run->record->n_repeats = h->n_repeats;
     run->record->n_proposals = h->n_proposals;
     run->record->n_failed = h->n_trials - run->record->n_looks;
-    run->record->exhausted = run->record->n < run->setup->trials;
+    run->record->exhausted = run->record->n_begun < run->setup->trials;
 }
 
 int mnas_sim_run_step(mnas_sim_run *run) {
+    const bool has_rungs = run->setup->rungs.n > 0;
     int rc = propose(run);
+    if (rc == 0 && has_rungs) rc = settle(run);
+    if (rc == 0 && has_rungs && mnas_sim_run_is_over(run)) rc = mnas_history_close(&run->history);
+    if (rc == 0 && has_rungs && run->history.rungs.closed) rc = settle(run);
     if (rc == 0) rc = take_in(run);
     keep_counts(run);
     return rc;
 }
 
 bool mnas_sim_run_is_over(const mnas_sim_run *run) {
-    return run->record->n >= run->setup->trials || mnas_history_in_vain(&run->history) ||
+    return run->record->n_begun >= run->setup->trials || mnas_history_in_vain(&run->history) ||
            mnas_history_failed_too_often(&run->history, run->setup->trials);
 }
 

@@ -273,15 +273,6 @@ static int divide(mnas_trial_run *run, const mnas_trial_context *context, mnas_j
     return 0;
 }
 
-static int add_rung(mnas_trial *row, double accuracy_frac) {
-    double *grown = realloc(row->rung_accuracy_frac, (size_t)(row->n_rungs + 1) * sizeof *grown);
-    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: rungs of trial %d", row->number);
-    row->rung_accuracy_frac = grown;
-    grown[row->n_rungs++] = accuracy_frac;
-    row->rung++;
-    return 0;
-}
-
 /* ---- training ---- */
 
 int mnas_trial_train(mnas_trial_run *run, const mnas_trial_context *context) {
@@ -336,7 +327,7 @@ static int end_training(mnas_trial_run *run, const mnas_trial_context *context, 
     /* as the process saw it, which does not know that it was paused */
     const double part_s = result->train_s + result->eval_s - result->earlier_s;
     row->train_s = run->earlier_train_s + fmax(0, part_s - run->paused_s);
-    if (has_rungs(context) && (rc = add_rung(row, row->accuracy_frac)) < 0) return rc;
+    if (has_rungs(context) && (rc = mnas_trial_add_rung(row, row->accuracy_frac)) < 0) return rc;
     const bool is_whole = !has_rungs(context) || row->rung == context->rungs.n - 1;
     if (is_whole) row->state = MNAS_TRIAL_COMPLETE;
     run->phase = is_whole ? MNAS_RUN_ENDED : MNAS_RUN_AT_RUNG;

@@ -28,6 +28,7 @@ typedef struct mnas_world {
     /* The networks that are known one by one: all there are, of a table. */
     size_t n_known;
     const double *accuracy_frac, *report_frac, *second; /* [n_known]; second may be NULL */
+    const double *const *rung_frac; /* [rungs before the end][n_known] by id, or NULL: accuracies on the way */
     bool is_complete;                                   /* the best of the known is the best there is */
     bool more_is_better;                                /* of `second` */
 } mnas_world;

@@ -65,6 +65,7 @@ int mnas_table_world_open(mnas_world *out, mnas_table_world *self, const mnas_na
                         .accuracy_frac = t->accuracy_frac,
                         .report_frac = t->report_frac,
                         .second = t->second,
+                        .rung_frac = t->n_rungs ? t->rung_frac : NULL,
                         .is_complete = true,
                         .more_is_better = more_is_better};
     return average_features(self);

@@ -54,6 +54,8 @@ const char *mnas_settings_get(const mnas_setting *settings, size_t n, const char
 mnas_trial mnas_trial_empty(void);
 /* Everything, in memory of its own. */
 int mnas_trial_copy(mnas_trial *out, const mnas_trial *trial);
+/* One rung further, with the accuracy there. */
+int mnas_trial_add_rung(mnas_trial *trial, double accuracy_frac);
 /* Releases what the members point to. */
 void mnas_trial_clear(mnas_trial *trial);
 

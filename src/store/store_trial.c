@@ -34,6 +34,15 @@ mnas_trial mnas_trial_empty(void) {
                         .attempt = 1};
 }
 
+int mnas_trial_add_rung(mnas_trial *trial, double accuracy_frac) {
+    double *grown = realloc(trial->rung_accuracy_frac, (size_t)(trial->n_rungs + 1) * sizeof *grown);
+    if (!grown) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: rungs of trial %d", trial->number);
+    trial->rung_accuracy_frac = grown;
+    grown[trial->n_rungs++] = accuracy_frac;
+    trial->rung++;
+    return 0;
+}
+
 void mnas_trial_clear(mnas_trial *trial) {
     free(trial->arch);
     free(trial->tokens);
