@@ -966,8 +966,9 @@ typedef struct mnas_estimate {
 } mnas_estimate;
 
 typedef struct mnas_proxy {
-    char name[64];                    /* the column, or "5000 images" */
-    int64_t n_images;                 /* that one training sees; -1 unknown */
+    char name[64];                    /* the column, or "5000 images", "3 epochs" */
+    int64_t n_images;                 /* that one training has, of epochs that it sees; -1 unknown */
+    double epochs;                    /* of all images, where the length was given so; else NaN */
     double minutes;                   /* of one training, mean; NaN unknown */
     int n, n_diverged;                /* networks with both accuracies; of them diverged in either, which counts as last */
     mnas_estimate tau;                /* Kendall's tau-b with the full accuracy */
@@ -977,7 +978,8 @@ typedef struct mnas_proxy {
     int n_seed_networks;              /* networks trained with several seeds at this length */
     double seed_sd_frac;              /* pooled standard deviation of accuracy between them; NaN without */
     double apart_frac;                /* difference that tells two networks apart: 1.96 sqrt(2) of that */
-    bool ranks_well;                  /* tau.low above 0.6, or tau no lower than two full trainings of a network have */
+    bool ranks_well;                  /* tau.low above 0.6, or tau no lower than two full trainings of the networks have (where that
+                                       * one's interval is above 0; no proxy does where its value is not) */
 } mnas_proxy;
 
 typedef struct mnas_proxy_check {
@@ -996,7 +998,7 @@ typedef struct mnas_proxy_table {
     const char *path, *proxies, *full;/* required */
     const char *macs, *parameters;    /* NULL or "": none, and no tau beyond size */
     const char *noise;                /* columns of full accuracies with several seeds; NULL or "": none */
-    const char *images;               /* of a training, for each proxy and the full one; NULL or "": unknown */
+    const char *images;               /* of a training, for each proxy and the full one, or epochs: "1ep,9ep"; NULL or "": unknown */
 } mnas_proxy_table;
 int mnas_proxy_check_table(mnas_proxy_check *out, const mnas_proxy_table *table);
 
@@ -1010,8 +1012,9 @@ typedef struct mnas_proxy_progress {
 typedef struct mnas_proxy_options {
     const char *space, *data, *record;/* required; record: file of JSON lines, a training each, taken up again */
     const char *recipe;               /* NULL: "proxy" */
-    const char *lengths;              /* images of the short trainings, "5000,10000,20000" */
-    int64_t full;                     /* images of the full one */
+    const char *lengths;              /* of the short trainings: "5000,20000" images, each seen in every epoch of the recipe, or
+                                       * "1ep,3ep", epochs of all images */
+    const char *full;                 /* of the full one, likewise */
     int networks, seeds;              /* every seed after the first: a third of the networks, at every length */
     uint64_t seed;
     int threads;                      /* 0: all cores */

@@ -33,21 +33,24 @@ static const mnas_opt options[] = {
      "table: CSV with a header, a row for each trained network; nothing is trained then", NULL},
     {"proxy", MNAS_OPT_STRING, AT(proxy), "", 0, 0, "COL,COL,...",
      "table: accuracies after short trainings, shortest first; an empty cell is unknown, nan diverged", NULL},
-    {"full", MNAS_OPT_STRING, AT(full), "", 0, 0, "COL|IMAGES",
-     "table: accuracy after the full training; else its length in images", NULL},
+    {"full", MNAS_OPT_STRING, AT(full), "", 0, 0, "COL|LENGTH",
+     "table: accuracy after the full training; else its length, as of --lengths", NULL},
     {"macs", MNAS_OPT_STRING, AT(macs), "", 0, 0, "COL", "table: multiply-adds", NULL},
     {"params", MNAS_OPT_STRING, AT(params), "", 0, 0, "COL", "table: parameters", NULL},
     {"noise-columns", MNAS_OPT_STRING, AT(noise_columns), "", 0, 0, "COL,COL,...",
      "table: full accuracies with several seeds, a column each", NULL},
     {"images", MNAS_OPT_STRING, AT(images), "", 0, 0, "N,N,...",
-     "table: what a training of each --proxy and of --full saw; told in the answer", NULL},
+     "table: length of each --proxy and of --full in images, or 1ep in epochs; told in the answer", NULL},
     {"space", MNAS_OPT_STRING, AT(space), "", 0, 0, "SPACE", "that networks are drawn from", NULL},
     {"data", MNAS_OPT_STRING, AT(data), "", 0, 0, "DATA", "to train on; `mnas datasets` lists what there is",
      NULL},
     {"networks", MNAS_OPT_INT, AT(networks), "16", 10, 1000, "networks",
      "to train, from small to large ones alike; 30 and more give useful intervals", NULL},
     {"lengths", MNAS_OPT_STRING, AT(lengths), "5000,10000,20000", 0, 0, "N,N,...",
-     "images of the short trainings, shortest first; each has its own schedule", NULL},
+     "of the short trainings, shortest first, each with its own schedule: so many images (as --max-images of "
+     "a search), or "
+     "3ep, epochs of all images (as --epochs)",
+     NULL},
     {"seeds", MNAS_OPT_INT, AT(seeds), "1", 1, 16, "seeds",
      "each after the first trains a third of the networks again, at every length", NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "1", 0, 9e15, NULL, "of the networks drawn and of their trainings",
@@ -75,10 +78,10 @@ static json_t *estimate_json(const mnas_estimate *e) {
 }
 
 static json_t *length_json(const mnas_proxy *p) {
-    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:o}", "name", p->name, "n_images",
-                     mnas_json_integer(p->n_images), "minutes", mnas_json_number(p->minutes), "seed_sd",
-                     mnas_json_number(p->seed_sd_frac), "n_seed_networks", p->n_seed_networks, "told_apart",
-                     mnas_json_number(p->apart_frac));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:o}", "name", p->name, "n_images",
+                     mnas_json_integer(p->n_images), "epochs", mnas_json_number(p->epochs), "minutes",
+                     mnas_json_number(p->minutes), "seed_sd", mnas_json_number(p->seed_sd_frac),
+                     "n_seed_networks", p->n_seed_networks, "told_apart", mnas_json_number(p->apart_frac));
 }
 
 static json_t *proxy_json(const mnas_proxy *p) {
@@ -201,21 +204,20 @@ static int from_table(const check_opts *o) {
 }
 
 static int by_training(const check_opts *o) {
-    double full;
     told t = {.last = -1};
     mnas_proxy_check check;
     if (!o->space[0] || !o->data[0] || !o->record[0])
         return mnas_error_set(MNAS_ERR_ARG,
                               "give --table FILE, or --space, --data and --record to train networks");
-    if (!mnas_str_to_f64(o->full, &full) || !(full >= 2 && full <= 1e15) || full != floor(full))
+    if (!o->full[0])
         return mnas_error_set(MNAS_ERR_ARG,
-                              "--full \"%s\": without --table it is a number of images, 2 or more", o->full);
+                              "--full is missing: the length of the full training, such as 9ep");
     const mnas_proxy_options run = {.space = o->space,
                                     .data = o->data,
                                     .record = o->record,
                                     .recipe = o->recipe,
                                     .lengths = o->lengths,
-                                    .full = (int64_t)full,
+                                    .full = o->full,
                                     .networks = (int)o->networks,
                                     .seeds = (int)o->seeds,
                                     .seed = (uint64_t)o->seed,
@@ -258,7 +260,7 @@ const mnas_cli_command mnas_command_proxy_check = {
     .example =
         "mnas proxy-check --space mnasnet-28 --data fashion-mnist --networks 30 --lengths 5000,10000,20000 "
         "--full "
-        "80000 --seeds 2 --record check.jsonl\n"
+        "3ep --seeds 2 --record check.jsonl\n"
         "mnas proxy-check --table networks.csv --proxy acc_1,acc_3 --full acc_9 --macs macs --params params",
     .opts = options,
     .opts_bytes = sizeof(check_opts),

@@ -39,7 +39,7 @@ typedef struct run {
     mnas_proxy_record record;
     network *networks;
     int n_networks;
-    int64_t lengths[MNAS_PROXY_MAX_LENGTHS]; /* the last one full */
+    mnas_proxy_span lengths[MNAS_PROXY_MAX_LENGTHS]; /* the last one full */
     int n_lengths, n_done, n_planned;
     double begun_s, work_begun, work_done, work_all; /* multiply-adds times images */
 } run;
@@ -60,29 +60,19 @@ static int check_options(const mnas_proxy_options *o) {
     return 0;
 }
 
+static mnas_proxy_task task_of(const run *r) {
+    return (mnas_proxy_task){r->data.n_train, r->recipe.epochs};
+}
+
 static int read_lengths(run *r) {
-    const mnas_proxy_options *o = r->options;
-    char copy[400], *words[MNAS_PROXY_MAX_LENGTHS + 1];
-    int rc = mnas_str_format(copy, sizeof copy, "%s", o->lengths ? o->lengths : "");
-    if (rc < 0) return rc;
-    const int n = mnas_proxy_split(copy, words, MNAS_PROXY_MAX_LENGTHS + 1);
-    if (n >= MNAS_PROXY_MAX_LENGTHS)
-        return mnas_error_set(MNAS_ERR_ARG, "--lengths has more than %d", MNAS_PROXY_MAX_LENGTHS - 1);
-    for (int i = 0; i < n; i++) {
-        double images;
-        if (!mnas_str_to_f64(words[i], &images) || !(images >= 1 && images < (double)o->full) ||
-            images != floor(images))
-            return mnas_error_set(MNAS_ERR_ARG,
-                                  "--lengths: \"%s\" is no number of images from 1 to below --full %lld",
-                                  words[i], (long long)o->full);
-        if (i > 0 && (int64_t)images <= r->lengths[i - 1])
-            return mnas_error_set(
-                MNAS_ERR_ARG, "--lengths: %s is not above the one before; give the shortest first", words[i]);
-        r->lengths[i] = (int64_t)images;
-    }
-    r->lengths[n] = o->full;
-    r->n_lengths = n + 1;
-    return 0;
+    const int n = mnas_proxy_spans_read(r->lengths, r->options->lengths, r->options->full);
+    if (n > 0) r->n_lengths = n;
+    return n < 0 ? n : 0;
+}
+
+static int check_lengths(const run *r) {
+    const mnas_proxy_task task = task_of(r);
+    return mnas_proxy_spans_check(r->lengths, r->n_lengths, &task);
 }
 
 /* What all trainings of a record share, as a number. */
@@ -216,11 +206,12 @@ static bool plan_at(const run *r, int i, training *out) {
 }
 
 static const mnas_proxy_training *done_as(const run *r, const training *t) {
-    return mnas_proxy_record_find(&r->record, t->network->key, r->lengths[t->length], t->seed);
+    return mnas_proxy_record_find(&r->record, t->network->key, &r->lengths[t->length], t->seed);
 }
 
 static double work_of(const run *r, const training *t) {
-    return (double)t->network->macs * (double)r->lengths[t->length];
+    const mnas_proxy_task task = task_of(r);
+    return (double)t->network->macs * mnas_proxy_span_seen(&r->lengths[t->length], &task);
 }
 
 static int count_work(run *r) {
@@ -253,11 +244,12 @@ static double estimate_s(const run *r, double work_now, double now_s) {
 }
 
 static void show(const run *r, const training *t, double frac) {
-    char name[96] = "";
+    char name[96] = "", length[MNAS_PROXY_SPAN_NAME];
     const double now_s = mnas_clock_now_s(), part = t && frac > 0 ? frac * work_of(r, t) : 0;
-    if (t)
-        snprintf(name, sizeof name, "network %d, %lld images, seed %d", t->number,
-                 (long long)r->lengths[t->length], t->seed);
+    if (t) {
+        mnas_proxy_span_name(&r->lengths[t->length], length);
+        snprintf(name, sizeof name, "network %d, %s, seed %d", t->number, length, t->seed);
+    }
     const mnas_proxy_progress p = {.n_done = r->n_done,
                                    .n_planned = r->n_planned,
                                    .frac = frac,
@@ -299,10 +291,12 @@ static int follow(const run *r, mnas_trial_run *trial, const mnas_trial_context 
  * of it, and ends the check. */
 static int take(run *r, const training *t, const mnas_trial *row) {
     const bool complete = row->state == MNAS_TRIAL_COMPLETE;
+    char length[MNAS_PROXY_SPAN_NAME];
+    mnas_proxy_span_name(&r->lengths[t->length], length);
     if (!complete && strcmp(row->reason, "nan") != 0)
-        return mnas_error_set(MNAS_ERR_CHILD, "network %d, %lld images: %s: %s", t->number,
-                              (long long)r->lengths[t->length], row->reason, row->error ? row->error : "");
-    mnas_proxy_training done = {.images = r->lengths[t->length],
+        return mnas_error_set(MNAS_ERR_CHILD, "network %d, %s: %s: %s", t->number, length, row->reason,
+                              row->error ? row->error : "");
+    mnas_proxy_training done = {.span = r->lengths[t->length],
                                 .seed = t->seed,
                                 .accuracy_frac = complete ? row->accuracy_frac : -INFINITY,
                                 .train_s = row->train_s >= 0 ? row->train_s : 0,
@@ -321,10 +315,11 @@ static uint64_t seed_of(const run *r, const training *t) {
 
 static int train_one(run *r, const training *t) {
     const int threads = r->options->threads;
+    const mnas_proxy_span *span = &r->lengths[t->length];
     const mnas_trial_context context = {.data = r->options->data,
                                         .recipe = recipe_of(r->options),
-                                        .epochs = NAN,
-                                        .max_images = r->lengths[t->length],
+                                        .epochs = span->images > 0 ? (double)NAN : span->epochs,
+                                        .max_images = span->images,
                                         .threads = threads ? threads : mnas_machine_threads_each(1),
                                         .batch = mnas_recipe_group(&r->recipe),
                                         .jobs = 1,
@@ -363,11 +358,14 @@ static int train_all(run *r) {
 /* ---- what it shows ---- */
 
 static void fill_length(const run *r, mnas_proxy_data *d, int length) {
+    const mnas_proxy_task task = task_of(r);
+    const mnas_proxy_span *span = &r->lengths[length];
     mnas_proxy_length *to = &d->lengths[length];
     double seconds = 0;
     int n = 0;
-    snprintf(to->name, sizeof to->name, "%lld images", (long long)r->lengths[length]);
-    to->n_images = r->lengths[length];
+    mnas_proxy_span_name(span, to->name);
+    to->n_images = span->images > 0 ? span->images : llround(mnas_proxy_span_seen(span, &task));
+    if (span->images == 0) to->epochs = span->epochs;
     for (int i = 0; i < r->n_networks; i++) {
         for (int s = 0; s < r->options->seeds; s++) {
             const training wanted = {&r->networks[i], i, length, s};
@@ -403,6 +401,7 @@ static int prepare(run *r) {
     if (rc == 0) rc = mnas_space_open(&r->space, r->options->space);
     if (rc == 0) rc = mnas_recipe_open(&r->recipe, recipe_of(r->options));
     if (rc == 0) rc = mnas_dataset_describe(&r->data, r->options->data);
+    if (rc == 0) rc = check_lengths(r);
     if (rc == 0) rc = choose_networks(r);
     if (rc == 0) rc = open_record(r);
     return rc < 0 ? rc : count_work(r);

@@ -31,7 +31,7 @@ int mnas_proxy_data_init(mnas_proxy_data *d, int n, int n_lengths, int n_noise, 
     bool whole = (d->lengths = calloc((size_t)n_lengths, sizeof *d->lengths)) != NULL;
     for (int l = 0; whole && l < n_lengths; l++) {
         mnas_proxy_length *length = &d->lengths[l];
-        *length = (mnas_proxy_length){.n_images = -1, .minutes = NAN, .n_noise = n_noise};
+        *length = (mnas_proxy_length){.n_images = -1, .epochs = NAN, .minutes = NAN, .n_noise = n_noise};
         whole = (length->accuracy = unknown((size_t)n)) != NULL;
         if (whole && n_noise > 0) whole = (length->noise = unknown((size_t)n * (size_t)n_noise)) != NULL;
     }
@@ -104,17 +104,26 @@ static size_t gather(sample *s, int length, int also) {
 
 /* ---- the three taus ---- */
 
-/* Of those whose full accuracy is at least that of the fifth part of them; all of equal ones are in. */
+/* NaN where the full accuracies are all the same, diverged ones perhaps: there is no order to find. */
+static double tau_of(const double *x, const double *full, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        if (full[i] != full[0]) return mnas_stats_kendall(x, full, n);
+    return NAN;
+}
+
+/* Of those whose full accuracy is at least that of the fifth part of them; all of equal ones are in. Unknown where
+ * some of that part diverged: the others are then all there are, and no top. */
 static double tau_top(sample *s, size_t n) {
     const size_t wanted = (n + TOP_PART - 1) / TOP_PART;
     size_t kept = 0;
     if (wanted < MIN_TOP) return NAN;
     const double fence = mnas_stats_quantile(s->y, n, (double)(n - wanted) / (double)(n - 1));
+    if (!isfinite(fence)) return NAN;
     for (size_t i = 0; i < n; i++) {
         if (s->y[i] < fence) continue;
         s->a[kept] = s->x[i], s->b[kept++] = s->y[i];
     }
-    return mnas_stats_kendall(s->a, s->b, kept);
+    return tau_of(s->a, s->b, kept);
 }
 
 /* v less what a straight line through the ranks a and b explains of it (least squares, all centred, a touch of ridge where a
@@ -144,7 +153,7 @@ static double tau_beyond_size(sample *s, size_t n) {
         s->x[i] = round(s->x[i] * 1e6);
         s->y[i] = round(s->y[i] * 1e6);
     }
-    return mnas_stats_kendall(s->x, s->y, n);
+    return tau_of(s->x, s->y, n);
 }
 
 enum { TAU, TAU_TOP, TAU_BEYOND, BEHIND, N_TAUS };
@@ -154,12 +163,12 @@ static void taus_of(sample *s, int length, double out[N_TAUS]) {
     out[BEHIND] = NAN;
     if (next < s->data->n_lengths - 1) {
         size_t shared = gather(s, next, length);
-        const double longer = mnas_stats_kendall(s->x, s->y, shared);
+        const double longer = tau_of(s->x, s->y, shared);
         shared = gather(s, length, next);
-        out[BEHIND] = shared >= MIN_NETWORKS ? longer - mnas_stats_kendall(s->x, s->y, shared) : (double)NAN;
+        out[BEHIND] = shared >= MIN_NETWORKS ? longer - tau_of(s->x, s->y, shared) : (double)NAN;
     }
     size_t n = gather(s, length, length);
-    out[TAU] = n >= 2 ? mnas_stats_kendall(s->x, s->y, n) : (double)NAN;
+    out[TAU] = tau_of(s->x, s->y, n);
     out[TAU_BEYOND] = tau_beyond_size(s, n);
     n = gather(s, length, length);
     out[TAU_TOP] = tau_top(s, n);
@@ -268,6 +277,7 @@ static int check_length(mnas_proxy *p, sample *s, int length, int n_samples) {
     const mnas_proxy_length *l = &d->lengths[length];
     const mnas_estimate none = {NAN, NAN, NAN};
     *p = (mnas_proxy){.n_images = l->n_images,
+                      .epochs = l->epochs,
                       .minutes = l->minutes,
                       .tau = none,
                       .tau_top = none,
@@ -284,13 +294,18 @@ static int check_length(mnas_proxy *p, sample *s, int length, int n_samples) {
     return estimate(p, s, length, n_samples);
 }
 
-/* A proxy need not agree with the full training more than that does with itself. */
+bool mnas_proxy_is_orderless(const mnas_proxy_check *check) {
+    return check->proxies[check->n_proxies].tau.value <= 0;
+}
+
+/* A proxy need not agree with the full training more than that is shown to do with itself. Where that does not, there is
+ * no order to agree with. */
 static void choose(mnas_proxy_check *check) {
-    const double ceiling = check->proxies[check->n_proxies].tau.value;
+    const mnas_estimate *ceiling = &check->proxies[check->n_proxies].tau;
     check->chosen = -1;
-    for (int i = check->n_proxies - 1; i >= 0; i--) {
+    for (int i = check->n_proxies - 1; i >= 0 && !mnas_proxy_is_orderless(check); i--) {
         mnas_proxy *p = &check->proxies[i];
-        p->ranks_well = p->tau.low > good_tau || p->tau.value >= ceiling;
+        p->ranks_well = p->tau.low > good_tau || (ceiling->low > 0 && p->tau.value >= ceiling->value);
         if (p->ranks_well) check->chosen = i;
     }
 }

@@ -147,11 +147,15 @@ static int name_lengths(const columns *c, mnas_proxy_data *d, const char *images
                               "--images %s: %d numbers are wanted, one for each proxy and one for %s", images,
                               d->n_lengths, c->full.list[0]);
     for (int l = 0; l < d->n_lengths; l++) {
-        double n;
-        if (!mnas_str_to_f64(words[l], &n) || !(n >= 1 && n <= 1e15) || n != floor(n))
-            return mnas_error_set(MNAS_ERR_ARG, "--images %s: \"%s\" is no number of images", images,
-                                  words[l]);
-        d->lengths[l].n_images = (int64_t)n;
+        mnas_proxy_span span;
+        if (!mnas_proxy_span_read(&span, words[l]))
+            return mnas_error_set(MNAS_ERR_ARG,
+                                  "--images %s: \"%s\" is no number of images (5000), or of epochs (3ep)",
+                                  images, words[l]);
+        if (span.images > 0)
+            d->lengths[l].n_images = span.images;
+        else
+            d->lengths[l].epochs = span.epochs;
     }
     return 0;
 }

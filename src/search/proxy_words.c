@@ -12,7 +12,9 @@ static void say_estimate(mnas_str *w, const mnas_estimate *e) {
 }
 
 static void say_how_to(mnas_str *w, const mnas_proxy *p) {
-    if (p->n_images > 0)
+    if (isfinite(p->epochs))
+        mnas_str_appendf(w, " Search with --epochs %g.", p->epochs);
+    else if (p->n_images > 0)
         mnas_str_appendf(w, " Search with --max-images %lld.", (long long)p->n_images);
     else
         mnas_str_append(w, " Search with the length (--max-images or --epochs) that it stands for.");
@@ -28,10 +30,36 @@ static void say_chosen(mnas_str *w, const mnas_proxy_check *c) {
     say_how_to(w, p);
 }
 
+/* Of the known ones; NULL: none is. */
+static const mnas_proxy *best_of(const mnas_proxy_check *c) {
+    const mnas_proxy *best = NULL;
+    for (int i = 0; i < c->n_proxies; i++)
+        if (isfinite(c->proxies[i].tau.value) && (!best || c->proxies[i].tau.value > best->tau.value))
+            best = &c->proxies[i];
+    return best;
+}
+
+static void say_orderless(mnas_str *w, const mnas_proxy_check *c) {
+    const mnas_proxy *full = &c->proxies[c->n_proxies];
+    mnas_str_append(
+        w, "No length can be chosen: two full trainings of the same networks order them no more alike than "
+           "chance would, with a tau of ");
+    say_estimate(w, &full->tau);
+    mnas_str_appendf(
+        w,
+        ", so there is no order for a shorter one to agree with. Give a longer training than %s, or "
+        "networks that differ more.",
+        full->name);
+}
+
 static void say_none(mnas_str *w, const mnas_proxy_check *c) {
-    const mnas_proxy *best = &c->proxies[0];
-    for (int i = 1; i < c->n_proxies; i++)
-        if (c->proxies[i].tau.value > best->tau.value) best = &c->proxies[i];
+    const mnas_proxy *best = best_of(c);
+    if (!best) {
+        mnas_str_appendf(
+            w, "No length can be chosen: %s gave all networks the same, so there is no order to find.",
+            c->proxies[c->n_proxies].name);
+        return;
+    }
     mnas_str_appendf(w,
                      "No short training is shown to rank networks well enough; the best is %s with a tau of ",
                      best->name);
@@ -51,6 +79,7 @@ static void say_rule(mnas_str *w, const mnas_proxy_check *c) {
         mnas_str_append(w,
                         ", or one as high as two full trainings of the same networks have with each other, ");
         say_estimate(w, &full->tau);
+        if (!(full->tau.low > 0)) mnas_str_append(w, ", which does not count while its interval reaches 0");
     }
     mnas_str_append(w, ".");
 }
@@ -100,11 +129,13 @@ static void say_longer(mnas_str *w, const mnas_proxy_check *c) {
 
 int mnas_proxy_words(const mnas_proxy_check *c, char **words) {
     mnas_str w = {0};
-    if (c->chosen >= 0)
+    if (mnas_proxy_is_orderless(c))
+        say_orderless(&w, c);
+    else if (c->chosen >= 0)
         say_chosen(&w, c);
     else
         say_none(&w, c);
-    say_rule(&w, c);
+    if (!mnas_proxy_is_orderless(c)) say_rule(&w, c);
     say_top(&w, judged(c));
     say_size(&w, judged(c));
     say_longer(&w, c);

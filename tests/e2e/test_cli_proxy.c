@@ -33,7 +33,7 @@ static void wrong_words_are_told(void **state) {
     check_refused(TABLE "--proxy short --full full --macs macs", 2, "--macs and --params go together");
     check_refused("proxy-check --full 100", 2, "give --table FILE, or --space, --data and --record");
     check_refused("proxy-check --space mnasnet-28 --data fashion-mnist --record r.jsonl --full many", 2,
-                  "--full \"many\": without --table");
+                  "--full: \"many\" is no length");
     check_refused("proxy-check --networks 3", 2, "networks");
 }
 
@@ -42,7 +42,7 @@ static char line[2400], record[600];
 static const char *live(const char *more) {
     snprintf(record, sizeof record, "%s/check.jsonl", fix_dir);
     snprintf(line, sizeof line,
-             "proxy-check --space %s --data %s --recipe proxy:batch=16 --networks 10 --lengths 32 --full 64 "
+             "proxy-check --space %s --data %s --recipe proxy:batch=16 --networks 10 --lengths 32 --full 0.5ep "
              "--seeds 2 "
              "--threads 1 --record %s %s",
              fix_space, fix_data, record, more);

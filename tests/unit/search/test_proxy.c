@@ -58,6 +58,10 @@ static void test_choice(void **state) {
     assert_non_null(strstr(c.words, "The shortest training that ranks networks well enough is middle"));
     assert_non_null(strstr(c.words, "--max-images 4000."));
     mnas_proxy_check_free(&c);
+    t.images = "1ep,3ep,9ep";
+    assert_int_equal(mnas_proxy_check_table(&c, &t), 0);
+    assert_non_null(strstr(c.words, "Search with --epochs 3."));
+    mnas_proxy_check_free(&c);
     t.proxies = "short", t.images = NULL, t.noise = NULL;
     assert_int_equal(mnas_proxy_check_table(&c, &t), 0);
     assert_int_equal(c.chosen, -1);
@@ -86,10 +90,103 @@ static void test_wrong_tables(void **state) {
     refuse(t, "proxy_scipy.csv:2: column \"network\" has \"n0\"");
     t = table_options(), t.macs = "short";
     refuse(t, "above 0");
+    t = table_options(), t.images = "1,2,3epochs";
+    refuse(t, "is no number of images (5000), or of epochs (3ep)");
     t = table_options(), t.images = "1,2";
     refuse(t, "3 numbers are wanted");
     t = table_options(), t.path = "/nowhere.csv";
     refuse(t, "nowhere");
+}
+
+static char table[600];
+
+/* 60 networks: a short training and two full ones, NaN where it diverged. */
+static mnas_proxy_check check_made_up(double (*cell)(int row, int column)) {
+    mnas_str text = {0};
+    mnas_proxy_check c;
+    const mnas_proxy_table t = {.path = table, .proxies = "short", .full = "full", .noise = "full,again"};
+    snprintf(table, sizeof table, "%s/made-up.csv", fix_dir);
+    mnas_str_append(&text, "short,full,again\n");
+    for (int i = 0; i < 60; i++) mnas_str_appendf(&text, "%g,%g,%g\n", cell(i, 0), cell(i, 1), cell(i, 2));
+    fix_write(table, text.data, text.len);
+    mnas_str_free(&text);
+    if (mnas_proxy_check_table(&c, &t) < 0) fail_msg("%s", mnas_error_message());
+    assert_null(strstr(c.words, "nan"));
+    return c;
+}
+
+/* Of 60 the last ten come through the full training, in the order of the short one. */
+static double most_diverge(int row, int column) {
+    return row < 50 && column > 0 ? (double)NAN : 0.5 + row / 200.0;
+}
+
+static double all_diverge(int row, int column) {
+    return column > 0 ? (double)NAN : 0.5 + row / 200.0;
+}
+
+/* The second full training has the reverse order of the first. */
+static double seeds_disagree(int row, int column) {
+    return column < 2 ? 0.5 + row / 200.0 : 0.9 - row / 200.0;
+}
+
+static void test_where_most_diverge(void **state) {
+    (void)state;
+    mnas_proxy_check c = check_made_up(most_diverge);
+    assert_true(c.proxies[0].tau.value > 0); /* those that came through are in front */
+    assert_true(isnan(c.proxies[0].tau_top.value) && isnan(c.proxies[0].tau_top.low));
+    assert_null(strstr(c.words, "Among the 20 %"));
+    mnas_proxy_check_free(&c);
+    c = check_made_up(all_diverge);
+    assert_true(isnan(c.proxies[0].tau.value) && isnan(c.proxies[0].tau_top.value));
+    assert_int_equal(c.chosen, -1);
+    assert_non_null(strstr(c.words, "full gave all networks the same"));
+    mnas_proxy_check_free(&c);
+}
+
+static void test_where_seeds_disagree(void **state) {
+    (void)state;
+    mnas_proxy_check c = check_made_up(seeds_disagree);
+    assert_true(c.proxies[0].tau.low > 0.6 && c.proxies[1].tau.value < 0);
+    assert_int_equal(c.chosen, -1);
+    assert_false(c.proxies[0].ranks_well);
+    assert_non_null(strstr(c.words, "No length can be chosen: two full trainings"));
+    mnas_proxy_check_free(&c);
+}
+
+/* ---- lengths ---- */
+
+static void test_lengths(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"",    "0",    "3.5", "-1",    "3epochs", "ep",
+                                        "0ep", "0x10", "nan", "infep", "1 ep"};
+    mnas_proxy_span span;
+    char name[MNAS_PROXY_SPAN_NAME];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (mnas_proxy_span_read(&span, wrong[i])) fail_msg("taken: %s", wrong[i]);
+    assert_true(mnas_proxy_span_read(&span, "5000") && span.images == 5000 && span.epochs <= 0);
+    mnas_proxy_span_name(&span, name);
+    assert_string_equal(name, "5000 images");
+    assert_true(mnas_proxy_span_read(&span, "0.5ep") && span.images == 0);
+    assert_near(span.epochs, 0.5, 0);
+    mnas_proxy_span_name(&span, name);
+    assert_string_equal(name, "0.5 epochs");
+    assert_true(mnas_proxy_span_read(&span, "1ep"));
+    mnas_proxy_span_name(&span, name);
+    assert_string_equal(name, "1 epoch");
+}
+
+/* Images are seen in each of the recipe's epochs. */
+static void test_order_of_lengths(void **state) {
+    (void)state;
+    const mnas_proxy_task once = {1000, 1}, thrice = {1000, 3};
+    mnas_proxy_span spans[MNAS_PROXY_MAX_LENGTHS];
+    const int n = mnas_proxy_spans_read(spans, "500, 1ep", "2ep");
+    assert_int_equal(n, 3);
+    assert_int_equal(mnas_proxy_spans_check(spans, n, &once), 0);
+    assert_int_equal(mnas_proxy_spans_check(spans, n, &thrice), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "--lengths is 1 epoch, not above the 500 images before"));
+    assert_int_equal(mnas_proxy_spans_read(spans, "1ep", "many"), MNAS_ERR_ARG);
+    assert_non_null(strstr(mnas_error_message(), "--full: \"many\" is no length"));
 }
 
 /* ---- by training ---- */
@@ -104,7 +201,7 @@ static double toy_accuracy(const mnas_job_request *q) {
     char key[17];
     assert_int_equal(mnas_model_key(q->model, key), 0);
     const uint64_t quality = mnas_hash_bytes(MNAS_HASH_INIT, key, 16) % 1000, noise = q->seed % 1000;
-    return 0.3 + 0.3 * (double)quality / 1000 + 0.01 * (double)noise / 1000 * (q->max_images < 200 ? 30 : 1);
+    return 0.3 + 0.3 * (double)quality / 1000 + 0.01 * (double)noise / 1000 * (q->max_images == 100 ? 30 : 1);
 }
 
 static int toy_start(void *user, mnas_job **out, const mnas_job_request *q) {
@@ -143,8 +240,8 @@ static mnas_proxy_options run_options(void) {
                                 .data = fix_data,
                                 .record = record,
                                 .recipe = "proxy:batch=16",
-                                .lengths = "100,200",
-                                .full = 400,
+                                .lengths = "100,150",
+                                .full = "200",
                                 .networks = 24,
                                 .seeds = 2,
                                 .threads = 1,
@@ -178,6 +275,36 @@ static void test_run_and_resume(void **state) {
     mnas_proxy_check_free(&c);
 }
 
+static int epochs_start(void *user, mnas_job **out, const mnas_job_request *q) {
+    if (q->max_images == 100)
+        assert_true(isnan(q->epochs)); /* the recipe's */
+    else
+        assert_true(q->max_images == 0 && (q->epochs == 1 || q->epochs == 2.5));
+    return toy_start(user, out, q);
+}
+
+/* What is asked of a training, what is kept, and what is said of it. */
+static void test_run_in_epochs(void **state) {
+    (void)state;
+    mnas_proxy_options o = run_options();
+    mnas_proxy_check c;
+    toy t = {.stop_at = 20};
+    mnas_job_runner runner = toy_runner(&t);
+    runner.start = epochs_start;
+    o.lengths = "100,1ep", o.full = "2.5ep";
+    assert_int_equal(mnas_proxy_run_with(&c, &o, &runner), MNAS_ERR_IO); /* killed */
+    t = (toy){0};
+    if (mnas_proxy_run_with(&c, &o, &runner) < 0) fail_msg("%s", mnas_error_message());
+    assert_int_equal(t.n_started, 96 - 19);
+    assert_string_equal(c.proxies[1].name, "1 epoch");
+    assert_near(c.proxies[1].epochs, 1, 0);
+    assert_near(c.proxies[2].epochs, 2.5, 0);
+    assert_true(isnan(c.proxies[0].epochs) && c.proxies[0].n_images == 100);
+    assert_true(2 * c.proxies[2].n_images == 5 * c.proxies[1].n_images);
+    assert_true(c.proxies[1].tau.low > 0.6);
+    mnas_proxy_check_free(&c);
+}
+
 static void expect(const mnas_proxy_options *o, int status, const char *words) {
     mnas_proxy_check c;
     toy t = {0};
@@ -195,12 +322,14 @@ static void test_other_options(void **state) {
     assert_int_equal(mnas_proxy_run_with(&c, &o, &runner), MNAS_ERR_IO);
     o.recipe = "proxy:batch=32";
     expect(&o, MNAS_ERR_MISMATCH, "another --record");
-    o = run_options(), o.lengths = "150,200";
+    o = run_options(), o.lengths = "120,150";
     expect(&o, MNAS_ERR_MISMATCH, "are not of this plan");
-    o = run_options(), o.lengths = "200,100";
+    o = run_options(), o.lengths = "150,100";
     expect(&o, MNAS_ERR_ARG, "shortest first");
-    o = run_options(), o.lengths = "200,500";
-    expect(&o, MNAS_ERR_ARG, "below --full 400");
+    o = run_options(), o.lengths = "100,200";
+    expect(&o, MNAS_ERR_ARG, "--full is 200 images, not above the 200 images before");
+    o = run_options(), o.full = "400";
+    expect(&o, MNAS_ERR_ARG, "400 images, but there are 200 to train on; give epochs of all of them: 2ep");
     o = run_options(), o.networks = 9;
     expect(&o, MNAS_ERR_ARG, "--networks is 9");
     o = run_options(), o.space = fix_small_space;
@@ -226,6 +355,8 @@ static void test_records(void **state) {
         LINE("5000", "1.5"),
         LINE("0", "0.5"),
         LINE("5000", "\"x\""),
+        LINE("5000,\"epochs\":3", "0.5"),
+        LINE("0,\"epochs\":-1", "0.5"),
         LINE("5000", "0.5") LINE("5000", "0.6"),
         "{\"task\":\"0123\"}\n",
         "[]\n",
@@ -239,8 +370,9 @@ static void test_records(void **state) {
     assert_int_equal(read_record(LINE("5000", "0.5") LINE("5000", "0.5") LINE("9000", "null") "{\"half", &r),
                      0);
     assert_int_equal(r.n, 2);
-    assert_true(mnas_proxy_record_find(&r, "0000000000000001", 9000, 0)->accuracy_frac == -INFINITY);
-    assert_null(mnas_proxy_record_find(&r, "0000000000000001", 9000, 1));
+    const mnas_proxy_span asked = {.images = 9000};
+    assert_true(mnas_proxy_record_find(&r, "0000000000000001", &asked, 0)->accuracy_frac == -INFINITY);
+    assert_null(mnas_proxy_record_find(&r, "0000000000000001", &asked, 1));
     mnas_proxy_record_free(&r);
 }
 
@@ -249,7 +381,12 @@ int main(void) {
         cmocka_unit_test(test_against_scipy),
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_wrong_tables),
+        cmocka_unit_test_setup_teardown(test_where_most_diverge, fix_setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_where_seeds_disagree, fix_setup, fix_teardown),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_order_of_lengths),
         cmocka_unit_test_setup_teardown(test_run_and_resume, fix_setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_run_in_epochs, fix_setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_other_options, fix_setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_records, fix_setup, fix_teardown),
     };
