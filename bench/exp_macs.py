@@ -15,6 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "experiments"))
+from stats import kendall  # noqa: E402
+
 CORRELATED, FITTED, SAMPLES = 100, 200, 1000
 
 
@@ -43,19 +46,6 @@ def networks(program, out, engine):
         result.append((entry["name"], entry["median_ms"], macs[key], path))
     known.write_text(json.dumps(macs))
     return result
-
-
-def kendall(x, y):
-    """tau-b"""
-    together = in_x = in_y = 0
-    for i in range(len(x)):
-        for j in range(i):
-            a = (x[i] > x[j]) - (x[i] < x[j])
-            b = (y[i] > y[j]) - (y[i] < y[j])
-            together += a * b
-            in_x += a != 0
-            in_y += b != 0
-    return together / math.sqrt(in_x * in_y)
 
 
 def ranks(x):

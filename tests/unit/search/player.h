@@ -1,5 +1,5 @@
-/* player.h - searches whose trainings are only played: outcomes are functions of network and seed, and a test says what fails,
- * hangs or ends late. They can be interrupted and taken up again.
+/* player.h - searches whose trainings are only played: outcomes are functions of network and seed, or what a test makes of a
+ * request, and a test says what fails, hangs or ends late. They can be interrupted and taken up again.
  */
 #ifndef MNAS_TEST_PLAYER_H
 #define MNAS_TEST_PLAYER_H
@@ -12,17 +12,22 @@ struct mnas_job {
     mnas_job_news news;
     double epochs[2];
     int polls_left;
-    bool paused, closed_early;
+    bool paused;
+    char state[1300]; /* a file that its end leaves; "": none */
 };
 
 static struct {
-    int n_started, n_running, max_running;
+    int n_started, n_running, max_running, n_ended;
     int slow_every;           /* every so many trainings take long: they end out of order */
     int status_every, status; /* every so many end with this status */
     int hang_at;              /* the training of this number never ends */
+    int cancel_at; /* the search is interrupted when so many have ended since it was begun or taken up */
+    void (*change)(mnas_job *job, const mnas_job_request *request); /* what comes of a request */
     int64_t (*free_bytes)(void);
     const char *sql; /* run on the study while a training runs */
 } play;
+
+static volatile bool cancelled;
 
 static inline void play_reset(void) {
     memset(&play, 0, sizeof play);
@@ -51,6 +56,7 @@ static int play_start(void *user, mnas_job **out, const mnas_job_request *reques
     job->epochs[0] = accuracy / 2, job->epochs[1] = accuracy;
     job->news.epoch_accuracy_frac = job->epochs, job->news.n_epochs = 2;
     job->polls_left = n == play.hang_at ? 1000000000 : play.slow_every && n % play.slow_every == 0 ? 7 : 1;
+    if (play.change) play.change(job, request);
     if (++play.n_running > play.max_running) play.max_running = play.n_running;
     if (play.sql) fix_execute(fix_study, play.sql);
     *out = job;
@@ -62,7 +68,10 @@ static int play_wait(void *user, mnas_job *const *jobs, size_t n, int timeout_ms
     for (size_t i = 0; i < n; i++) {
         if (!jobs[i] || jobs[i]->news.done) continue;
         assert_false(jobs[i]->paused);
-        if (--jobs[i]->polls_left <= 0) jobs[i]->news.done = true;
+        if (--jobs[i]->polls_left > 0) continue;
+        if (jobs[i]->state[0]) fix_write(jobs[i]->state, "state", 5);
+        jobs[i]->news.done = true;
+        if (++play.n_ended == play.cancel_at) cancelled = true;
     }
     return 0;
 }
@@ -97,7 +106,6 @@ static inline int run(const mnas_search_options *options, int delay) {
 
 /* ---- interrupting ---- */
 
-static volatile bool cancelled;
 static int cancel_after; /* finished trials */
 
 static void count_down(void *user, const mnas_search_progress *p) {

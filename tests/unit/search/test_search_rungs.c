@@ -2,98 +2,57 @@
  * however often it is interrupted; a bracket's losers are pruned with what they had come to, states of trainings are kept while
  * they are needed and no longer; small spaces end; other rungs are another study. */
 #include "no_fsync.h"
-#include "search_fixture.h"
-
-#include "search/search.h"
-
-struct mnas_job {
-    mnas_job_news news;
-    double epochs[1];
-    int polls_left;
-    char path[1300];
-};
+#include "player.h"
 
 static struct {
-    int n_started, slow_every, interrupt_at, n_ended;
-    volatile bool cancel;
     bool any_share;
     bool all_fail; /* every training */
     double epochs; /* that all trainings had together, of each the whole being 9 */
-} play;
+} parts;
 
 /* Grows with the length by an amount of the network's own, so that the order at a rung is not that at the end. */
-static double played_accuracy(const mnas_job_request *request, double share) {
+static double accuracy_at(const mnas_job_request *request, double share) {
     char key[17];
     assert_int_equal(mnas_model_key(request->model, key), 0);
     const uint64_t hash = mnas_hash_bytes(MNAS_HASH_INIT, key, 16);
     return 0.3 + 0.3 * (double)(hash % 1000) / 1000 + (0.1 + 0.2 * (double)(hash / 1000 % 100) / 100) * share;
 }
 
-static int play_start(void *user, mnas_job **out, const mnas_job_request *request) {
-    (void)user;
-    mnas_job *job = calloc(1, sizeof *job);
+static void train_part(mnas_job *job, const mnas_job_request *request) {
     const double stop = request->stop_epochs > 0 ? request->stop_epochs : 9;
-    job->news.frac = 0;
     assert_true(request->epochs == 9);
-    assert_true(play.any_share ||
+    assert_true(parts.any_share ||
                 ((request->checkpoint != NULL) == (stop < 9) && (request->from != NULL) == (stop > 1)));
     if (request->from) assert_true(mnas_file_exists(request->from));
-    if (request->checkpoint) snprintf(job->path, sizeof job->path, "%s", request->checkpoint);
-    job->news.result.val_accuracy_frac = job->epochs[0] = played_accuracy(request, stop / 9);
+    if (request->checkpoint) snprintf(job->state, sizeof job->state, "%s", request->checkpoint);
+    job->news.result.val_accuracy_frac = job->epochs[0] = accuracy_at(request, stop / 9);
     job->news.result.n_images = (int64_t)(100 * stop);
-    job->news.epoch_accuracy_frac = job->epochs, job->news.n_epochs = 1;
-    play.epochs += stop - (stop > 1 ? stop / 3 : 0);
-    if (play.all_fail || (request->seed % 11 == 0 && stop == 3))
+    job->news.n_epochs = 1;
+    parts.epochs += stop - (stop > 1 ? stop / 3 : 0);
+    if (parts.all_fail || (request->seed % 11 == 0 && stop == 3))
         job->news.status = MNAS_ERR_NAN, job->news.error = "played failure";
-    job->polls_left = play.slow_every && play.n_started % play.slow_every == 0 ? 7 : 1;
-    play.n_started++;
-    *out = job;
-    return 0;
 }
-
-static int play_wait(void *user, mnas_job *const *jobs, size_t n, int timeout_ms) {
-    (void)user, (void)timeout_ms;
-    for (size_t i = 0; i < n; i++) {
-        if (!jobs[i] || jobs[i]->news.done || --jobs[i]->polls_left > 0) continue;
-        if (jobs[i]->path[0]) fix_write(jobs[i]->path, "state", 5);
-        jobs[i]->news.done = true;
-        if (++play.n_ended == play.interrupt_at) play.cancel = true;
-    }
-    return 0;
-}
-
-static const mnas_job_news *play_news(mnas_job *job) {
-    return &job->news;
-}
-static void play_nothing(mnas_job *job) {
-    (void)job;
-}
-static void play_close(mnas_job *job) {
-    free(job);
-}
-
-static const mnas_job_runner player = {play_start,   play_wait,  play_news, play_nothing,
-                                       play_nothing, play_close, NULL,      NULL};
 
 static mnas_search_options rung_options(const char *study, int trials) {
     mnas_search_options o = fix_options(study, trials);
     o.rungs = 3;
     o.rung_factor = 3;
     o.epochs = 9;
-    o.cancel = &play.cancel;
+    o.cancel = &cancelled;
     return o;
 }
 
-static int run(const mnas_search_options *o, int delay) {
-    const mnas_search_hooks hooks = {.runner = &player, .delay = delay};
-    play.cancel = false;
+static int run_on(const mnas_search_options *o, int delay) {
+    cancelled = false;
     play.n_ended = 0;
-    return mnas_search_run_with(o, &hooks);
+    return run(o, delay);
 }
 
-static void play_reset(void) {
+static void begin(void) {
     fix_remove_study(fix_study);
-    memset(&play, 0, sizeof play);
+    play_reset();
+    play.change = train_part;
+    memset(&parts, 0, sizeof parts);
 }
 
 static char *dump(const char *study) {
@@ -108,9 +67,9 @@ static char *dump(const char *study) {
 
 static void brackets_end(void **state) {
     (void)state;
-    play_reset();
+    begin();
     mnas_search_options o = rung_options(fix_study, 30);
-    if (run(&o, 1) < 0) fail_msg("%s", mnas_error_message());
+    if (run_on(&o, 1) < 0) fail_msg("%s", mnas_error_message());
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 36); /* whole brackets */
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
     const long long failed = fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'failed'"),
@@ -122,7 +81,7 @@ static void brackets_end(void **state) {
                   "AND accuracy_frac > 0 AND latency_median_ms > 0 AND n_images = 100 AND reward > 0"),
         24);
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM rung WHERE rung = 0"), 36);
-    assert_true(play.epochs <= 36 * 9 * 0.26);
+    assert_true(parts.epochs <= 36 * 9 * 0.26);
     char folder[600];
     snprintf(folder, sizeof folder, "%s.rungs", fix_study);
     assert_false(mnas_file_exists(folder)); /* nothing is kept */
@@ -134,11 +93,11 @@ static void any_number_of_jobs(void **state) {
     static const int jobs[] = {1, 2, 5};
     char *first = NULL;
     for (int i = 0; i < 3; i++) {
-        play_reset();
+        begin();
         play.slow_every = 2 + i;
         mnas_search_options o = rung_options(fix_study, 36);
         o.jobs = jobs[i];
-        if (run(&o, 5) < 0) fail_msg("%s", mnas_error_message());
+        if (run_on(&o, 5) < 0) fail_msg("%s", mnas_error_message());
         char *text = dump(fix_study);
         if (first) fix_same(first, text);
         if (first) free(text);
@@ -151,17 +110,17 @@ static void any_number_of_jobs(void **state) {
 static void however_often_interrupted(void **state) {
     (void)state;
     for (int delay = 1; delay <= 3; delay += 2) {
-        play_reset();
+        begin();
         mnas_search_options o = rung_options(fix_study, 27);
         o.jobs = delay;
-        assert_int_equal(run(&o, delay), 0);
+        assert_int_equal(run_on(&o, delay), 0);
         char *whole = dump(fix_study);
         fix_remove_study(fix_study);
         for (int every = 1; every < 12; every += 3) {
             int rc, n = 0;
-            play_reset();
-            play.interrupt_at = every;
-            while ((rc = run(&o, delay)) == MNAS_ERR_CANCELLED && n++ < 200) {
+            begin();
+            play.cancel_at = every;
+            while ((rc = run_on(&o, delay)) == MNAS_ERR_CANCELLED && n++ < 200) {
             }
             if (rc < 0) fail_msg("%s", mnas_error_message());
             assert_true(n > 0);
@@ -177,12 +136,12 @@ static void however_often_interrupted(void **state) {
 /* Four networks never fill a bracket of nine: it is decided as it is. */
 static void small_spaces_end(void **state) {
     (void)state;
-    play_reset();
+    begin();
     mnas_search_options o = rung_options(fix_study, 9);
     o.space = fix_small_space;
     o.strategy = "random";
     o.device = "table:file=/dev/null,default-ms=1";
-    fix_expect(run(&o, 1), MNAS_ERR_EXHAUSTED, "known networks");
+    fix_expect(run_on(&o, 1), MNAS_ERR_EXHAUSTED, "known networks");
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 4);
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE reason = 'rung'"), 3);
@@ -192,35 +151,35 @@ static void small_spaces_end(void **state) {
 /* What failed was tried, and yet it is no success. */
 static void where_all_fail(void **state) {
     (void)state;
-    play_reset();
-    play.all_fail = true;
+    begin();
+    parts.all_fail = true;
     const mnas_search_options o = rung_options(fix_study, 9);
-    fix_expect(run(&o, 1), MNAS_ERR_EXHAUSTED, "all 9 networks that were tried failed");
+    fix_expect(run_on(&o, 1), MNAS_ERR_EXHAUSTED, "all 9 networks that were tried failed");
     fix_remove_study(fix_study);
 }
 
 static void other_rungs_are_another_study(void **state) {
     (void)state;
-    play_reset();
+    begin();
     mnas_search_options o = rung_options(fix_study, 9);
-    assert_int_equal(run(&o, 1), 0);
+    assert_int_equal(run_on(&o, 1), 0);
     o.rung_factor = 2;
-    fix_expect(run(&o, 1), MNAS_ERR_MISMATCH, "--rungs is 3 of factor 2");
+    fix_expect(run_on(&o, 1), MNAS_ERR_MISMATCH, "--rungs is 3 of factor 2");
     o.rungs = 0;
-    fix_expect(run(&o, 1), MNAS_ERR_MISMATCH, "made with --rungs 3 of factor 3");
+    fix_expect(run_on(&o, 1), MNAS_ERR_MISMATCH, "made with --rungs 3 of factor 3");
     o.rungs = 9;
-    fix_expect(run(&o, 1), MNAS_ERR_ARG, "rungs is 9");
+    fix_expect(run_on(&o, 1), MNAS_ERR_ARG, "rungs is 9");
     fix_remove_study(fix_study);
 }
 
 static void at_once(void **state) {
     (void)state;
-    play_reset();
+    begin();
     mnas_search_options o = rung_options(fix_study, 20);
     o.rungs_async = true;
     o.jobs = 3;
     play.slow_every = 3;
-    if (run(&o, 3) < 0) fail_msg("%s", mnas_error_message());
+    if (run_on(&o, 3) < 0) fail_msg("%s", mnas_error_message());
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 20);
     assert_true(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'complete'") >= 1);
@@ -232,14 +191,14 @@ static void brackets_smaller_than_jobs(void **state) {
     (void)state;
     static const int factors[] = {2, 3};
     for (int i = 0; i < 2; i++) {
-        play_reset();
-        play.any_share = true;
+        begin();
+        parts.any_share = true;
         play.slow_every = 5;
         mnas_search_options o = rung_options(fix_study, 60);
         o.rungs = 2, o.rung_factor = factors[i];
         o.jobs = 16;
         alarm(20); /* rather than for ever */
-        if (run(&o, 16) < 0) fail_msg("%s", mnas_error_message());
+        if (run_on(&o, 16) < 0) fail_msg("%s", mnas_error_message());
         alarm(0);
         assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial WHERE state = 'running'"), 0);
         assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 60);
@@ -252,13 +211,13 @@ static void within_a_window(void **state) {
     char *first = NULL;
     for (int every = 0; every < 8; every += 2) {
         int rc, n = 0;
-        play_reset();
+        begin();
         play.slow_every = every;
-        play.interrupt_at = every;
+        play.cancel_at = every;
         mnas_search_options o = rung_options(fix_study, 18);
         o.jobs = 1 + every / 2;
         o.target_ms = 0.2, o.window_frac = 0.3;
-        while ((rc = run(&o, 4)) == MNAS_ERR_CANCELLED && n++ < 200) {
+        while ((rc = run_on(&o, 4)) == MNAS_ERR_CANCELLED && n++ < 200) {
         }
         if (rc < 0) fail_msg("%s", mnas_error_message());
         assert_true(fix_count(fix_study, "SELECT count(*) FROM trial WHERE reason = 'latency'") > 0);
