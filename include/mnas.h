@@ -594,7 +594,8 @@ int mnas_search_forecast(mnas_forecast *out, const mnas_search_options *options)
  *     mnas_ask_close(s);
  *
  * What is asked and told is in the study before the call returns. What is proposed depends on the options and on what was told,
- * not on when it was told: proposal p uses outcomes of proposals up to p - parallel alone. Only one process has a session on a
+ * not on when it was told: proposal p uses outcomes of proposals up to p - parallel alone, and what was told without being asked for
+ * (mnas_tell_unasked) before it. Only one process has a session on a
  * study at a time; a session waits some seconds for another one to end. */
 typedef struct mnas_ask_session mnas_ask_session;
 
@@ -634,6 +635,14 @@ typedef struct mnas_told {
 /* The outcome of an open trial. To tell the same twice is no mistake; another outcome is MNAS_ERR_MISMATCH, since later proposals
  * rest on the first. */
 int mnas_tell(mnas_ask_session *session, int number, const mnas_told *told);
+
+/* A result that is there already, of what was not asked for: a trial of its own of origin "told", *number, at any time. It counts for
+ * best, front and report, and not among the trials wanted; strategies learn from it before their next proposal. What is known
+ * already is *number of that: the same outcome is no mistake, another one, or that it is open, is MNAS_ERR_MISMATCH; what failed may
+ * be told once more. `tokens` are as of mnas_ask_decision. */
+int mnas_tell_unasked(mnas_ask_session *session, const int *tokens, const mnas_told *told, int *number);
+/* tokens[mnas_ask_n_decisions] of a network's block strings as in mnas_trial.arch, or of "name=choice,name=choice,...", all of them. */
+int mnas_ask_find(const mnas_ask_session *session, const char *arch, int *tokens);
 
 int mnas_ask_n_trials(const mnas_ask_session *session);
 const mnas_trial *mnas_ask_trial(const mnas_ask_session *session, int number); /* NULL: no such; running ones are open */

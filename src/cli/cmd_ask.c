@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,41 +11,19 @@
 #include "base/human.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "cli/cli.h"
+#include "cli/ask_opts.h"
 #include "cli/study_print.h"
 
 typedef struct ask_opts {
     mnas_cli_common common;
-    char space[MNAS_OPT_STR], decisions[MNAS_OPT_STR], objective[MNAS_OPT_STR], reward[MNAS_OPT_STR],
-        strategy[MNAS_OPT_STR];
-    double target_ms;
-    int64_t trials, parallel, seed, n, again;
+    mnas_cli_ask_opts study;
+    int64_t n, again;
     bool open, serve;
 } ask_opts;
 
 #define AT(field) offsetof(ask_opts, field)
 static const mnas_opt options[] = {
-    {"space", MNAS_OPT_STRING, AT(space), "", 0, 0, "SPACE",
-     "of a new study: networks of this space, built-in or a file", NULL},
-    {"decisions", MNAS_OPT_STRING, AT(decisions), "", 0, 0, "FILE",
-     "of a new study: plain decisions without networks, as YAML", NULL},
-    {"objective", MNAS_OPT_STRING, AT(objective), "", 0, 0, "WORD",
-     "what is told: accuracy, or a value to maximize or minimize; unless given, accuracy for networks, "
-     "maximize "
-     "for plain decisions",
-     NULL},
-    {"target-ms", MNAS_OPT_FLOAT, AT(target_ms), "0", 0, 1e9, "ms",
-     "latency aimed at: latencies are told, too; 0: none", NULL},
-    {"reward", MNAS_OPT_STRING, AT(reward), "", 0, 0, "REWARD",
-     "accuracy and latency in one number; see below; soft with a target, else the accuracy alone", NULL},
-    {"strategy", MNAS_OPT_STRING, AT(strategy), "", 0, 0, "STRATEGY",
-     "who proposes; see below; ppo unless given", NULL},
-    {"trials", MNAS_OPT_INT, AT(trials), "0", 0, 1e7, "trials",
-     "complete ones wanted; 0: as before, 100 of a new study", NULL},
-    {"parallel", MNAS_OPT_INT, AT(parallel), "0", 0, 1000, "trials",
-     "that may be open at once; 0: as the study was made, 1 of a new one", NULL},
-    {"seed", MNAS_OPT_INT, AT(seed), "0", 0, INFINITY, NULL,
-     "of everything random; 0: the study's, 1 of a new one", NULL},
+    MNAS_CLI_ASK_OPTIONS(ask_opts),
     {"n", MNAS_OPT_INT, AT(n), "1", 1, 1000, "trials", "asked for at once", NULL},
     {"again", MNAS_OPT_INT, AT(again), "-1", -1, INT32_MAX, "TRIAL", "give this open one out once more",
      NULL},
@@ -57,25 +34,6 @@ static const mnas_opt options[] = {
     MNAS_CLI_HELP,
     MNAS_OPT_END};
 #undef AT
-
-static const char *text_or_null(const char *text) {
-    return text[0] ? text : NULL;
-}
-
-static int open_session(mnas_ask_session **session, const ask_opts *o, const char *study) {
-    const mnas_ask_options a = {.study = study,
-                                .space = text_or_null(o->space),
-                                .decisions = text_or_null(o->decisions),
-                                .objective = text_or_null(o->objective),
-                                .reward = text_or_null(o->reward),
-                                .target_ms = o->target_ms,
-                                .strategy = text_or_null(o->strategy),
-                                .trials = (int)o->trials,
-                                .parallel = (int)o->parallel,
-                                .seed = (uint64_t)o->seed,
-                                .command_line = mnas_cli_command_line()};
-    return mnas_ask_open(session, &a);
-}
 
 /* ---- one request ---- */
 
@@ -228,7 +186,8 @@ static int run(const void *opts, int n_words, char **words) {
     json_t *object = NULL;
     (void)n_words;
     int rc = check(o);
-    if (rc == 0) rc = open_session(&session, o, words[0]);
+    const mnas_ask_options a = mnas_cli_ask_options(&o->study, words[0]);
+    if (rc == 0) rc = mnas_ask_open(&session, &a);
     if (rc < 0) return rc;
     if (o->serve)
         rc = serve(session);

@@ -138,8 +138,12 @@ static void print_times(const mnas_trial *t) {
 }
 
 static void print_origin(const mnas_trial *t) {
-    const bool random = strcmp(t->origin, "random") == 0;
-    if (t->origin[0]) printf("%-13s %s\n", "proposed by", random ? "chance, to compare with" : t->origin);
+    const bool random = strcmp(t->origin, "random") == 0, told = strcmp(t->origin, "told") == 0;
+    if (t->origin[0])
+        printf("%-13s %s\n", "proposed by",
+               random ? "chance, to compare with"
+               : told ? "nobody: told without being asked for"
+                      : t->origin);
 }
 
 static void print_one(const mnas_study *study, const mnas_trial *t) {
@@ -184,7 +188,9 @@ static void print_told(const mnas_study *study, const mnas_trial *t) {
     mnas_human_exact(t->macs, text);
     if (networks) printf("%-13s %s\n", "multiply-adds", text);
     mnas_clock_iso8601(t->started_unix_ms, started);
-    printf("%-13s %s, attempt %d, seed %llu\n", "asked", started, t->attempt, (unsigned long long)t->seed);
+    print_origin(t);
+    printf("%-13s %s, attempt %d, seed %llu\n", strcmp(t->origin, "told") == 0 ? "told" : "asked", started,
+           t->attempt, (unsigned long long)t->seed);
     if (t->error && t->error[0]) printf("\n%s\n", t->error);
 }
 

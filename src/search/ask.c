@@ -1,8 +1,9 @@
 /* ask.c - see ask.h: what a session asks and is told. Which proposal comes next is the learner's business, what has been
  * told of it the user's.
  *
- * Invariant: each call is one transaction of the study, so that a process killed at any moment leaves a trial asked for or
- * not, told or not.
+ * Invariants: each call is one transaction of the study, so that a process killed at any moment leaves a trial asked for or
+ * not, told or not. Between calls the last proposal led to a trial of its own, or none was made: so the rows alone say which
+ * proposals came before a result that is told without being asked for.
  */
 #include "search/ask.h"
 
@@ -46,9 +47,13 @@ static int begin(mnas_ask_session *s) {
     return mnas_store_begin(s->store);
 }
 
-/* What was only refused (`rc` BUSY, EXHAUSTED) has changed what is known all the same: repeats have been taken in. */
+static bool is_refusal(int rc) {
+    return rc == MNAS_ERR_BUSY || rc == MNAS_ERR_EXHAUSTED;
+}
+
+/* A refusal (`rc`) has taken outcomes in all the same. */
 static int end(mnas_ask_session *s, int rc) {
-    const bool refused = rc == MNAS_ERR_BUSY || rc == MNAS_ERR_EXHAUSTED;
+    const bool refused = is_refusal(rc);
     char why[1024];
     snprintf(why, sizeof why, "%s", mnas_error_message());
     int ended = rc == 0 || refused ? 0 : rc;
@@ -66,6 +71,16 @@ int mnas_ask_save(mnas_ask_session *s) {
     if (rc == 0) rc = mnas_store_commit(s->store);
     if (rc < 0) mnas_store_rollback(s->store);
     return rc;
+}
+
+/* Repeats that led to no trial leave no trace: they are proposed again with the next ask. */
+static int take_back(mnas_ask_session *s, int rc) {
+    char why[1024];
+    snprintf(why, sizeof why, "%s", mnas_error_message());
+    mnas_store_rollback(s->store);
+    const int reloaded = mnas_ask_reload(s);
+    s->broken = reloaded < 0;
+    return reloaded < 0 ? reloaded : mnas_error_set(rc, "%s", why);
 }
 
 /* ---- asking ---- */
@@ -168,6 +183,7 @@ static int propose(mnas_ask_session *s, mnas_known **out) {
     for (;;) {
         int rc = mnas_learner_take_in(&s->learner);
         if (rc == 0) rc = may_propose(s);
+        if (rc == 0) rc = mnas_learner_enter_told(&s->learner);
         if (rc == 0) rc = mnas_learner_propose(&s->learner);
         if (rc < 0) return rc;
         if (h->repeats_in_row > 0) continue;
@@ -182,7 +198,8 @@ int mnas_ask(mnas_ask_session *s, const mnas_trial **trial) {
     int rc = begin(s);
     *trial = NULL;
     if (rc < 0) return rc;
-    rc = end(s, propose(s, &known));
+    rc = propose(s, &known);
+    rc = is_refusal(rc) && s->learner.history.repeats_in_row > 0 ? take_back(s, rc) : end(s, rc);
     if (rc == 0) *trial = &known->row;
     return rc;
 }
@@ -190,7 +207,7 @@ int mnas_ask(mnas_ask_session *s, const mnas_trial **trial) {
 static int find(mnas_ask_session *s, int number, mnas_known **out) {
     mnas_history *h = &s->learner.history;
     char open[160];
-    if (number >= 0 && number < h->n_trials) {
+    if (number >= 0 && (size_t)number < h->n_known) {
         *out = &h->known[number];
         return 0;
     }
@@ -258,6 +275,8 @@ static int check_value(const mnas_ask_session *s, const mnas_told *told) {
 
 static int check_told(const mnas_ask_session *s, const mnas_told *told) {
     if (told->failed) {
+        if (!told->failed[0])
+            return mnas_error_set(MNAS_ERR_ARG, "failed for no reason; allowed: a text that is not empty");
         if (is_told(told->accuracy_frac) || is_told(told->value) || is_told(told->latency_ms))
             return mnas_error_set(MNAS_ERR_ARG, "a failed trial has no accuracy, latency or value");
         return 0;
@@ -325,14 +344,78 @@ int mnas_tell(mnas_ask_session *s, int number, const mnas_told *told) {
     return rc < 0 ? rc : end(s, take(s, known, told));
 }
 
+/* ---- telling what was not asked ---- */
+
+static int check_tokens(const mnas_ask_session *s, const int *tokens) {
+    for (int i = 0; i < s->learner.n_decisions; i++)
+        if (tokens[i] < 0 || tokens[i] >= s->decisions[i].n_choices)
+            return mnas_error_set(MNAS_ERR_ARG, "token %d (%s) is %d; allowed: 0 to %d", i,
+                                  s->decisions[i].name, tokens[i], s->decisions[i].n_choices - 1);
+    return 0;
+}
+
+/* What cannot be built has no accuracy, and nobody can have trained it. */
+static int check_buildable(const mnas_ask_session *s, const int *tokens) {
+    mnas_model model;
+    mnas_trial row = mnas_trial_empty();
+    if (!s->space) return 0;
+    const int rc = mnas_ask_decode(s, tokens, &model);
+    return rc < 0 ? rc : take_costs(&row, &model);
+}
+
+/* The last row of the same network: twins under other tokens are the same. NULL: none. */
+static int find_known(mnas_ask_session *s, const int *tokens, mnas_known **out) {
+    const mnas_history *h = &s->learner.history;
+    char key[17], *arch = NULL;
+    const int rc = s->learner.name(s->learner.user, tokens, &arch, key);
+    *out = NULL;
+    for (size_t i = h->n_known; rc == 0 && i > 0 && !*out; i--)
+        if (strcmp(h->known[i - 1].row.key, key) == 0) *out = &h->known[i - 1];
+    free(arch);
+    return rc;
+}
+
+static int check_twin(const mnas_ask_session *s, const mnas_known *twin, const mnas_told *told) {
+    if (!is_open(twin)) return check_same(s, &twin->row, told);
+    return mnas_error_set(
+        MNAS_ERR_MISMATCH,
+        "this is what trial %d asks for, which is open; tell its outcome as that of trial %d",
+        twin->row.number, twin->row.number);
+}
+
+static int add_told(mnas_ask_session *s, const int *tokens, const mnas_told *told, int *number) {
+    int rc = mnas_learner_add_told(&s->learner, tokens, number);
+    if (rc < 0) return rc;
+    mnas_known *known = &s->learner.history.known[*number];
+    rc = give_out(s, known);
+    return rc < 0 ? rc : take(s, known, told);
+}
+
+int mnas_tell_unasked(mnas_ask_session *s, const int *tokens, const mnas_told *told, int *number) {
+    mnas_known *twin = NULL;
+    *number = -1;
+    int rc = check_tokens(s, tokens);
+    if (rc == 0) rc = check_told(s, told);
+    if (rc == 0) rc = check_buildable(s, tokens);
+    if (rc == 0) rc = find_known(s, tokens, &twin);
+    if (rc < 0) return rc;
+    /* one that failed may be tried again, as it may be proposed again */
+    if (twin && (twin->row.state != MNAS_TRIAL_FAILED || told->failed)) {
+        *number = twin->row.number;
+        return check_twin(s, twin, told);
+    }
+    rc = begin(s);
+    return rc < 0 ? rc : end(s, add_told(s, tokens, told, number));
+}
+
 /* ---- looking ---- */
 
 int mnas_ask_n_trials(const mnas_ask_session *s) {
-    return s->learner.history.n_trials;
+    return (int)s->learner.history.n_known;
 }
 
 const mnas_trial *mnas_ask_trial(const mnas_ask_session *s, int number) {
-    return number >= 0 && number < s->learner.history.n_trials ? &s->learner.history.known[number].row : NULL;
+    return number >= 0 && number < mnas_ask_n_trials(s) ? &s->learner.history.known[number].row : NULL;
 }
 
 int mnas_ask_n_decisions(const mnas_ask_session *s) {

@@ -1,6 +1,7 @@
 /* ask.h - a session of asking and telling: a learner on a study whose trials are run by somebody else.
  *
- * ask_open.c makes one from options and the study, ask.c asks and tells, ask_json.c does both in lines of JSON. The
+ * ask_open.c makes one from options and the study, ask.c asks and tells, ask_names.c finds the tokens of what a user names,
+ * ask_json.c does all of it in lines of JSON. The
  * public functions and what they promise stand in mnas.h.
  */
 #ifndef MNAS_SEARCH_ASK_H
@@ -40,8 +41,16 @@ struct mnas_ask_session {
 
 /* The network of tokens, costs and all. */
 int mnas_ask_decode(const mnas_ask_session *session, const int *tokens, mnas_model *out);
+/* From the study as it is stored, whatever is in memory. */
+int mnas_ask_reload(mnas_ask_session *session);
 /* Snapshot, in a transaction of its own. */
 int mnas_ask_save(mnas_ask_session *session);
+/* The choice of decision i that is called so; numbers may be written otherwise. */
+int mnas_ask_choice(const mnas_ask_session *session, int i, const char *text, int *token);
+/* The decision of this name, or a status. */
+int mnas_ask_find_decision(const mnas_ask_session *session, const char *name);
+/* Every decision has a token; `chosen` says of which. */
+int mnas_ask_check_all_chosen(const mnas_ask_session *session, const bool *chosen);
 /* Numbers of open trials, "3, 7 and 9"; "none". */
 void mnas_ask_print_open(const mnas_ask_session *session, char *buf, size_t n);
 

@@ -120,17 +120,93 @@ static int do_again(const request *r, json_t **answer) {
     return rc;
 }
 
-static int do_tell(const request *r, json_t **answer) {
-    const json_t *failed = json_object_get(r->object, "failed");
-    mnas_told told;
-    int number = 0, rc = trial_number(r->word, "tell", &number);
-    if (rc == 0) rc = read_number(r->object, "accuracy", &told.accuracy_frac);
-    if (rc == 0) rc = read_number(r->object, "latency_ms", &told.latency_ms);
-    if (rc == 0) rc = read_number(r->object, "value", &told.value);
+static int read_told(const json_t *object, mnas_told *told) {
+    const json_t *failed = json_object_get(object, "failed");
+    int rc = read_number(object, "accuracy", &told->accuracy_frac);
+    if (rc == 0) rc = read_number(object, "latency_ms", &told->latency_ms);
+    if (rc == 0) rc = read_number(object, "value", &told->value);
     if (rc == 0 && failed && !json_is_string(failed))
         rc = mnas_error_set(MNAS_ERR_ARG, "\"failed\" is no text; allowed: why there is no outcome");
-    told.failed = json_string_value(failed);
-    if (rc == 0) rc = mnas_tell(r->session, number, &told);
+    told->failed = json_string_value(failed);
+    if (rc == 0 && !isnan(told->accuracy_frac) + !isnan(told->value) + (failed != NULL) > 1)
+        rc = mnas_error_set(
+            MNAS_ERR_ARG, "more than one of \"accuracy\", \"value\" and \"failed\"; allowed: one of them (a "
+                          "failed trial has no accuracy, latency or value)");
+    return rc;
+}
+
+/* As in answers: numbers may be numbers. */
+static int read_choice(const mnas_ask_session *s, const char *name, const json_t *value, int *token) {
+    char *number = json_is_number(value) ? mnas_json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    const char *text = number ? number : json_string_value(value);
+    const int i = mnas_ask_find_decision(s, name);
+    int rc = i < 0  ? i
+             : text ? mnas_ask_choice(s, i, text, token)
+                    : mnas_error_set(MNAS_ERR_ARG, "\"%s\" is neither a number nor a text", name);
+    free(number);
+    return rc < 0 ? rc : i;
+}
+
+static int read_decisions(const mnas_ask_session *s, const json_t *object, int *tokens) {
+    const char *name;
+    json_t *value;
+    int rc = 0, token;
+    bool *chosen = calloc((size_t)s->learner.n_decisions, sizeof *chosen);
+    if (!chosen) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: decisions");
+    json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+        if ((rc = read_choice(s, name, value, &token)) < 0) break;
+        chosen[rc] = true;
+        tokens[rc] = token;
+    }
+    if (rc >= 0) rc = mnas_ask_check_all_chosen(s, chosen);
+    free(chosen);
+    return rc;
+}
+
+static int read_tokens(const mnas_ask_session *s, const json_t *list, int *tokens) {
+    const int n = s->learner.n_decisions;
+    int rc = 0;
+    if (json_array_size(list) != (size_t)n)
+        return mnas_error_set(MNAS_ERR_ARG, "%zu tokens; allowed: one of each of the %d decisions",
+                              json_array_size(list), n);
+    for (int i = 0; i < n && rc == 0; i++)
+        rc = whole_number(json_array_get(list, (size_t)i), "tokens", 0, s->decisions[i].n_choices - 1,
+                          &tokens[i]);
+    return rc;
+}
+
+/* {"arch": "..."}, {"decisions": {...}} or {"tokens": [...]}. */
+static int read_named(const mnas_ask_session *s, const json_t *named, int *tokens) {
+    const json_t *arch = json_object_get(named, "arch"), *decisions = json_object_get(named, "decisions"),
+                 *list = json_object_get(named, "tokens");
+    if (json_object_size(named) == 1 && json_is_string(arch))
+        return mnas_ask_find(s, json_string_value(arch), tokens);
+    if (json_object_size(named) == 1 && json_is_object(decisions))
+        return read_decisions(s, decisions, tokens);
+    if (json_object_size(named) == 1 && json_is_array(list)) return read_tokens(s, list, tokens);
+    return mnas_error_set(MNAS_ERR_ARG,
+                          "what \"tell\" is of; allowed: a trial's number, or one of {\"arch\": \"...\"}, "
+                          "{\"decisions\": {...}}, {\"tokens\": [...]}, with the outcome beside \"tell\"");
+}
+
+static int tell_named(const request *r, const mnas_told *told, int *number) {
+    int *tokens = calloc((size_t)r->session->learner.n_decisions, sizeof *tokens);
+    if (!tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: decisions");
+    int rc = read_named(r->session, r->word, tokens);
+    if (rc == 0) rc = mnas_tell_unasked(r->session, tokens, told, number);
+    free(tokens);
+    return rc;
+}
+
+static int do_tell(const request *r, json_t **answer) {
+    mnas_told told;
+    int number = 0, rc = read_told(r->object, &told);
+    if (rc == 0 && json_is_object(r->word)) {
+        rc = tell_named(r, &told, &number);
+    } else if (rc == 0) {
+        rc = trial_number(r->word, "tell", &number);
+        if (rc == 0) rc = mnas_tell(r->session, number, &told);
+    }
     if (rc < 0) return rc;
     const mnas_trial *t = mnas_ask_trial(r->session, number);
     *answer = json_pack("{s:b, s:i, s:o}", "ok", 1, "trial", number, "reward", mnas_json_number(t->reward));
@@ -176,10 +252,17 @@ static int do_front(const request *r, json_t **answer) {
 }
 
 static int do_status(const request *r, json_t **answer) {
-    int n[4] = {0};
-    for (int i = 0; i < mnas_ask_n_trials(r->session); i++) n[mnas_ask_trial(r->session, i)->state]++;
-    *answer = json_pack("{s:i, s:i, s:i, s:i}", "complete", n[MNAS_TRIAL_COMPLETE], "failed",
-                        n[MNAS_TRIAL_FAILED], "open", n[MNAS_TRIAL_RUNNING], "wanted", r->session->trials);
+    int n[4] = {0}, n_told = 0;
+    for (int i = 0; i < mnas_ask_n_trials(r->session); i++) {
+        const mnas_trial *t = mnas_ask_trial(r->session, i);
+        if (mnas_history_is_told(t))
+            n_told++;
+        else
+            n[t->state]++;
+    }
+    *answer = json_pack("{s:i, s:i, s:i, s:i, s:i}", "complete", n[MNAS_TRIAL_COMPLETE], "failed",
+                        n[MNAS_TRIAL_FAILED], "open", n[MNAS_TRIAL_RUNNING], "told", n_told, "wanted",
+                        r->session->trials);
     return 0;
 }
 

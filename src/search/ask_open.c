@@ -323,6 +323,9 @@ static int check_rows(const mnas_ask_session *s) {
                     MNAS_ERR_FORMAT,
                     "%s: trial %d has the choice %d of %s, which has %d: the study is damaged", s->path,
                     t->number, t->tokens[d], s->decisions[d].name, s->decisions[d].n_choices);
+        if (mnas_history_is_told(t) && t->state != MNAS_TRIAL_COMPLETE && t->state != MNAS_TRIAL_FAILED)
+            return mnas_error_set(MNAS_ERR_FORMAT, "%s: trial %d was told, and is %s: the study is damaged",
+                                  s->path, t->number, mnas_trial_state_name(t->state));
         if (t->state != MNAS_TRIAL_COMPLETE) continue;
         const bool good = s->learner.is_value ? fabs(t->reward) <= MNAS_LARGEST_VALUE
                                               : accuracy >= 0 && accuracy <= 1 &&
@@ -336,19 +339,47 @@ static int check_rows(const mnas_ask_session *s) {
     return 0;
 }
 
-/* Proposals behind the last snapshot, made again. */
+static int enter_told(mnas_learner *l) {
+    const mnas_history *h = &l->history;
+    if (!mnas_history_is_told(&h->known[h->n_trials].row)) return 0;
+    int rc = mnas_store_begin(l->store);
+    if (rc == 0) rc = mnas_learner_enter_told(l);
+    return rc < 0 ? rc : mnas_store_commit(l->store);
+}
+
+/* Proposals behind the last snapshot, made again. What was told since the last of them stays for the next one. */
 static int replay(mnas_learner *l) {
     mnas_history *h = &l->history;
     int rc = 0;
-    while (rc == 0 && (size_t)h->n_trials < h->n_known) {
+    while (rc == 0 && mnas_history_is_behind(h)) {
         rc = mnas_learner_advance(l);
         if (rc == 0 &&
             (h->n_seen + l->delay <= h->n_proposals || h->repeats_in_row > MNAS_MAX_REPEATS_IN_ROW))
             return mnas_error_set(MNAS_ERR_FORMAT, "trial %d was proposed too early: the study is damaged",
                                   h->n_trials);
+        if (rc == 0) rc = enter_told(l);
         if (rc == 0) rc = mnas_learner_propose(l);
     }
     return rc < 0 ? rc : mnas_learner_advance(l);
+}
+
+static int open_learner(mnas_ask_session *s) {
+    s->learner.store = s->store;
+    int rc = mnas_learner_open(&s->learner);
+    if (rc == 0) rc = check_rows(s);
+    return rc < 0 ? rc : replay(&s->learner);
+}
+
+int mnas_ask_reload(mnas_ask_session *s) {
+    mnas_learner *l = &s->learner;
+    int n_trials, rc = number_of(s, "n_trials", s->trials, &n_trials);
+    mnas_learner_close(l);
+    mnas_strategy_close(l->strategy);
+    l->strategy = NULL;
+    l->n_updates = l->n_stored_updates = l->n_observed = s->n_unsaved = 0;
+    if (rc == 0) rc = open_reward(s);
+    if (rc == 0) rc = open_strategy(s, n_trials);
+    return rc < 0 ? rc : open_learner(s);
 }
 
 /* ---- life ---- */
@@ -393,12 +424,7 @@ static int try_open(mnas_ask_session **out, const mnas_ask_options *options, boo
     if (!s) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: asking %s", options->study);
     s->options = options;
     int rc = open_session(s);
-    if (rc == 0) {
-        s->learner.store = s->store;
-        rc = mnas_learner_open(&s->learner);
-    }
-    if (rc == 0) rc = check_rows(s);
-    if (rc == 0) rc = replay(&s->learner);
+    if (rc == 0) rc = open_learner(s);
     s->options = NULL;
     *made_meanwhile = s->made_meanwhile;
     if (rc < 0) {

@@ -99,12 +99,12 @@ static int check_stored(const mnas_history *h, const mnas_known *k, const mnas_c
 static int fill_row(const mnas_history *h, mnas_trial *row, const mnas_candidate *c) {
     const size_t bytes = (size_t)h->n_decisions * sizeof *c->tokens;
     *row = mnas_trial_empty();
-    row->number = h->n_trials;
+    row->number = (int)h->n_known;
     row->arch = strdup(c->arch);
     row->tokens = malloc(bytes);
     if (!row->arch || !row->tokens) {
         mnas_trial_clear(row);
-        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %d", h->n_trials);
+        return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: trial %zu", h->n_known);
     }
     memcpy(row->tokens, c->tokens, bytes);
     row->n_tokens = h->n_decisions;
@@ -115,21 +115,21 @@ static int fill_row(const mnas_history *h, mnas_trial *row, const mnas_candidate
     return 0;
 }
 
+static int append_row(mnas_history *h, const mnas_candidate *c) {
+    void *items = h->known;
+    int rc = grow(&items, h->n_known, &h->room_known, sizeof *h->known);
+    h->known = items;
+    if (rc < 0) return rc;
+    mnas_known k = {0};
+    if ((rc = fill_row(h, &k.row, c)) == 0) h->known[h->n_known++] = k;
+    return rc;
+}
+
 static int new_trial(mnas_history *h, const mnas_candidate *c) {
-    if ((size_t)h->n_trials < h->n_known) {
-        const int rc = check_stored(h, &h->known[h->n_trials], c);
-        if (rc < 0) return rc;
-    } else {
-        void *items = h->known;
-        int rc = grow(&items, h->n_known, &h->room_known, sizeof *h->known);
-        h->known = items;
-        if (rc < 0) return rc;
-        mnas_known k = {0};
-        if ((rc = fill_row(h, &k.row, c)) < 0) return rc;
-        h->known[h->n_known++] = k;
-    }
-    h->n_trials++;
-    return 0;
+    const bool stored = (size_t)h->n_trials < h->n_known;
+    const int rc = stored ? check_stored(h, &h->known[h->n_trials], c) : append_row(h, c);
+    if (rc == 0) h->n_trials++;
+    return rc;
 }
 
 static int push_open(mnas_history *h, const int *tokens, int trial, bool repeat) {
@@ -155,6 +155,40 @@ int mnas_history_propose(mnas_history *h, const mnas_candidate *candidate, int t
     h->repeats_in_row = repeat ? h->repeats_in_row + 1 : 0;
     return 0;
 }
+
+/* ---- told without a proposal ---- */
+
+static const char told_origin[] = "told";
+
+bool mnas_history_is_told(const mnas_trial *row) {
+    return strcmp(row->origin, told_origin) == 0;
+}
+
+int mnas_history_add_told(mnas_history *h, const mnas_candidate *candidate, int *number) {
+    mnas_candidate told = *candidate;
+    told.origin = told_origin;
+    *number = (int)h->n_known;
+    return append_row(h, &told);
+}
+
+bool mnas_history_enter_told(mnas_history *h) {
+    const int before = h->n_trials;
+    for (; (size_t)h->n_trials < h->n_known && mnas_history_is_told(&h->known[h->n_trials].row);
+         h->n_trials++) {
+        mnas_known *k = &h->known[h->n_trials];
+        k->seen = true;
+        h->n_told_complete += mnas_history_has_accuracy(&k->row);
+    }
+    return h->n_trials > before;
+}
+
+bool mnas_history_is_behind(const mnas_history *h) {
+    for (size_t i = h->n_known; i > (size_t)h->n_trials; i--)
+        if (!mnas_history_is_told(&h->known[i - 1].row)) return true;
+    return false;
+}
+
+/* ---- the end ---- */
 
 bool mnas_history_in_vain(const mnas_history *h) {
     return h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW || h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW;
@@ -354,6 +388,7 @@ size_t mnas_history_first_complete(const mnas_history *h, size_t n, int n_device
     for (int i = 0; i < h->n_trials && found < n; i++) {
         const mnas_trial *row = &h->known[i].row;
         if (!mnas_history_has_accuracy(row)) continue;
+        if (h->n_told_complete > 0 && !h->known[i].seen) continue; /* told ones make up the number already */
         accuracy_frac[found] = mnas_history_accuracy(h, row);
         mnas_reward_latencies(latency_ms + found++ * (size_t)n_devices, n_devices, &row->latency, row->others,
                               row->n_others);

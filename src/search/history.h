@@ -9,6 +9,9 @@
  * With rungs (rungs.h) a trial whose training has begun is a member of a bracket, and is seen when all of its bracket have ended,
  * from a proposal on that is a function of the outcomes: when as many members as the bracket's last one, with `overlap` as many
  * as the next one's, lie `delay` or more proposals back.
+ * A row may be told by the user without a proposal (origin "told"). It waits behind the trials proposed so far, and enters just
+ * before the next proposal that follows it in the order of rows: from then on it is known, counts among n_trials, and is in no
+ * other count below.
  * All counts below are of seen proposals unless said: so they are functions of the outcomes alone, not of which
  * job was quicker.
  */
@@ -51,6 +54,7 @@ typedef struct mnas_history {
     /* of proposals `delay` or more back, those that are known to be members or none; the members among them */
     int64_t n_sorted;
     int n_sorted_members;
+    int n_told_complete;   /* told rows that have entered and have an accuracy */
     int n_entered;         /* trials that are known to be members or none; with rungs */
     mnas_rungs_book rungs; /* its plan and overlap are set once it is loaded, or all 0 */
     bool overlap;
@@ -77,6 +81,15 @@ typedef struct mnas_candidate {
     const char *origin; /* of mnas_trial */
 } mnas_candidate;
 int mnas_history_propose(mnas_history *history, const mnas_candidate *candidate, int twin);
+
+/* A row that was told without a proposal. */
+bool mnas_history_is_told(const mnas_trial *row);
+/* One more of them, behind all others, running as yet; origin is not read. *number is its own. */
+int mnas_history_add_told(mnas_history *history, const mnas_candidate *candidate, int *number);
+/* Those due before the next proposal enter. Whether there were any. */
+bool mnas_history_enter_told(mnas_history *history);
+/* Some trial of the study has not been proposed again yet. */
+bool mnas_history_is_behind(const mnas_history *history);
 
 /* Nothing new came of the last 500 proposals, repeats or screened ones. */
 bool mnas_history_in_vain(const mnas_history *history);

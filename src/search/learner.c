@@ -160,27 +160,56 @@ mnas_outcome mnas_learner_outcome(const mnas_trial *row, bool repeat) {
                           .latency_ms = row->latency.median_ms};
 }
 
-static int feed(mnas_learner *l, const mnas_proposal *p) {
-    mnas_trial *row = &l->history.known[p->trial].row;
-    int rc = mnas_history_has_accuracy(row) ? give_reward(l, row) : 0;
-    mnas_outcome outcome = mnas_learner_outcome(row, p->repeat);
-    if (outcome.failed) outcome.reward = failed_reward(l, p->trial);
+/* What the strategy is told of a trial. */
+static int take_outcome(mnas_learner *l, int trial, bool repeat, mnas_outcome *out) {
+    mnas_trial *row = &l->history.known[trial].row;
+    const int rc = mnas_history_has_accuracy(row) ? give_reward(l, row) : 0;
+    *out = mnas_learner_outcome(row, repeat);
+    if (out->failed) out->reward = failed_reward(l, trial);
+    return rc;
+}
+
+static int note_update(mnas_learner *l) {
     mnas_strategy_status status;
-    if (rc == 0) rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
-    if (rc < 0) return rc;
-    mnas_history_fed(&l->history);
     mnas_strategy_get_status(l->strategy, &status);
     if (status.n_updates <= l->n_updates) return 0;
     l->n_updates = status.n_updates;
     return status.n_updates > l->n_stored_updates ? put_snapshot(l, &status) : 0;
 }
 
+static int feed(mnas_learner *l, const mnas_proposal *p) {
+    mnas_outcome outcome;
+    int rc = take_outcome(l, p->trial, p->repeat, &outcome);
+    if (rc == 0) rc = mnas_strategy_feedback(l->strategy, p->tokens, &outcome);
+    if (rc < 0) return rc;
+    mnas_history_fed(&l->history);
+    return note_update(l);
+}
+
+/* All that have entered, before a snapshot is taken: a snapshot knows nothing of what is still to be observed. */
+static int observe_told(mnas_learner *l) {
+    int n = 0, rc = 0;
+    for (; l->n_observed < l->history.n_trials && rc == 0; l->n_observed++) {
+        const mnas_trial *row = &l->history.known[l->n_observed].row;
+        mnas_outcome outcome;
+        if (!mnas_history_is_told(row)) continue;
+        rc = take_outcome(l, l->n_observed, false, &outcome);
+        if (rc == 0) rc = mnas_strategy_observe(l->strategy, row->tokens, &outcome);
+        n++;
+    }
+    return rc == 0 && n > 0 ? note_update(l) : rc;
+}
+
+static bool can_calibrate(const mnas_learner *l) {
+    return l->history.n_complete + l->history.n_told_complete >= l->n_calibrate;
+}
+
 int mnas_learner_take_in(mnas_learner *l) {
     const mnas_proposal *p;
     int rc = mnas_history_enter(&l->history);
     mnas_history_see(&l->history, l->delay);
-    if (rc == 0 && !mnas_learner_is_calibrated(l) && l->history.n_complete >= l->n_calibrate)
-        rc = mnas_learner_calibrate(l);
+    if (rc == 0 && !mnas_learner_is_calibrated(l) && can_calibrate(l)) rc = mnas_learner_calibrate(l);
+    if (rc == 0 && mnas_learner_is_calibrated(l)) rc = observe_told(l);
     while (rc == 0 && mnas_learner_is_calibrated(l) && (p = mnas_history_next_to_feed(&l->history)))
         rc = feed(l, p);
     return rc;
@@ -190,8 +219,8 @@ int mnas_learner_advance(mnas_learner *l) {
     int rc = mnas_history_enter(&l->history);
     if (rc < 0) return rc;
     mnas_history_see(&l->history, l->delay);
-    const bool due = mnas_learner_is_calibrated(l) ? mnas_history_next_to_feed(&l->history) != NULL
-                                                   : l->history.n_complete >= l->n_calibrate;
+    const bool due =
+        mnas_learner_is_calibrated(l) ? mnas_history_next_to_feed(&l->history) != NULL : can_calibrate(l);
     if (!due) return 0;
     rc = mnas_store_begin(l->store);
     if (rc == 0) rc = mnas_learner_take_in(l);
@@ -245,6 +274,23 @@ static int add_proposal(mnas_learner *l, const int *tokens) {
     return rc;
 }
 
+int mnas_learner_add_told(mnas_learner *l, const int *tokens, int *number) {
+    char key[17] = "", *arch = NULL;
+    int rc = l->name(l->user, tokens, &arch, key);
+    const mnas_candidate candidate = {.tokens = tokens,
+                                      .arch = arch,
+                                      .key = key,
+                                      .entropy_nats = NAN,
+                                      .seed = trial_seed(l->seed, (int)l->history.n_known)};
+    if (rc == 0) rc = mnas_history_add_told(&l->history, &candidate, number);
+    free(arch);
+    return rc;
+}
+
+int mnas_learner_enter_told(mnas_learner *l) {
+    return mnas_history_enter_told(&l->history) ? mnas_learner_take_in(l) : 0;
+}
+
 int mnas_learner_propose(mnas_learner *l) {
     int *tokens = calloc((size_t)l->n_decisions, sizeof *tokens);
     if (!tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a proposal");
@@ -293,6 +339,7 @@ static int restore_snapshot(mnas_learner *l) {
     if (rc == 0) rc = mnas_history_restore(&l->history, s.loop);
     if (rc == 0) rc = restore_reward(l);
     l->n_updates = l->n_stored_updates = s.n_updates;
+    l->n_observed = l->history.n_trials;
     mnas_snapshot_clear(&s);
     return rc;
 }

@@ -32,6 +32,7 @@ typedef struct mnas_learner {
     const void *user;
     /* its own; zero before it is opened */
     mnas_history history;
+    int n_observed;                  /* trials before this one, if told, are known to the strategy */
     int n_updates, n_stored_updates; /* of the strategy; snapshots in the study */
 } mnas_learner;
 
@@ -46,6 +47,11 @@ double mnas_learner_reward(const mnas_learner *learner, const mnas_trial *row);
 /* What a strategy is told of a trial that has ended. */
 mnas_outcome mnas_learner_outcome(const mnas_trial *row, bool repeat);
 
+/* A result that nobody asked for, as a running row behind all others: whoever calls finishes it. */
+int mnas_learner_add_told(mnas_learner *learner, const int *tokens, int *number);
+/* Those told since the last proposal are learnt from: due before the next one, when all that it rests on has been taken in.
+ * Within a transaction. */
+int mnas_learner_enter_told(mnas_learner *learner);
 /* The next proposal, into the history. */
 int mnas_learner_propose(mnas_learner *learner);
 /* What `name` says where proposals are networks. */

@@ -58,6 +58,10 @@ int mnas_past_answer(mnas_past *past, const mnas_outcome *outcome, size_t *index
     return 0;
 }
 
+int mnas_past_observe(mnas_past *past, const int *tokens, const mnas_outcome *outcome, size_t *index) {
+    return mnas_observations_tell(&past->answered, tokens, NULL, outcome, index);
+}
+
 int mnas_past_knows(const mnas_past *past, int *tokens) {
     const mnas_problem *p = &past->problem;
     int rc = p->project ? p->project(p->user, tokens) : 0;

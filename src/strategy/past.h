@@ -24,6 +24,9 @@ int mnas_past_propose(mnas_past *past, const int *tokens, int tag);
 /* To the oldest open proposal. *index: its place among the answered; *tag: as proposed. Either may be NULL. */
 int mnas_past_answer(mnas_past *past, const mnas_outcome *outcome, size_t *index, int *tag);
 
+/* Of what was never proposed. */
+int mnas_past_observe(mnas_past *past, const int *tokens, const mnas_outcome *outcome, size_t *index);
+
 /* Are the tokens known, answered or not? They are projected first, in place, where the problem wants that: 1, 0 or a status. */
 int mnas_past_knows(const mnas_past *past, int *tokens);
 

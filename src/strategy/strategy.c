@@ -223,6 +223,19 @@ mnas_origin mnas_strategy_origin(const mnas_strategy *s) {
     return s->origin;
 }
 
+/* How a class takes in an outcome. */
+typedef int take_in(void *self, const int *tokens, const mnas_outcome *outcome);
+
+static int learn(mnas_strategy *s, take_in *take, const int *tokens, const mnas_outcome *outcome) {
+    if (!(fabs(outcome->reward) <= MAX_REWARD)) /* NaN too */
+        return mnas_error_set(MNAS_ERR_ARG, "reward after %" PRIu64 " outcomes is %g; allowed: -%g to %g",
+                              s->n_fed, outcome->reward, MAX_REWARD, MAX_REWARD);
+    mnas_outcome told = *outcome;
+    told.failed |= told.untried;
+    const int rc = take ? take(s->self, tokens, &told) : 0;
+    return rc == 0 && s->screening ? mnas_screening_tell(s->screening, tokens, outcome) : rc;
+}
+
 int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outcome *outcome) {
     if (s->n_fed == s->n_proposed)
         return mnas_error_set(MNAS_ERR_ARG,
@@ -234,17 +247,16 @@ int mnas_strategy_feedback(mnas_strategy *s, const int *tokens, const mnas_outco
             return mnas_error_set(MNAS_ERR_ARG,
                                   "feedback is due for proposal %" PRIu64 ", whose token %zu is %d, not %d",
                                   s->n_fed, t, s->pending[t], tokens[t]);
-    if (!(fabs(outcome->reward) <= MAX_REWARD)) /* NaN too */
-        return mnas_error_set(MNAS_ERR_ARG, "reward of proposal %" PRIu64 " is %g; allowed: -%g to %g",
-                              s->n_fed, outcome->reward, MAX_REWARD, MAX_REWARD);
-    mnas_outcome told = *outcome;
-    told.failed |= told.untried;
-    int rc = s->class->feedback(s->self, tokens, &told);
-    if (rc == 0 && s->screening) rc = mnas_screening_tell(s->screening, tokens, outcome);
+    int rc = learn(s, s->class->feedback, tokens, outcome);
     if (rc < 0) return rc;
     s->n_fed++;
     memmove(s->pending, s->pending + T, (n_open - 1) * T * sizeof *s->pending);
     return 0;
+}
+
+int mnas_strategy_observe(mnas_strategy *s, const int *tokens, const mnas_outcome *outcome) {
+    if (tokens_valid(&s->problem, tokens)) return learn(s, s->class->observe, tokens, outcome);
+    return mnas_error_set(MNAS_ERR_ARG, "an outcome of tokens that are no choices of their decisions");
 }
 
 int mnas_strategy_best(const mnas_strategy *s, int *tokens) {

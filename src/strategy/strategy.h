@@ -93,14 +93,16 @@ typedef struct mnas_strategy_class {
     mnas_plugin plugin;                          /* first: registry.h */
     size_t common_at;                            /* where a mnas_strategy_options stands in its options */
     bool (*prefers_screening)(const void *opts); /* screen=auto is gp; NULL: never */
-    bool is_chance;         /* what others are compared with: screen=auto is none, also where a window is to be hit */
-    size_t self_bytes;                           /* of the instance, zeroed before create */
+    bool is_chance; /* what others are compared with: screen=auto is none, also where a window is to be hit */
+    size_t self_bytes; /* of the instance, zeroed before create */
     int (*create)(void *self, const mnas_problem *problem, const void *opts, uint64_t seed);
     int (*propose)(void *self, int *tokens); /* draws; nothing has been proposed yet */
     /* `tokens` are the next proposal; own: just as the last propose() drew them. NULL: the class does not mind */
     int (*commit)(void *self, const int *tokens, bool own);
     bool (*uniform)(const void *self); /* would propose() draw uniformly now? NULL: never */
     int (*feedback)(void *self, const int *tokens, const mnas_outcome *outcome);
+    /* of what nobody proposed. NULL: the class learns nothing from it */
+    int (*observe)(void *self, const int *tokens, const mnas_outcome *outcome);
     void (*status)(const void *self, mnas_strategy_status *out);
     /* probs[n_decisions] rows of n_choices each, concatenated: the policy's marginal; NULL: uniform */
     void (*probabilities)(const void *self, double *probs);
@@ -115,6 +117,9 @@ void mnas_strategy_close(mnas_strategy *strategy);
 int mnas_strategy_propose(mnas_strategy *strategy, int *tokens);
 mnas_origin mnas_strategy_origin(const mnas_strategy *strategy); /* of the last proposal */
 int mnas_strategy_feedback(mnas_strategy *strategy, const int *tokens, const mnas_outcome *outcome);
+/* The outcome of what was never proposed, at any time: it is learnt from, and takes no part in the clock of proposals. So the proposals
+ * are a function of where among them it came, too. */
+int mnas_strategy_observe(mnas_strategy *strategy, const int *tokens, const mnas_outcome *outcome);
 /* Of the networks told about, the one believed best when noise is taken out of the rewards. MNAS_ERR_MISSING for a strategy that is
  * not screened, and before its screening has seen enough. */
 int mnas_strategy_best(const mnas_strategy *strategy, int *tokens);

@@ -10,6 +10,9 @@
  * not, is drawn again, and after some such draws in vain it changes in one decision more. There is no crossover, as there is
  * none in the paper. Descriptors are not looked at.
  *
+ * What was observed without a proposal has no age: it joins a population that is not full, and takes the place of the worst in
+ * one that is, where it is better. So of many results from elsewhere the best stay. As many random proposals are saved.
+ *
  * Invariants: members stand oldest first; the state is a function of (problem, options, seed, outcomes).
  */
 #include <math.h>
@@ -51,7 +54,8 @@ typedef struct evolution {
     int n_mutable; /* decisions that have another choice */
     int64_t population, sample, mutations, step;
     mnas_rng rng;
-    uint64_t n_proposed, n_entered;
+    uint64_t n_begun; /* proposed, or observed without */
+    uint64_t n_entered;
     size_t n_members;
     int *tokens;     /* [population][n_decisions] */
     double *rewards; /* [population] */
@@ -153,7 +157,7 @@ static void mutate(evolution *s, int *tokens) {
 
 static bool uniform(const void *self) {
     const evolution *s = self;
-    return s->n_proposed < (uint64_t)s->population || s->n_members == 0 || s->n_mutable == 0;
+    return s->n_begun < (uint64_t)s->population || s->n_members == 0 || s->n_mutable == 0;
 }
 
 static int propose(void *self, int *tokens) {
@@ -175,24 +179,55 @@ static int propose(void *self, int *tokens) {
 static int commit(void *self, const int *tokens, bool own) {
     evolution *s = self;
     (void)own;
-    s->n_proposed++;
+    s->n_begun++;
     return mnas_past_propose(&s->past, tokens, 0);
 }
 
 /* ---- aging ---- */
 
+/* The i-th member dies. */
+static void drop(evolution *s, size_t i) {
+    const size_t younger = --s->n_members - i;
+    memmove(member(s, i), member(s, i + 1), younger * s->n_decisions * sizeof *s->tokens);
+    memmove(s->rewards + i, s->rewards + i + 1, younger * sizeof *s->rewards);
+}
+
+/* Behind the youngest; there is room. */
+static void enter(evolution *s, const int *tokens, double reward) {
+    memcpy(member(s, s->n_members), tokens, s->n_decisions * sizeof *tokens);
+    s->rewards[s->n_members++] = reward;
+    s->n_entered++;
+}
+
+static bool is_full(const evolution *s) {
+    return s->n_members == (size_t)s->population;
+}
+
 static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) {
     evolution *s = self;
     int rc = mnas_past_answer(&s->past, outcome, NULL, NULL);
     if (rc < 0 || outcome->failed || outcome->repeat) return rc;
-    if (s->n_members == (size_t)s->population) {
-        s->n_members--;
-        memmove(s->tokens, member(s, 1), s->n_members * s->n_decisions * sizeof *s->tokens);
-        memmove(s->rewards, s->rewards + 1, s->n_members * sizeof *s->rewards);
-    }
-    memcpy(member(s, s->n_members), tokens, s->n_decisions * sizeof *tokens);
-    s->rewards[s->n_members++] = outcome->reward;
-    s->n_entered++;
+    if (is_full(s)) drop(s, 0);
+    enter(s, tokens, outcome->reward);
+    return 0;
+}
+
+static size_t worst(const evolution *s) {
+    size_t at = 0;
+    for (size_t i = 1; i < s->n_members; i++)
+        if (s->rewards[i] < s->rewards[at]) at = i;
+    return at;
+}
+
+static int observe(void *self, const int *tokens, const mnas_outcome *outcome) {
+    evolution *s = self;
+    size_t at;
+    int rc = mnas_past_observe(&s->past, tokens, outcome, &at);
+    if (rc < 0 || outcome->failed || outcome->repeat) return rc;
+    s->n_begun++;
+    if (is_full(s) && !(outcome->reward > s->rewards[worst(s)])) return 0;
+    if (is_full(s)) drop(s, worst(s));
+    enter(s, tokens, outcome->reward);
     return 0;
 }
 
@@ -248,7 +283,7 @@ static int save(const void *self, mnas_str *out) {
     sizes_of(s, sizes);
     for (int i = 0; i < N_SIZES; i++) mnas_blob_put_u64(out, sizes[i]);
     mnas_blob_put_rng(out, &s->rng);
-    mnas_blob_put_u64(out, s->n_proposed);
+    mnas_blob_put_u64(out, s->n_begun);
     mnas_blob_put_u64(out, s->n_entered);
     mnas_blob_put_u64(out, s->n_members);
     mnas_blob_put_ints(out, s->tokens, s->n_members * s->n_decisions);
@@ -277,7 +312,7 @@ static int load(void *self, const char *bytes, size_t n) {
     if (!in.bad && !same)
         return mnas_error_set(MNAS_ERR_MISMATCH, "stored state belongs to an evolution of other options");
     mnas_blob_get_rng(&in, &s->rng);
-    s->n_proposed = mnas_blob_get_max(&in, INT64_MAX);
+    s->n_begun = mnas_blob_get_max(&in, INT64_MAX);
     s->n_entered = mnas_blob_get_max(&in, INT32_MAX);
     load_members(s, &in);
     int rc = mnas_past_load(&s->past, &in);
@@ -299,6 +334,7 @@ const mnas_strategy_class mnas_strategy_class_evolution = {
     .commit = commit,
     .uniform = uniform,
     .feedback = feedback,
+    .observe = observe,
     .status = status,
     .probabilities = probabilities,
     .save = save,

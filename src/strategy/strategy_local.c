@@ -9,7 +9,8 @@
  * Neighbours known already cost nothing: their rewards count without a proposal. A failed network is no neighbour to move to.
  * With several trials at once a centre whose neighbours are all on their way is no optimum yet; proposals are random
  * meanwhile, and what comes late from an earlier centre is known, no more. Noise is not averaged away: what was lucky
- * stays the centre. Descriptors, and the order of ordinal choices, are not looked at.
+ * stays the centre. What was observed without a proposal is a start like others, or the next centre where it is better than
+ * the present one. Descriptors, and the order of ordinal choices, are not looked at.
  *
  * Invariants: `centre` is a complete network or -1 (random start); the state is a function of (problem, options, seed, outcomes).
  */
@@ -222,6 +223,18 @@ static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) 
     return walk(s);
 }
 
+static int observe(void *self, const int *tokens, const mnas_outcome *outcome) {
+    local_search *s = self;
+    size_t at;
+    int rc = mnas_past_observe(&s->past, tokens, outcome, &at);
+    if (rc < 0) return rc;
+    if (!outcome->failed && s->centre < 0)
+        take_start(s, (ptrdiff_t)at);
+    else if (!outcome->failed && reward_of(s, (ptrdiff_t)at) > reward_of(s, s->centre))
+        s->centre = (ptrdiff_t)at;
+    return walk(s);
+}
+
 /* ---- looking and saving ---- */
 
 /* An update is a walk that has ended. */
@@ -279,6 +292,7 @@ const mnas_strategy_class mnas_strategy_class_local = {
     .commit = commit,
     .uniform = uniform,
     .feedback = feedback,
+    .observe = observe,
     .status = status,
     .save = save,
     .load = load,

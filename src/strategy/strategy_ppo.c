@@ -149,7 +149,7 @@ static bool remembers(const mnas_ppo *s) {
 
 static bool uniform(const void *self) {
     const mnas_ppo *s = self;
-    return s->n_proposed < (uint64_t)s->config.start;
+    return s->n_begun < (uint64_t)s->config.start;
 }
 
 /* Shares the policy's arrays; only what sample() and evaluate() leave behind is written. */
@@ -186,7 +186,7 @@ static int commit(void *self, const int *tokens, bool own) {
         s->open.log_probs[at + t] = mnas_policy_log_prob(&s->policy, 0, t, tokens[t]);
     s->open.rewards[s->open.n] = 0;
     s->open.failed[s->open.n++] = 0;
-    s->n_proposed++;
+    s->n_begun++;
     if (s->n_updates == 0) s->entropy = mean_entropy(&s->policy, 0);
     return 0;
 }
@@ -282,6 +282,14 @@ static int feedback(void *self, const int *tokens, const mnas_outcome *outcome) 
     return 0;
 }
 
+/* It is known and may be among the best that are replayed; the policy did not draw it, so that no update rests on it. */
+static int observe(void *self, const int *tokens, const mnas_outcome *outcome) {
+    mnas_ppo *s = self;
+    size_t at;
+    s->n_begun += !outcome->failed;
+    return remembers(s) ? mnas_past_observe(&s->past, tokens, outcome, &at) : 0;
+}
+
 /* ---- looking ---- */
 
 static void status(const void *self, mnas_strategy_status *out) {
@@ -346,7 +354,7 @@ static int save(const void *self, mnas_str *out) {
     config_numbers(&s->config, config);
     mnas_blob_put_f64s(out, config, N_NUMBERS);
     mnas_blob_put_u64(out, s->policy.n_params);
-    mnas_blob_put_u64(out, s->n_proposed);
+    mnas_blob_put_u64(out, s->n_begun);
     mnas_blob_put_u64(out, s->n_updates);
     mnas_blob_put_u64(out, s->n_averaged);
     mnas_blob_put_u64(out, (uint64_t)s->adam.n_steps);
@@ -386,7 +394,7 @@ static int load(void *self, const char *bytes, size_t n) {
     if (!in.bad && memcmp(config, stored, sizeof config) != 0)
         return mnas_error_set(MNAS_ERR_MISMATCH, "stored state belongs to a controller of other options");
     if (mnas_blob_get_u64(&in) != s->policy.n_params) in.bad = true;
-    s->n_proposed = mnas_blob_get_u64(&in);
+    s->n_begun = mnas_blob_get_u64(&in);
     s->n_updates = mnas_blob_get_max(&in, INT32_MAX);
     s->n_averaged = mnas_blob_get_u64(&in);
     s->adam.n_steps = (int64_t)mnas_blob_get_max(&in, INT64_C(1) << 53);
@@ -423,6 +431,7 @@ const mnas_strategy_class mnas_strategy_class_ppo = {
     .commit = commit,
     .uniform = uniform,
     .feedback = feedback,
+    .observe = observe,
     .status = status,
     .probabilities = probabilities,
     .save = save,

@@ -31,7 +31,7 @@ typedef struct mnas_ppo {
     mnas_past past;        /* kept where config.fresh or config.replay asks for it */
     int *best_tokens;      /* [config.best][T] scratch */
     size_t *best;          /* [config.best] scratch */
-    uint64_t n_proposed;
+    uint64_t n_begun;      /* proposed, or observed without */
     double *grad, *advantages;
     int *marginal_tokens;    /* scratch */
     double baseline, spread; /* moving averages: of the reward; of its squared distance from the baseline */

@@ -806,6 +806,8 @@ def ask():
     yield "parallel", b'{"ask": 2}\n{"ask": 1}\n{"open": true}\n{"tell": 1, "failed": "x"}\n{"again": 0}\n{"tell": 0, "value": -1.5e3}\n{"best": true}\n{"front": true}\n{"status": true}\n'
     yield "twice", b'{"ask": true}\n{"tell": 0, "value": 3}\n{"tell": 0, "value": 3}\n{"tell": 0, "value": 4}\n{"again": 0}'
     yield "wrong", b'{"tell": 0, "value": 3}\n{"ask": 1}\n{"ask": 0}\n{"ask": 1e9}\n{"ask": 99999999999}\n{"tell": -1}\n{"tell": "0"}\n{"tell": 0}\n{"tell": 0, "accuracy": 0.5}\n{"tell": 0, "value": "x"}\n{"tell": 0, "value": 1e200}\n{"tell": 0, "failed": 3}\n{"tell": 0, "value": 3, "latency_ms": -1}\n{"asc": 1}\n{"ask": 1, "best": 1}\n{"ask": 1, "value": 1}\n{}\n[]\n3\nx\n{"ask": 1, "ask": 1}\n{"best": true}\n{"front": true}'
+    yield "unasked", b'{"tell": {"arch": "a=1,b=x c=0.1"}, "value": 3}\n{"ask": 1}\n{"tell": {"decisions": {"a": 2, "b": "y", "c": 1}}, "value": 2}\n{"tell": {"tokens": [2, 2, 1]}, "failed": "x"}\n{"ask": 1}\n{"tell": 1, "value": 4}\n{"tell": {"tokens": [2, 2, 1]}, "value": 1}\n{"ask": 1}\n{"best": true}\n{"status": true}\n'
+    yield "unasked-wrong", b'{"tell": {"arch": "a=1,b=x"}, "value": 3}\n{"tell": {"arch": "=,="}, "value": 3}\n{"tell": {"arch": ""}, "value": 3}\n{"tell": {"arch": "a = 9 b=x c=1"}, "value": 3}\n{"tell": {"decisions": {"a": true}}, "value": 3}\n{"tell": {"tokens": [9, 9, 9]}, "value": 3}\n{"tell": {"tokens": []}, "value": 3}\n{"tell": {}, "value": 3}'
     yield "bytes", b'\xff\xfe\n{"\xc3\xa9": 1}\n{"ask\\u0000": 1}\n\0\n{"failed": "\xff"}'
     yield "empty", b""
 

@@ -41,6 +41,26 @@ static int distance(const int *a, const int *b) {
     return n;
 }
 
+/* As many random proposals are saved, and of more than there is room for the best stay, whatever their order. */
+static void what_was_observed_has_children(void **state) {
+    (void)state;
+    mnas_decision decisions[T];
+    make_decisions(decisions, false);
+    mnas_strategy *s = open_on(decisions, "evolution:population=8,sample=1000,mutations=1,shadow=0", 100);
+    int observed[12][T], tokens[T];
+    for (int i = 0; i < 12; i++) {
+        for (int t = 0; t < T; t++) observed[i][t] = t == i % T ? (i + 1) % K : t == 0 ? i / T : 0;
+        const mnas_outcome outcome = {.reward = i == 1 ? 0.9 : 0.1 + 0.01 * i, .failed = i == 5};
+        assert_int_equal(mnas_strategy_observe(s, observed[i], &outcome), 0);
+    }
+    for (int p = 0; p < 4; p++) { /* known ones, observed too, are not proposed */
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        assert_int_equal(distance(tokens, observed[1]), 1);
+        for (int i = 0; i < 12; i++) assert_true(distance(tokens, observed[i]) > 0);
+    }
+    mnas_strategy_close(s);
+}
+
 /* With the whole population in each sample the parent is the best one alive, and a child differs in one decision. */
 static void children_are_one_step_from_the_best(void **state) {
     (void)state;
@@ -210,6 +230,7 @@ static void it_beats_random_search(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(children_are_one_step_from_the_best),
+        cmocka_unit_test(what_was_observed_has_children),
         cmocka_unit_test(known_children_are_drawn_again),
         cmocka_unit_test(steps_to_neighbours),
         cmocka_unit_test(failures_have_no_children),

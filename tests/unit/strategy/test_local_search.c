@@ -69,6 +69,33 @@ static void it_climbs_to_the_only_optimum(void **state) {
     assert_true(trials_to_the_peak("local", 1) < MAX_TRIALS);
 }
 
+/* It is a start like others, and later the centre where it is better. */
+static void it_goes_on_from_what_was_observed(void **state) {
+    (void)state;
+    mnas_strategy *s = open_local("local:starts=2,shadow=0", 1, 100);
+    const int poor[T] = {0, 1, 0, 0, 0, 1, 1, 0}, good[T] = {2, 0, 1, 1, 0, 1, 1, 0},
+              better[T] = {2, 0, 1, 1, 2, 0, 0, 2};
+    const int *const all[] = {poor, good};
+    int tokens[T];
+    for (int i = 0; i < 2; i++) {
+        const mnas_outcome outcome = {.reward = worth(all[i])};
+        assert_int_equal(mnas_strategy_observe(s, all[i], &outcome), 0);
+    }
+    assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+    assert_int_equal(distance(tokens, good), 1);
+    answer(s, tokens, 0, false);
+    const mnas_outcome outcome = {.reward = worth(better)}, lost = {.failed = true};
+    assert_int_equal(mnas_strategy_observe(s, better, &outcome), 0);
+    assert_int_equal(mnas_strategy_observe(s, peak, &lost), 0); /* no centre, and known: not proposed */
+    for (int i = 0; i < N_NEIGHBOURS - 1; i++) {
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        assert_int_equal(distance(tokens, better), 1);
+        assert_true(distance(tokens, peak) > 0);
+        answer(s, tokens, 0, false);
+    }
+    mnas_strategy_close(s);
+}
+
 /* From the centre, the best of the starts, only unknown neighbours until one is better; then from there. */
 static void it_proposes_unknown_neighbours_of_the_centre(void **state) {
     (void)state;
@@ -158,6 +185,7 @@ static void late_answers_are_waited_for(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_climbs_to_the_only_optimum),
+        cmocka_unit_test(it_goes_on_from_what_was_observed),
         cmocka_unit_test(it_proposes_unknown_neighbours_of_the_centre),
         cmocka_unit_test(it_starts_again_at_an_optimum),
         cmocka_unit_test(failures_are_no_centre),

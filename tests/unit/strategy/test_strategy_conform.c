@@ -92,10 +92,21 @@ static int fed_before(schedule when, int p) {
     return p < when.silent || n < 0 ? 0 : n;
 }
 
+/* Before some proposals comes an outcome of what was not proposed. */
+static void observe(mnas_strategy *s, int p) {
+    mnas_rng rng = mnas_rng_stream(13, (uint64_t)p, "observed");
+    int tokens[T];
+    if (p % 6 != 2 && p != 3) return;
+    for (int t = 0; t < T; t++) tokens[t] = (int)mnas_rng_below(&rng, (uint32_t)decisions[t].n_choices);
+    const mnas_outcome outcome = outcome_of(100 + p, tokens);
+    if (mnas_strategy_observe(s, tokens, &outcome) < 0) fail_msg("before %d: %s", p, mnas_error_message());
+}
+
 /* Proposals [from, to), each after the feedback that is due before it, of which `fed` are given already. */
 static void run(mnas_strategy *s, int tokens[][T], schedule when, int from, int to, int fed) {
     for (int p = from; p < to; p++) {
         for (; fed < fed_before(when, p); fed++) feed(s, fed, tokens[fed]);
+        observe(s, p);
         propose(s, tokens[p]);
     }
 }
@@ -198,7 +209,8 @@ static void check_recovery_of(const char *spec, schedule when, int stride) {
 }
 
 static void check_recovery(const char *spec) {
-    const bool screened = strstr(spec, "screen=gp") != NULL; /* the same code around every class, and not so quick */
+    const bool screened =
+        strstr(spec, "screen=gp") != NULL; /* the same code around every class, and not so quick */
     for (int d = 0; d < N_SCHEDULES; d++) check_recovery_of(spec, schedules[d], screened ? 7 : 1);
 }
 
@@ -346,6 +358,11 @@ static void check_refusals(const char *spec) {
     assert_int_equal(mnas_strategy_feedback(s, other, &fine), MNAS_ERR_ARG);
     assert_int_equal(mnas_strategy_feedback(s, tokens, &nan), MNAS_ERR_ARG);
     assert_int_equal(mnas_strategy_feedback(s, tokens, &inf), MNAS_ERR_ARG);
+    assert_int_equal(mnas_strategy_observe(s, tokens, &nan), MNAS_ERR_ARG);
+    other[2] = 7;
+    assert_int_equal(mnas_strategy_observe(s, other, &fine), MNAS_ERR_ARG);
+    other[2] = -1;
+    assert_int_equal(mnas_strategy_observe(s, other, &fine), MNAS_ERR_ARG);
     mnas_str after = saved(s);
     assert_int_equal(before.len, after.len);
     assert_memory_equal(before.data, after.data, after.len);
