@@ -915,7 +915,7 @@ typedef struct mnas_simulated {
     double failed_mean, repeats_mean; /* proposals of a run without a network, and of one known already */
     double looks_mean;                /* latencies that a run looked at, with a window; as many as evaluated without */
     double in_window_share;           /* runs whose chosen network lies in the window: the others have none. NaN: no window */
-    double gap_mean, gap_worst;       /* accuracy that the chosen one lacks of the window's best, over those runs */
+    double gap_mean, gap_worst;       /* accuracy that the chosen one lacks of the window's best, over those runs; NaN of a landscape */
     double proposal_ms;               /* time of a run over its proposals */
     mnas_simulated_rungs rungs;       /* all 0: none. Everything above is of searches without them */
 } mnas_simulated;

@@ -62,7 +62,7 @@ static int print_all(const mnas_study *study) {
         mnas_table_cell(&table, "%s", outcome_of(study, t, outcome));
         mnas_table_percent(&table, t->accuracy_frac);
         mnas_cli_latency_cells(study, t, &table);
-        mnas_table_decimals(&table, t->reward, 4);
+        mnas_table_decimals(&table, mnas_cli_reward(t), 4);
         mnas_table_count(&table, t->params);
         mnas_table_count(&table, t->macs);
         mnas_table_cell(&table, "%s", time);
@@ -159,7 +159,7 @@ static void print_one(const mnas_study *study, const mnas_trial *t) {
     }
     putchar('\n');
     print_latencies(study, t);
-    if (isfinite(t->reward)) printf("%-13s %.6f\n", "reward", t->reward);
+    if (isfinite(mnas_cli_reward(t))) printf("%-13s %.6f\n", "reward", t->reward);
     mnas_human_exact(t->params, text);
     printf("%-13s %s\n", "parameters", text);
     mnas_human_exact(t->macs, text);

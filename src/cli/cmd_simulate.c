@@ -297,13 +297,15 @@ static void tell_exhausted(const mnas_simulation *s) {
 
 static void tell_landing(const mnas_simulation *s) {
     if (isnan(s->window_best)) return;
-    printf("\nwindow %g to %g: %zu of %zu networks, the best has %.3f\n", s->window_low, s->window_high,
-           s->n_in_window, s->n_rows, s->window_best);
+    printf("\nwindow %g to %g: %zu of %zu networks, the best has %.3f%s\n", s->window_low, s->window_high,
+           s->n_in_window, s->n_rows, s->window_best,
+           s->is_landscape ? " in the table; what the landscape has there is not known" : "");
     for (int i = 0; i < s->n_strategies; i++) {
         const mnas_simulated *t = &s->strategies[i];
-        printf("%s: handed over inside in %.0f %% of runs, %.3f below that on average, %.3f at worst; %.0f "
-               "looks a run\n",
-               t->name, 100 * t->in_window_share, t->gap_mean, t->gap_worst, t->looks_mean);
+        printf("%s: handed over inside in %.0f %% of runs, ", t->name, 100 * t->in_window_share);
+        if (!isnan(t->gap_mean))
+            printf("%.3f below that on average, %.3f at worst; ", t->gap_mean, t->gap_worst);
+        printf("%.0f looks a run\n", t->looks_mean);
     }
 }
 

@@ -108,6 +108,10 @@ static json_t *landing_json(const mnas_study *study) {
                      mnas_json_number(l.above_ms), "final_ms", mnas_json_number(l.final_ms));
 }
 
+double mnas_cli_reward(const mnas_trial *t) {
+    return t->state == MNAS_TRIAL_PRUNED && isnan(t->accuracy_frac) ? (double)NAN : t->reward;
+}
+
 /* ---- the front ---- */
 
 static int front_json(const mnas_study *study, const int *front, int n) {

@@ -1,7 +1,8 @@
-/* nas_nearest.c - the row of a table nearest to a proposal (nas_table.h). Every choice of every decision has a vector of what
- * it adds to each row's distance, so that all distances are sums of a few byte vectors.
+/* nas_nearest.c - the row of a table nearest to a proposal (nas_table.h). Some decisions side by side are a group; every
+ * combination of their choices has a vector of what it adds to each row's distance, so that all distances are sums of a few byte
+ * vectors.
  *
- * Invariant: a row's distance is below 60 x 1000 decisions, and fits into 16 bits.
+ * Invariant: a row's distance is at most 60 x 1000 decisions, and fits into 16 bits.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -11,27 +12,76 @@
 #include "base/hash.h"
 #include "search/nas_table.h"
 
-enum { UNIT = 60, BLOCK = 4096 }; /* UNIT is divisible by 1 to 6; sums of a block stay in the nearest cache */
+enum { UNIT = 60, TILE = 32 }; /* UNIT is divisible by 1 to 6; sums of a tile stay in registers */
+enum { MOST_COMBINATIONS = 64, MOST_GROUPS = 1000 };
+static const uint16_t NO_ROW = UINT16_MAX; /* behind the last one, where a tile is not full */
 
-static uint8_t apart(const mnas_decision *d, int a, int b) {
+struct mnas_nas_group {
+    int first, n; /* decisions */
+    uint16_t *
+        apart; /* [combinations][n_rows, to full tiles], in units of 1/60; the last decision counts fastest */
+};
+
+static uint16_t apart(const mnas_decision *d, int a, int b) {
     if (!d->ordinal) return a == b ? 0 : UNIT;
-    return (uint8_t)lround((double)UNIT * abs(a - b) / (d->n_choices > 1 ? d->n_choices - 1 : 1));
+    return (uint16_t)lround((double)UNIT * abs(a - b) / (d->n_choices > 1 ? d->n_choices - 1 : 1));
 }
 
-static void fill(uint8_t *out, const mnas_nas_table *t, int decision) {
-    const mnas_decision *d = &t->decisions[decision];
-    for (int k = 0; k < d->n_choices; k++)
-        for (size_t row = 0; row < t->n_rows; row++)
-            *out++ = apart(d, k, t->tokens[row * (size_t)t->n_decisions + (size_t)decision]);
+/* ---- groups ---- */
+
+static int combinations(const mnas_nas_table *t, const struct mnas_nas_group *g) {
+    int n = 1;
+    for (int i = 0; i < g->n; i++) n *= t->decisions[g->first + i].n_choices;
+    return n;
+}
+
+static int combination_of(const mnas_nas_table *t, const struct mnas_nas_group *g, const int *tokens) {
+    int at = 0;
+    for (int i = g->first; i < g->first + g->n; i++) at = at * t->decisions[i].n_choices + tokens[i];
+    return at;
+}
+
+/* As many of the decisions as fit. */
+static void extend(const mnas_nas_table *t, struct mnas_nas_group *g) {
+    g->n = 1;
+    while (g->first + g->n < t->n_decisions &&
+           combinations(t, g) * t->decisions[g->first + g->n].n_choices <= MOST_COMBINATIONS)
+        g->n++;
+}
+
+static size_t room_of(const mnas_nas_table *t) {
+    return (t->n_rows + TILE - 1) / TILE * TILE;
+}
+
+/* One decision's part, where it has this choice. */
+static void add_choice(const mnas_nas_table *t, int decision, int choice, uint16_t *out) {
+    const int *token = t->tokens + decision;
+    for (size_t row = 0; row < t->n_rows; row++, token += t->n_decisions)
+        out[row] = (uint16_t)(out[row] + apart(&t->decisions[decision], choice, *token));
+}
+
+static bool fill(const mnas_nas_table *t, struct mnas_nas_group *g) {
+    const size_t room = room_of(t);
+    const int n = combinations(t, g);
+    g->apart = calloc((size_t)n * room, sizeof *g->apart);
+    for (int c = 0; c < n && g->apart; c++) {
+        uint16_t *out = g->apart + (size_t)c * room;
+        for (int i = g->first + g->n - 1, rest = c; i >= g->first; rest /= t->decisions[i--].n_choices)
+            add_choice(t, i, rest % t->decisions[i].n_choices, out);
+        for (size_t row = t->n_rows; row < room && g->first == 0; row++) out[row] = NO_ROW;
+    }
+    return g->apart != NULL;
 }
 
 int mnas_nas_nearest_open(mnas_nas_nearest *out, const mnas_nas_table *t) {
-    *out = (mnas_nas_nearest){t, calloc((size_t)t->n_decisions, sizeof *out->apart)};
-    bool whole = out->apart != NULL;
-    for (int i = 0; i < t->n_decisions && whole; i++) {
-        out->apart[i] = malloc((size_t)t->decisions[i].n_choices * t->n_rows);
-        whole = out->apart[i] != NULL;
-        if (whole) fill(out->apart[i], t, i);
+    *out = (mnas_nas_nearest){t, calloc((size_t)t->n_decisions, sizeof *out->groups), 0};
+    bool whole = out->groups != NULL;
+    for (int next = 0; next < t->n_decisions && whole;) {
+        struct mnas_nas_group *g = &out->groups[out->n_groups++];
+        g->first = next;
+        extend(t, g);
+        next += g->n;
+        whole = fill(t, g);
     }
     if (whole) return 0;
     mnas_nas_nearest_close(out);
@@ -39,40 +89,37 @@ int mnas_nas_nearest_open(mnas_nas_nearest *out, const mnas_nas_table *t) {
 }
 
 void mnas_nas_nearest_close(mnas_nas_nearest *n) {
-    for (int i = 0; n->apart && i < n->table->n_decisions; i++) free(n->apart[i]);
-    free(n->apart);
+    for (int i = 0; i < n->n_groups; i++) free(n->groups[i].apart);
+    free(n->groups);
     *n = (mnas_nas_nearest){0};
 }
 
-/* Distances of rows first .. first + n - 1. */
-static void add_up(const mnas_nas_nearest *nearest, const int *tokens, size_t first, size_t n,
-                   uint16_t *sum) {
-    const mnas_nas_table *t = nearest->table;
-    memset(sum, 0, n * sizeof *sum);
-    for (int i = 0; i < t->n_decisions; i++) {
-        const uint8_t *restrict add = nearest->apart[i] + (size_t)tokens[i] * t->n_rows + first;
-        for (size_t row = 0; row < n; row++) sum[row] = (uint16_t)(sum[row] + add[row]);
-    }
-}
+/* ---- looking ---- */
 
-static uint16_t least_of(const uint16_t *sum, size_t n) {
-    uint16_t least = UINT16_MAX;
-    for (size_t i = 0; i < n; i++) least = sum[i] < least ? sum[i] : least;
+/* Of the rows from `first` on; returns the least. */
+static uint16_t add_up(const uint16_t *const *add, int n_groups, size_t first, uint16_t *restrict out) {
+    uint16_t sum[TILE] = {0}, least = UINT16_MAX;
+    for (int i = 0; i < n_groups; i++)
+        for (int row = 0; row < TILE; row++) sum[row] = (uint16_t)(sum[row] + add[i][first + (size_t)row]);
+    for (int row = 0; row < TILE; row++) least = sum[row] < least ? sum[row] : least;
+    memcpy(out, sum, sizeof sum);
     return least;
 }
 
 int64_t mnas_nas_nearest_row(const mnas_nas_nearest *nearest, const int *tokens) {
     const mnas_nas_table *t = nearest->table;
     const uint64_t salt = mnas_hash_bytes(MNAS_HASH_INIT, tokens, (size_t)t->n_decisions * sizeof *tokens);
-    uint16_t sum[BLOCK], least = UINT16_MAX;
+    const uint16_t *add[MOST_GROUPS];
+    uint16_t sum[TILE], least = UINT16_MAX;
     uint64_t least_tie = 0;
     int64_t found = mnas_nas_table_find(t, tokens);
     if (found >= 0) return found;
-    for (size_t first = 0; first < t->n_rows; first += BLOCK) {
-        const size_t n = t->n_rows - first < BLOCK ? t->n_rows - first : BLOCK;
-        add_up(nearest, tokens, first, n, sum);
-        const uint16_t here = least_of(sum, n);
-        for (size_t i = 0; i < n && here <= least; i++) {
+    for (int i = 0; i < nearest->n_groups; i++)
+        add[i] =
+            nearest->groups[i].apart + (size_t)combination_of(t, &nearest->groups[i], tokens) * room_of(t);
+    for (size_t first = 0; first < t->n_rows; first += TILE) {
+        const uint16_t here = add_up(add, nearest->n_groups, first, sum);
+        for (size_t i = 0; i < TILE && here <= least; i++) {
             const uint64_t row = first + i;
             if (sum[i] != here) continue;
             const uint64_t tie = mnas_hash_bytes(salt, &row, sizeof row);

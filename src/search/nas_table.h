@@ -64,7 +64,8 @@ int64_t mnas_nas_table_find(const mnas_nas_table *table, const int *tokens);
  * near rows a hash of (tokens, row) chooses, so that no row is favoured. Threads may share it. */
 typedef struct mnas_nas_nearest {
     const mnas_nas_table *table;
-    uint8_t **apart; /* [n_decisions] -> [n_choices][n_rows]: what a choice adds, in units of 1/60 */
+    struct mnas_nas_group *groups; /* [n_groups] of decisions side by side */
+    int n_groups;
 } mnas_nas_nearest;
 
 int mnas_nas_nearest_open(mnas_nas_nearest *out, const mnas_nas_table *table);

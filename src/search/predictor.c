@@ -42,7 +42,7 @@ static void ridge_release(mnas_predictor *p) {
 /* ---- Gaussian process ---- */
 
 static int gp_fit(mnas_predictor *p, const mnas_predictor_data *d) {
-    const mnas_surrogate_list list = {d->n, d->tokens, d->descriptors, d->targets};
+    const mnas_surrogate_list list = {d->n, d->tokens, d->descriptors, d->targets, NULL};
     const int rc = mnas_surrogate_create(&p->surrogate, d->decisions, d->n_decisions, d->n_descriptors, 0);
     return rc < 0 ? rc : mnas_surrogate_update(&p->surrogate, &list);
 }

@@ -354,10 +354,11 @@ static void fill_counts(const simulating *s, int spec, mnas_simulated *out) {
     out->proposal_ms = 1000 * elapsed_s / n_proposals;
 }
 
-/* How near the chosen networks come to the best of the window. */
+/* How near the chosen networks come to the best of the window, which of a landscape nobody knows. */
 static void fill_landing(const simulating *s, int spec, mnas_simulated *out) {
     int n = 0;
     double sum = 0;
+    const bool is_known = s->world.is_complete;
     out->in_window_share = out->gap_mean = out->gap_worst = NAN;
     if (!mnas_window_is_set(&s->setup.window)) return;
     for (int i = 0; i < s->options.seeds; i++) {
@@ -366,10 +367,10 @@ static void fill_landing(const simulating *s, int spec, mnas_simulated *out) {
         if (isnan(gap)) continue;
         n++;
         sum += gap;
-        out->gap_worst = fmax(out->gap_worst, gap);
+        if (is_known) out->gap_worst = fmax(out->gap_worst, gap);
     }
     out->in_window_share = (double)n / s->options.seeds;
-    out->gap_mean = sum / n;
+    if (is_known) out->gap_mean = sum / n;
 }
 
 static int fill_rungs(const simulating *s, int spec, mnas_simulated_rungs *out) {

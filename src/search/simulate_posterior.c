@@ -35,7 +35,7 @@ int mnas_sim_choose_posterior(double *value, const mnas_sim_record *r, int n_tri
     int rc = observed ? describe_all(r, n, w, descriptors)
                       : mnas_error_set(MNAS_ERR_MEMORY, "out of memory: beliefs on %zu networks", n);
     for (size_t i = 0; i < n && rc == 0; i++) observed[i] = r->trials[i].observed;
-    const mnas_surrogate_list list = {n, r->tokens, descriptors, observed};
+    const mnas_surrogate_list list = {n, r->tokens, descriptors, observed, NULL};
     if (rc == 0) rc = mnas_surrogate_create(&s, w->decisions, (size_t)w->n_decisions, D, 0);
     if (rc == 0) rc = mnas_surrogate_update(&s, &list);
     if (rc == 0) *value = best_believed(r, &s);

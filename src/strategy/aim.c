@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 static const size_t START = 8;       /* looks before predictions are worth anything */
-static const size_t MEMBERS = 400;   /* of the surrogate, at most when it is fitted */
+static const size_t MEMBERS = 200;   /* of the surrogate, at most when it is fitted */
 static const double LEAST_SD = 1e-4; /* of a log latency: no table repeats better */
 
 int mnas_aim_create(mnas_aim *a, const mnas_problem *problem, size_t n_descriptors) {
@@ -24,9 +24,10 @@ void mnas_aim_destroy(mnas_aim *a) {
 
 static int reserve(mnas_aim *a, size_t room) {
     if (room <= a->room) return 0;
-    double *values = realloc(a->values, room * sizeof *values);
+    double *values = realloc(a->values, 2 * room * sizeof *values);
     if (!values) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for the latencies of %zu networks", room);
     a->values = values;
+    a->ranks = values + room;
     a->room = room;
     return 0;
 }
@@ -39,12 +40,13 @@ static int set_values(mnas_aim *a, const mnas_observations *seen) {
         const double ms = seen->seen[i].latency_ms;
         a->n_looks += ms > 0;
         a->values[i] = ms > 0 ? -log(ms) : (double)NAN;
+        a->ranks[i] = ms > 0 ? -mnas_aim_distance(a, ms) : (double)NAN;
     }
     return 0;
 }
 
 static mnas_surrogate_list list_of(const mnas_aim *a, const mnas_observations *seen) {
-    return (mnas_surrogate_list){seen->n, seen->tokens, seen->descriptors, a->values};
+    return (mnas_surrogate_list){seen->n, seen->tokens, seen->descriptors, a->values, a->ranks};
 }
 
 int mnas_aim_update(mnas_aim *a, const mnas_observations *seen) {

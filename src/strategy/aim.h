@@ -15,6 +15,7 @@ typedef struct mnas_aim {
     size_t n_looks;
     mnas_surrogate latency;
     double *values; /* [room] -log latency of the observations; NaN: not measured */
+    double *ranks;  /* [room] minus the distance from the window: of many looks the nearest count */
     size_t room;
 } mnas_aim;
 

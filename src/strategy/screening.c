@@ -26,8 +26,9 @@ static const int CLIMBS = 100; /* mutants of the best candidate so far: in large
 static const int MAX_MUTATIONS = 3;
 static const double MARGIN = 0.1;          /* of the distance from the median to the best */
 static const double FAILED_QUANTILE = 0.1; /* of the targets: what a failed network counts as */
-static const int SCATTERED = 400;          /* more uniform candidates where a window is aimed at */
-static const double LEAST_INSIDE = 0.25;   /* probability to hit: below it nothing else is asked */
+static const int SCATTERED = 400;          /* where a window is aimed at and no reward known, */
+static const int UNIFORM_AIMED = 200;      /* and later: of the uniform ones few lie inside */
+static const double LOOK_COST = 0.05;      /* of measuring a latency, as a part of a training */
 static const double MAX_ENUMERATED =
     1e6; /* encodings of a space that is looked through for the last new ones */
 
@@ -160,7 +161,7 @@ static int set_values(mnas_screening *s) {
 }
 
 static mnas_surrogate_list list_of(const mnas_screening *s) {
-    return (mnas_surrogate_list){s->seen.n, s->seen.tokens, s->seen.descriptors, s->values};
+    return (mnas_surrogate_list){s->seen.n, s->seen.tokens, s->seen.descriptors, s->values, NULL};
 }
 
 /* ---- candidates ---- */
@@ -197,19 +198,21 @@ static double expected_improvement(double mean, double sd, double best) {
     return sd * (z * erfc(-z / sqrt(2)) / 2 + exp(-z * z / 2) / sqrt(2 * acos(-1)));
 }
 
-/* -1 .. 0 where it hardly lies in the window: whatever may lie there comes first. */
+/* With a window the improvement E for what it costs: whoever is proposed is looked at, and trained with probability P, so E P /
+ * (LOOK_COST + P). Looks are cheap: where no guess of a latency is as sharp as the window is narrow, E decides, and not how
+ * sure a guess is. At most E / (LOOK_COST + 1), so that few need a P. */
 static int score(choice *c, const int *tokens, double *out) {
     mnas_screening *s = c->s;
-    double mean, sd, inside = 1;
+    double mean, sd;
     int rc = describe(s, tokens);
     if (rc < 0) return rc;
-    if (s->aims) inside = mnas_aim_probability(&s->aim, tokens, s->descriptors);
-    if (inside < LEAST_INSIDE) {
-        *out = inside - 1;
-        return 0;
-    }
     mnas_surrogate_predict(&s->reward, tokens, s->descriptors, &mean, &sd);
-    *out = inside * expected_improvement(mean, sd, c->best);
+    *out = expected_improvement(mean, sd, c->best);
+    if (!s->aims) return 0;
+    *out /= LOOK_COST + 1;
+    if (c->found && *out <= c->score) return 0;
+    const double inside = mnas_aim_probability(&s->aim, tokens, s->descriptors);
+    *out *= (LOOK_COST + 1) * inside / (LOOK_COST + inside);
     return 0;
 }
 
@@ -279,7 +282,7 @@ static int offer_draws(choice *c, mnas_screening_draw *draw, void *user) {
         rc = draw(user, s->candidate);
         if (rc == 0) rc = offer(c);
     }
-    for (int i = 0; i < (s->aims ? SCATTERED : UNIFORM) && rc == 0; i++) {
+    for (int i = 0; i < (s->aims ? UNIFORM_AIMED : UNIFORM) && rc == 0; i++) {
         draw_uniform(s, s->candidate);
         rc = offer(c);
     }

@@ -4,8 +4,8 @@
  * Candidates are mutants of the networks believed best, a few draws of the strategy, and a few uniform ones; never one that has
  * been proposed before, as long as others are found. Proposals without an answer yet are believed to be as predicted.
  *
- * Where only a window of latencies can win, the improvement counts times the probability to hit it (aim.h); at first, while it
- * knows latencies and no rewards, proposals are uniform over the window.
+ * Where only a window of latencies can win, the improvement counts for what it costs in looks and trainings, by the probability to hit
+ * (aim.h); at first, while it knows latencies and no rewards, proposals are uniform over the window.
  *
  * It knows no files and no clock. Its state is a function of (problem, seed, what was proposed, outcomes); save() holds all.
  */

@@ -103,6 +103,10 @@ static int add_member(mnas_surrogate *s, const mnas_surrogate_list *list, size_t
     return rc;
 }
 
+static double rank_of(const mnas_surrogate_list *list, size_t i) {
+    return list->ranks ? list->ranks[i] : list->values[i];
+}
+
 static size_t count_usable(const mnas_surrogate_list *list, size_t from) {
     size_t n = 0;
     for (size_t i = from; i < list->n; i++) n += isnan(list->values[i]) ? 0 : 1;
@@ -118,7 +122,7 @@ static int find_threshold(const mnas_surrogate *s, const mnas_surrogate_list *li
     if (!usable) return mnas_error_set(MNAS_ERR_MEMORY, "no memory for %zu networks", n_usable);
     size_t n = 0;
     for (size_t i = 0; i < list->n; i++)
-        if (!isnan(list->values[i])) usable[n++] = list->values[i];
+        if (!isnan(list->values[i])) usable[n++] = rank_of(list, i);
     *out = mnas_stats_quantile(usable, n, 1 - (double)(s->limit / 2) / (double)n);
     free(usable);
     return 0;
@@ -131,12 +135,12 @@ static int choose_members(mnas_surrogate *s, const mnas_surrogate_list *list, si
     int rc = reserve(s, n_usable < s->limit ? n_usable : s->limit);
     if (rc == 0) rc = find_threshold(s, list, n_usable, &threshold);
     if (rc < 0) return rc;
-    for (size_t i = 0; i < list->n; i++) n_good += list->values[i] > threshold;
+    for (size_t i = 0; i < list->n; i++) n_good += rank_of(list, i) > threshold;
     const size_t n_rest = n_usable - n_good, n_spread = s->limit - n_good;
     s->n_members = 0;
     for (size_t i = 0; i < list->n; i++) {
         if (isnan(list->values[i])) continue;
-        bool chosen = list->values[i] > threshold;
+        bool chosen = rank_of(list, i) > threshold;
         if (!chosen) {
             n_seen++;
             chosen = n_rest <= n_spread || n_seen * n_spread / n_rest > (n_seen - 1) * n_spread / n_rest;

@@ -1,8 +1,9 @@
 /* surrogate.h - a Gaussian process (gp.h) kept up with a growing list of networks: it scales what goes in and comes out,
  * chooses its settings anew as the list grows, and limits how many networks take part, so that a prediction stays cheap.
  *
- * Between two fits a new network is a row more of the factor. A fit comes when the list has grown by a quarter, or the members to a quarter above their limit; it takes all
- * networks up to a limit, then the best half of that and an even spread of the others.
+ * Between two fits a new network is a row more of the factor. A fit comes when the list has grown by a quarter, or the members to a
+ * quarter above their limit; it takes all networks up to a limit, then half of that, the best (or what the list ranks highest), and an
+ * even spread of the others.
  *
  * Invariant: state is settings, scaling and members in their order, to which the factor is bound to the bit (gp.h).
  */
@@ -30,6 +31,7 @@ typedef struct mnas_surrogate_list {
     size_t n;
     const int *tokens;
     const double *descriptors, *values;
+    const double *ranks; /* which of them matter most, larger is more; NULL: the values */
 } mnas_surrogate_list;
 
 /* limit 0: all networks take part. */

@@ -387,6 +387,37 @@ static void a_window_is_hit(void **state) {
     mnas_simulation_free(s);
 }
 
+/* Where no guess of a latency is as sharp as the window is narrow, looks are many, and the reward must guide them: the surest
+ * guesses are the most ordinary networks, and to prefer them is worse than chance. */
+static void aiming_is_better_than_chance(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(nas_rough_latencies("rough.csv"));
+    double aimed = 0, random = 0;
+    o.decisions = "a,b,c,d,e", o.strategies = "ppo,random";
+    o.latency = "ms", o.window_frac = 0.04, o.trials = 12, o.seeds = 6;
+    for (int i = 0; i < 2; i++) {
+        o.target = i ? 1.8 : 1.5;
+        mnas_simulation *s = simulate(&o);
+        assert_in_range(s->n_in_window, 20, 60);
+        aimed += s->strategies[0].gap_mean;
+        random += s->strategies[1].gap_mean;
+        mnas_simulation_free(s);
+    }
+    assert_true(aimed < 0.6 * random);
+}
+
+/* What is best in a window of a landscape nobody knows. */
+static void a_landscape_has_no_gap(void **state) {
+    (void)state;
+    mnas_simulate_options o = options_of(NULL);
+    o.landscape = nas_planted("window.csv", 4, 3);
+    o.latency = "ms", o.target = 60, o.window_frac = 0.2, o.trials = 5, o.seeds = 2;
+    mnas_simulation *s = simulate(&o);
+    assert_near(s->strategies[0].in_window_share, 1, 0);
+    assert_true(isnan(s->strategies[0].gap_mean) && isnan(s->strategies[0].gap_worst));
+    mnas_simulation_free(s);
+}
+
 static void windows_that_cannot_be(void **state) {
     (void)state;
     mnas_simulate_options o = options_of(nas_planted("window.csv", 5, 3));
@@ -412,6 +443,8 @@ int main(void) {
                                        cmocka_unit_test(predictions_are_judged),
                                        cmocka_unit_test(more_can_be_better),
                                        cmocka_unit_test(a_window_is_hit),
+                                       cmocka_unit_test(aiming_is_better_than_chance),
+                                       cmocka_unit_test(a_landscape_has_no_gap),
                                        cmocka_unit_test(windows_that_cannot_be),
                                        cmocka_unit_test(networks_that_are_not_there),
                                        cmocka_unit_test(hypervolume_by_hand),

@@ -167,7 +167,7 @@ static void a_surrogate_keeps_to_its_limit(void **state) {
         targets[i] = i % 3 == 0 ? (double)NAN : (i * 37) % MANY;
     }
     mnas_surrogate s;
-    const mnas_surrogate_list list = {MANY, tokens[0], descriptors[0], targets};
+    const mnas_surrogate_list list = {MANY, tokens[0], descriptors[0], targets, NULL};
     assert_int_equal(mnas_surrogate_create(&s, decisions, T, D, LIMIT), 0);
     assert_int_equal(mnas_surrogate_update(&s, &list), 0);
     assert_in_range(s.n_members, LIMIT - 1, LIMIT);
