@@ -534,7 +534,9 @@ typedef struct mnas_search_options {
     double window_frac;               /* only networks that take (1 - window_frac) x target_ms to target_ms are trained; what lies
                                        * outside is measured, a pruned trial. Needs target_ms and one device. 0: none */
     int rungs, rung_factor;           /* 0: none. Else trainings end early that promise little, at rungs of rung_factor^-k of their
-                                       * length, decided in brackets of rung_factor^(rungs - 1) networks (docs/rungs.md) */
+                                       * length (docs/rungs.md). rung_factor 0: 9 with two rungs, 3 with more */
+    int rung_keep;                    /* one in so many goes on from a rung, decided in brackets of rung_keep^(rungs - 1) networks;
+                                       * 0: rung_factor, at most 4 */
     bool rungs_async;                 /* decide at once instead: the result then depends on jobs and on interruptions */
     int trials;                       /* complete ones wanted; with rungs those whose training has begun, in whole brackets */
     int64_t max_images;               /* per trial; 0: the recipe's epochs over all */
@@ -874,7 +876,7 @@ typedef struct mnas_simulate_options {
     const char *rungs;                /* columns of accuracies on the way, the shortest training first: every search is run with these
                                        * rungs and without. NULL or "": none. --accuracy is the end; needs latency or maximize */
     const char *rung_epochs;          /* "1,3,9": epochs at each rung and at the end; NULL or "": by rung_factor, of one */
-    int rung_factor;                  /* as of a search; 0: 3 */
+    int rung_factor, rung_keep;       /* as of a search */
     int jobs;                         /* trials side by side: a proposal knows those that lie so far back. 0: 1 */
     int threads;                      /* 0: all cores. No result depends on it */
     void (*progress)(void *user, int n_done, int n_runs); /* never two at once */

@@ -31,9 +31,11 @@ class Context:
         self.program, self.cache = program, cache
         self.simulator = Simulator(program, cache.folder, n_seeds)
         self.tables = {name: networks.every(program, name) for name in record.SPACES}
+        self.tables[record.WIDE] = record.shuffled(program, record.WIDE)[:record.WIDE_SAMPLE]
 
-    def training(self, network, epochs, seed, data=None, recipe=None):
-        return self.cache.trainings.get((network.key, data or record.DATA, recipe or record.RECIPE, record.IMAGES, epochs, seed))
+    def training(self, network, epochs, seed, data=None, recipe=None, images=None):
+        return self.cache.trainings.get((network.key, data or record.DATA, recipe or record.RECIPE, record.IMAGES if images is None else images,
+                                         epochs, seed))
 
     def has(self, network, epochs, seed):
         return self.training(network, epochs, seed) is not None
@@ -41,8 +43,8 @@ class Context:
     def curve(self, network, seed):
         return self.training(network, record.FULL, seed)["accuracy_frac"]
 
-    def accuracy(self, network, seed, epochs=record.FULL, data=None, recipe=None):
-        return self.training(network, epochs, seed, data, recipe)["accuracy_frac"][-1]
+    def accuracy(self, network, seed, epochs=record.FULL, data=None, recipe=None, images=None):
+        return self.training(network, epochs, seed, data, recipe, images)["accuracy_frac"][-1]
 
     def ms(self, network):
         latency = self.cache.latencies.get(network.key)
@@ -55,6 +57,11 @@ class Context:
         """[(network, ms, accuracy with seed 1)] of those known whole."""
         return [(n, self.ms(n), self.accuracy(n, 1)) for n in self.tables[name] if self.ms(n) and self.has(n, record.FULL, 1)]
 
+    def wide_rows(self):
+        """[(network, ms, accuracy with seed 1, averaged weights)]"""
+        curve = lambda n: self.training(n, record.WIDE_EPOCHS, 1, recipe=record.WIDE_RECIPE)
+        return [(n, self.ms(n), curve(n)["accuracy_frac"][-1]) for n in self.tables[record.WIDE] if self.ms(n) and curve(n)]
+
     def target(self, share, name="small-28"):
         """The latency below which that share of the networks lies."""
         return float(f"{stats.quantile([ms for _, ms, _ in self.rows(name)], share):.3g}")
@@ -66,6 +73,9 @@ class Context:
 
     def simulate(self, name, *args, **more):
         return self.simulator.run(name, *args, **more)
+
+    def rungs(self, *args):
+        return self.simulator.rungs(*args)
 
     def command(self, name, *args, **more):
         return self.simulator.command(name, *args, **more)

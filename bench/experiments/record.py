@@ -19,19 +19,22 @@ from cache import training_key
 DATA, RECIPE, IMAGES, FULL = "fashion-mnist", "proxy:flip=true", 10000, 9
 SPACES = ("small-28", "small-28-flat", "small-28-blocks")
 LENGTHS = (1, 3, FULL)  # epochs; the shorter ones have a schedule of their own
+WIDE, WIDE_SAMPLE, WIDE_EPOCHS, WIDE_RECIPE = "small-28-wide", 324, FULL, RECIPE + ",ema-decay=0.99"  # as a search with rungs trains
 DEVICE = "local:rounds=3,time=20,warmup=10,ci=0.05,wide=true"
 SOURCES = {}  # where data lie that are not a package's: {"cifar10": "cifar10:path=..."}
 FLAT_SAMPLE = 32
 QUICK = 0  # networks of each table, where the script itself is tried; 0: all
+ALL_IMAGES = 55000
 PER_IMAGE_S, PER_MAC_S = 1.2e-5, 1.0e-10  # of a training step on the machine of docs/EXPERIMENTS.md, one core
 
 
 class Job:
     """A training, or a latency where `epochs` is 0."""
 
-    def __init__(self, network, group, epochs=0, seed=1, data=None, recipe=None):
+    def __init__(self, network, group, epochs=0, seed=1, data=None, recipe=None, images=None):
         self.network, self.group = network, group
-        self.entry = dict(key=network.key, data=data or DATA, recipe=recipe or RECIPE, images=IMAGES, epochs=epochs, seed=seed)
+        self.entry = dict(key=network.key, data=data or DATA, recipe=recipe or RECIPE, images=IMAGES if images is None else images,
+                          epochs=epochs, seed=seed)
 
     def done(self, cache):
         return training_key(self.entry) in cache.trainings if self.entry["epochs"] else self.network.key in cache.latencies
@@ -39,7 +42,7 @@ class Job:
     def expected_s(self, macs):
         if not self.entry["epochs"]:
             return 0.5
-        return 0.3 + self.entry["images"] * self.entry["epochs"] * (PER_IMAGE_S + PER_MAC_S * macs)
+        return 0.3 + (self.entry["images"] or ALL_IMAGES) * self.entry["epochs"] * (PER_IMAGE_S + PER_MAC_S * macs)
 
 
 def shuffled(program, name):
@@ -68,6 +71,12 @@ def proxies(program):
     """Short trainings and second seeds of a third of small-28."""
     every = shuffled(program, "small-28")
     return short(every[:len(every) // 3], "proxy")
+
+
+def wide(program):
+    """A random sample of a space of networks of very different sizes."""
+    return [job for n in shuffled(program, WIDE)[:WIDE_SAMPLE]
+            for job in (Job(n, "wide"), Job(n, "wide", WIDE_EPOCHS, recipe=WIDE_RECIPE))]
 
 
 def full(some, group):
@@ -119,7 +128,7 @@ def estimate(jobs, cache):
     known = [e["macs"] for e in cache.costs.values()] or [600e3]
     macs = lambda job: cache.costs.get(job.network.key, {}).get("macs") or mean(known)
     past = [t for t in list(cache.trainings.values())[-60:] if t["key"] in cache.costs]
-    model = lambda t: 0.3 + t["images"] * t["epochs"] * (PER_IMAGE_S + PER_MAC_S * cache.costs[t["key"]]["macs"])
+    model = lambda t: 0.3 + (t["images"] or ALL_IMAGES) * t["epochs"] * (PER_IMAGE_S + PER_MAC_S * cache.costs[t["key"]]["macs"])
     factor = sum(t["seconds"] for t in past) / sum(map(model, past)) if past else 1.0
     return factor * sum(job.expected_s(macs(job)) for job in jobs)
 
@@ -154,27 +163,42 @@ def record(program, cache, jobs, minutes, say=lambda text: print(text, file=sys.
     return 0
 
 
-def row(network, cache):
-    """The columns of a network: what is not recorded yet is empty."""
+def described(network, cache):
     found = dict(network.choices, arch=" ".join(network.layers))
     found.update({name: cache.costs.get(network.key, {}).get(name, "") for name in ("macs", "params")})
     latency = cache.latencies.get(network.key)
     found.update(ms=latency["ms"] if latency else "", ms_low=latency["ci"][0] if latency else "", ms_high=latency["ci"][1] if latency else "")
+    return found
+
+
+def curve_columns(prefix, entry, length):
+    curve = entry["accuracy_frac"] if entry else [""] * length
+    return {f"{prefix}_epoch{e}": curve[e - 1] for e in range(1, length + 1)}
+
+
+def row(network, cache):
+    """The columns of a network: what is not recorded yet is empty."""
+    found = described(network, cache)
     for seed in (1, 2):
         for length in LENGTHS:
             entry = cache.trainings.get((network.key, DATA, RECIPE, IMAGES, length, seed))
-            curve = entry["accuracy_frac"] if entry else [""] * length
             if length == FULL:
-                found.update({f"s{seed}_epoch{e}": curve[e - 1] for e in range(1, FULL + 1)})
+                found.update(curve_columns(f"s{seed}", entry, FULL))
             else:
-                found[f"s{seed}_own{length}"] = curve[-1]
+                found[f"s{seed}_own{length}"] = entry["accuracy_frac"][-1] if entry else ""
         found[f"s{seed}_seconds"] = entry["seconds"] if entry else ""
     return found
+
+
+def wide_row(network, cache):
+    entry = cache.trainings.get((network.key, DATA, WIDE_RECIPE, IMAGES, WIDE_EPOCHS, 1))
+    return described(network, cache) | curve_columns("s1", entry, WIDE_EPOCHS)
 
 
 def write_tables(program, cache):
     for name in SPACES:
         write_csv(cache.folder / f"{name}.csv", [row(n, cache) for n in networks.every(program, name)])
+    write_csv(cache.folder / f"{WIDE}.csv", [wide_row(n, cache) for n in shuffled(program, WIDE)[:WIDE_SAMPLE]])
 
 
 def write_csv(path, rows):

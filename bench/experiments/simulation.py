@@ -42,14 +42,25 @@ class Simulator:
         digest = hashlib.sha1((self.program_digest + repr(read)).encode()).hexdigest()
         return [self.one(words + ["--seeds", "1", "--seed", str(FIRST_SEED + k)], digest) for k in range(self.n_seeds)]
 
+    def rungs(self, columns, epochs, factor, strategies, trials, target):
+        """([of each strategy], [of each rung], the command): all seeds in one call, which knows the interval over them."""
+        last = epochs.split(",")[-1]
+        words = ["simulate", "--table", "small-28-wide.csv", "--decisions", "block*", "--accuracy", f"s1_epoch{last}", "--latency", "ms",
+                 "--target", f"{target:.3g}", "--rows-only", "--rungs", columns, "--rung-epochs", epochs, "--rung-factor", str(factor),
+                 "--trials", str(trials), "--strategies", strategies, "--seeds", str(self.n_seeds), "--seed", str(FIRST_SEED)]
+        answer = self.ask(words, hashlib.sha1((self.program_digest + (self.folder / "small-28-wide.csv").read_text()).encode()).hexdigest())
+        return answer["strategies"], answer["rungs"], "mnas " + " ".join(map(shlex.quote, words))
+
     def one(self, words, digest):
+        return {s["name"]: {p["n"]: p for p in s["curve"]} for s in self.ask(words + ["--threads", "1"], digest)["strategies"]}
+
+    def ask(self, words, digest):
         asked = digest + " " + " ".join(words)
         if asked not in self.known:
-            done = subprocess.run([self.program, *words, "--threads", "1", "--json"], cwd=self.folder, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True)
+            done = subprocess.run([self.program, *words, "--json"], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             if done.returncode:
                 raise RuntimeError(done.stderr.strip())
             self.known[asked] = json.loads(done.stdout)
             with open(self.path, "a") as file:
                 file.write(json.dumps(dict(asked=asked, answer=self.known[asked])) + "\n")
-        return {s["name"]: {p["n"]: p for p in s["curve"]} for s in self.known[asked]["strategies"]}
+        return self.known[asked]

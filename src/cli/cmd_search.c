@@ -22,7 +22,7 @@ typedef struct search_opts {
     char reward[MNAS_OPT_STR], strategy[MNAS_OPT_STR], recipe[MNAS_OPT_STR], target_ms[MNAS_OPT_STR],
         screen[MNAS_OPT_STR];
     double screen_factor, window, epochs, max_minutes, device_minutes, trial_timeout_s;
-    int64_t rungs, rung_factor, trials, max_images, max_trials, seed, jobs, threads, top_k;
+    int64_t rungs, rung_factor, rung_keep, trials, max_images, max_trials, seed, jobs, threads, top_k;
     bool rungs_async, dry_run, no_forecast;
 } search_opts;
 
@@ -54,12 +54,13 @@ static const mnas_opt options[] = {
      "complete trials wanted; with rungs networks tried, those stopped early included, in whole brackets",
      NULL},
     {"rungs", MNAS_OPT_INT, AT(rungs), "0", 0, 6, "rungs",
-     "end the training of networks that promise little: 3 trains all to 1/9, the best third to 1/3, the best "
-     "of "
-     "these to the end; 0: none",
+     "end the training of networks that promise little: 2 trains all to 1/9, the best quarter to the end; 3 "
+     "all to 1/9, the best third to 1/3, the best third of these to the end; 0: none",
      NULL},
-    {"rung-factor", MNAS_OPT_INT, AT(rung_factor), "3", 2, 27, NULL,
-     "one in so many goes on from a rung, and is trained so many times as long", NULL},
+    {"rung-factor", MNAS_OPT_INT, AT(rung_factor), "0", 0, 27, NULL,
+     "what goes on from a rung is trained so many times as long; 0: 9 with two rungs, 3 with more", NULL},
+    {"rung-keep", MNAS_OPT_INT, AT(rung_keep), "0", 0, 27, NULL,
+     "one in so many goes on from a rung; 0: --rung-factor, at most 4", NULL},
     {"rungs-async", MNAS_OPT_BOOL, AT(rungs_async), NULL, 0, 0, NULL,
      "decide at each rung at once and not in brackets: the result then depends on --jobs and on "
      "interruptions",
@@ -312,6 +313,7 @@ static int run(const void *opts, int n_words, char **words) {
                              .trials = (int)o->trials,
                              .rungs = (int)o->rungs,
                              .rung_factor = (int)o->rung_factor,
+                             .rung_keep = (int)o->rung_keep,
                              .rungs_async = o->rungs_async,
                              .max_images = o->max_images,
                              .epochs = o->epochs,
@@ -331,9 +333,11 @@ static int run(const void *opts, int n_words, char **words) {
                              .cancel = mnas_cli_cancel_flag()};
     int rc = parse_targets(&s, o->target_ms);
     if (rc < 0) return rc;
-    if (o->rungs == 0 && (o->rungs_async || o->rung_factor != 3))
+    if (o->rungs == 0 && (o->rungs_async || o->rung_factor || o->rung_keep))
         return mnas_error_set(MNAS_ERR_ARG, "%s is nothing without --rungs",
-                              o->rungs_async ? "--rungs-async" : "--rung-factor");
+                              o->rungs_async   ? "--rungs-async"
+                              : o->rung_factor ? "--rung-factor"
+                                               : "--rung-keep");
     if (o->rungs > 0 && o->rungs_async)
         mnas_log_warn(
             "--rungs-async decides in the order in which trainings end: another number of --jobs, or an "

@@ -20,7 +20,7 @@ typedef struct simulate_opts {
         rungs[MNAS_OPT_STR], rung_epochs[MNAS_OPT_STR];
     double target, window, noise;
     bool rows_only, predictor, posterior;
-    int64_t trials, seeds, seed, jobs, threads, rung_factor;
+    int64_t trials, seeds, seed, jobs, threads, rung_factor, rung_keep;
 } simulate_opts;
 
 #define AT(field) offsetof(simulate_opts, field)
@@ -80,7 +80,10 @@ static const mnas_opt options[] = {
     {"rung-epochs", MNAS_OPT_STRING, AT(rung_epochs), "", 0, 0, "N,N,...",
      "epochs at each rung, and of whole trainings; unless given as --rung-factor divides a training", NULL},
     {"rung-factor", MNAS_OPT_INT, AT(rung_factor), "0", 0, 27, NULL,
-     "one in so many goes on from a rung; 0: 3", NULL},
+     "between the lengths of two rungs, where --rung-epochs does not say; 0: 9 with one column, 3 with more",
+     NULL},
+    {"rung-keep", MNAS_OPT_INT, AT(rung_keep), "0", 0, 27, NULL,
+     "one in so many goes on from a rung; 0: --rung-factor, at most 4", NULL},
     {"jobs", MNAS_OPT_INT, AT(jobs), "1", 1, 1024, "trials",
      "that a search would run side by side: a proposal does not know the last so many outcomes", NULL},
     {"threads", MNAS_OPT_INT, AT(threads), "0", 0, 1024, "threads",
@@ -446,6 +449,7 @@ static int simulate_and_print(const simulate_opts *o) {
                                             .rungs = o->rungs,
                                             .rung_epochs = o->rung_epochs,
                                             .rung_factor = (int)o->rung_factor,
+                                            .rung_keep = (int)o->rung_keep,
                                             .trials = (int)o->trials,
                                             .seeds = (int)o->seeds,
                                             .first_seed = (uint64_t)o->seed,

@@ -20,6 +20,16 @@ static int power(int base, int exponent) {
     return value;
 }
 
+/* A front has many members: to stop eight of nine loses more of it than their epochs are worth (docs/rungs.md). */
+static int keep_of(const mnas_rungs_plan *plan) {
+    const int most = plan->factor < 4 ? plan->factor : 4;
+    return plan->keep > 0 ? plan->keep : most;
+}
+
+int mnas_rungs_default_factor(int n) {
+    return n == 2 ? 9 : 3;
+}
+
 int mnas_rungs_check(const mnas_rungs_plan *plan) {
     if (plan->n < 0 || plan->n == 1 || plan->n > MNAS_MAX_RUNGS)
         return mnas_error_set(MNAS_ERR_ARG, "rungs is %d; allowed: 0 (none), or 2 to %d", plan->n,
@@ -27,16 +37,19 @@ int mnas_rungs_check(const mnas_rungs_plan *plan) {
     if (plan->n == 0) return 0;
     if (plan->factor < 2 || plan->factor > 27)
         return mnas_error_set(MNAS_ERR_ARG, "rung-factor is %d; allowed: 2 to 27", plan->factor);
-    if (power(plan->factor, plan->n - 1) <= MNAS_MAX_BRACKET) return 0;
+    if (plan->keep < 0 || plan->keep == 1 || plan->keep > 27)
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "rung-keep is %d; allowed: 0 (rung-factor, at most 4), or 2 to 27", plan->keep);
+    if (power(keep_of(plan), plan->n - 1) <= MNAS_MAX_BRACKET) return 0;
     return mnas_error_set(
         MNAS_ERR_ARG,
-        "%d rungs of factor %d need brackets of more than %d networks; give fewer rungs, or a smaller "
-        "rung-factor",
-        plan->n, plan->factor, MNAS_MAX_BRACKET);
+        "%d rungs from which one in %d goes on need brackets of more than %d networks; give "
+        "fewer rungs, or a smaller rung-keep",
+        plan->n, keep_of(plan), MNAS_MAX_BRACKET);
 }
 
 int mnas_rungs_bracket(const mnas_rungs_plan *plan) {
-    return plan->n < 2 ? 1 : power(plan->factor, plan->n - 1);
+    return plan->n < 2 ? 1 : power(keep_of(plan), plan->n - 1);
 }
 
 double mnas_rungs_share(const mnas_rungs_plan *plan, int rung) {
@@ -45,7 +58,7 @@ double mnas_rungs_share(const mnas_rungs_plan *plan, int rung) {
 
 /* Rounded, at least one. */
 int mnas_rungs_count(const mnas_rungs_plan *plan, int n_members, int rung) {
-    const int divisor = power(plan->factor, rung), n = (2 * n_members + divisor) / (2 * divisor);
+    const int divisor = power(keep_of(plan), rung), n = (2 * n_members + divisor) / (2 * divisor);
     return n > 1 ? n : 1;
 }
 
@@ -203,7 +216,7 @@ static int decide(mnas_rungs_book *b) {
     return 0;
 }
 
-/* Of all that have come to this rung one in `factor` goes on, while it adds to them. */
+/* Of all that have come to this rung one in `keep` goes on, while it adds to them. */
 static int decide_at_once(mnas_rungs_book *b, mnas_rungs_member *m, int rung) {
     front f;
     int n_come = 0;
@@ -211,7 +224,7 @@ static int decide_at_once(mnas_rungs_book *b, mnas_rungs_member *m, int rung) {
     const int rc = open_front(&f, b, b->n, rung);
     if (rc < 0) return rc;
     const bool goes_on =
-        (int)f.n * b->plan.factor < n_come && (f.n == 0 || added_area(&f, point_of(m, rung)) > 0);
+        (int)f.n * keep_of(&b->plan) < n_come && (f.n == 0 || added_area(&f, point_of(m, rung)) > 0);
     m->state = goes_on ? MNAS_RUNGS_TRAINS : MNAS_RUNGS_STOPPED;
     free(f.points);
     return 0;

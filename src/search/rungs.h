@@ -1,7 +1,7 @@
 /* rungs.h - which trainings go on: successive halving over accuracy and latency, as functions of numbers.
  *
  * A training has n rungs: rung r ends after factor^-(n-1-r) of its length, the last one at its end. Networks come in brackets of
- * factor^(n-1). When all of a bracket have come to a rung, one in `factor` goes on: those that add most to what has gone on from this
+ * keep^(n-1). When all of a bracket have come to a rung, one in `keep` goes on: those that add most to what has gone on from this
  * rung so far, in this bracket and the earlier ones. What they add is the area under the front of accuracy over log latency
  * (hypervolume); where none adds any, the one least below that front. So a network is compared with those at least as fast, large
  * ones, which learn slowly, are not judged against small ones, and what the front has already is not trained again. Non-dominated
@@ -21,8 +21,12 @@ enum { MNAS_MAX_RUNGS = 6, MNAS_MAX_BRACKET = 729 };
 
 typedef struct mnas_rungs_plan {
     int n, factor; /* n below 2: no rungs */
+    int keep;      /* 0: factor, at most 4 */
     bool async;
 } mnas_rungs_plan;
+
+/* What is best where nobody says: the first of two rungs early, of more the last but one not too late. */
+int mnas_rungs_default_factor(int n);
 
 /* MNAS_ERR_ARG names the number and what is allowed. */
 int mnas_rungs_check(const mnas_rungs_plan *plan);

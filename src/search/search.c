@@ -101,13 +101,18 @@ static int average_weights(search *s) {
 /* Trials come in whole brackets. */
 static int take_rungs(search *s) {
     mnas_search_options *o = &s->options;
-    s->rungs = (mnas_rungs_plan){o->rungs, o->rungs > 0 ? o->rung_factor : 0, o->rungs > 0 && o->rungs_async};
+    if (o->rungs > 0) {
+        const int factor = o->rung_factor ? o->rung_factor : mnas_rungs_default_factor(o->rungs);
+        s->rungs = (mnas_rungs_plan){o->rungs, factor, o->rung_keep, o->rungs_async};
+    } else
+        s->rungs.n = o->rungs;
     const int rc = mnas_rungs_check(&s->rungs);
     if (rc < 0 || s->rungs.n == 0) return rc;
     const int size = s->rungs.async ? 1 : mnas_rungs_bracket(&s->rungs);
     o->trials = (o->trials + size - 1) / size * size;
     const int rc_recipe = average_weights(s);
-    return rc_recipe < 0 ? rc_recipe : mnas_str_format(s->rung_folder, sizeof s->rung_folder, "%s.rungs", o->study);
+    return rc_recipe < 0 ? rc_recipe
+                         : mnas_str_format(s->rung_folder, sizeof s->rung_folder, "%s.rungs", o->study);
 }
 
 static int take_options(search *s, const mnas_search_options *options) {
@@ -193,8 +198,9 @@ static int fix_settings(search *s) {
     if (rc == 0 && mnas_window_is_set(&s->window))
         rc = mnas_fixed_add_number(f, "window", "window", o->window_frac, "none");
     if (rc == 0 && s->rungs.n > 0)
-        rc = mnas_fixed_add(f, "rungs", s->rungs.async ? "rungs-async" : "rungs", "%d of factor %d%s",
-                            s->rungs.n, s->rungs.factor, s->rungs.async ? ", async" : "");
+        rc = mnas_fixed_add(f, "rungs", s->rungs.async ? "rungs-async" : "rungs",
+                            "%d of factor %d, brackets of %d%s", s->rungs.n, s->rungs.factor,
+                            mnas_rungs_bracket(&s->rungs), s->rungs.async ? ", async" : "");
     if (rc == 0) rc = mnas_fixed_add(f, "max_images", "max-images", "%" PRId64, o->max_images);
     if (rc == 0) rc = mnas_fixed_add_number(f, "epochs", "epochs", o->epochs, "recipe");
     return rc;

@@ -206,11 +206,15 @@ static int open_rungs(simulating *s) {
     const mnas_simulate_options *o = &s->options;
     s->with_rungs = s->setup;
     if (!given(o->rungs)) {
-        if (!given(o->rung_epochs) && o->rung_factor == 0) return 0;
+        if (!given(o->rung_epochs) && o->rung_factor == 0 && o->rung_keep == 0) return 0;
         return mnas_error_set(MNAS_ERR_ARG, "--rung-%s without --rungs COLUMN,...",
-                              given(o->rung_epochs) ? "epochs" : "factor");
+                              given(o->rung_epochs) ? "epochs"
+                              : o->rung_factor      ? "factor"
+                                                    : "keep");
     }
-    const mnas_rungs_plan plan = {.n = s->table.n_rungs + 1, .factor = o->rung_factor ? o->rung_factor : 3};
+    const int n = s->table.n_rungs + 1;
+    const mnas_rungs_plan plan = {n, o->rung_factor ? o->rung_factor : mnas_rungs_default_factor(n),
+                                  o->rung_keep, false};
     const int rc = check_rungs(s);
     return rc < 0 ? rc : mnas_sim_rungs_open(&s->with_rungs, &plan, o->rung_epochs);
 }

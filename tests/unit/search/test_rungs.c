@@ -26,10 +26,18 @@ static void plans(void **state) {
     /* 9 x 1/9 + 3 x 2/9 + 1 x 2/3 of 9 */
     assert_true(fabs(mnas_rungs_cost(&three) - (1 + 2.0 / 3 + 2.0 / 3) / 9) < 1e-15);
     assert_true(mnas_rungs_cost(&(mnas_rungs_plan){0}) == 1);
+    const mnas_rungs_plan ninth = {.n = 2, .factor = 9}, own = {.n = 3, .factor = 3, .keep = 2};
+    assert_int_equal(mnas_rungs_bracket(&ninth), 4); /* one in four */
+    assert_int_equal(mnas_rungs_count(&ninth, 4, 1), 1);
+    assert_true(fabs(mnas_rungs_cost(&ninth) - (4 / 9.0 + 8 / 9.0) / 4) < 1e-15);
+    assert_int_equal(mnas_rungs_bracket(&own), 4);
+    assert_true(fabs(mnas_rungs_share(&own, 0) - 1.0 / 9) < 1e-15);
+    assert_true(fabs(mnas_rungs_cost(&own) - (4 / 9.0 + 2 * 2 / 9.0 + 2 / 3.0) / 4) < 1e-15);
     assert_int_equal(mnas_rungs_check(&three), 0);
     assert_int_equal(mnas_rungs_check(&(mnas_rungs_plan){0}), 0);
-    static const mnas_rungs_plan wrong[] = {
-        {1, 3, false}, {-1, 3, false}, {7, 2, false}, {3, 1, false}, {4, 10, false}};
+    static const mnas_rungs_plan wrong[] = {{1, 3, 0, false},  {-1, 3, 0, false}, {7, 2, 0, false},
+                                            {3, 1, 0, false},  {3, 9, 1, false},  {3, 9, -1, false},
+                                            {2, 9, 28, false}, {4, 9, 10, false}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(mnas_rungs_check(&wrong[i]), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "729"));
@@ -132,7 +140,7 @@ static void any_order(void **state) {
     int n_trained[4] = {0};
     for (int i = 0; i < N; i++) n_trained[first[i] - '0']++;
     assert_int_equal(n_trained[1] + n_trained[2] + n_trained[3], N);
-assert_true(n_trained[1] >= 30 && n_trained[3] >= 1 && n_trained[3] <= 5);
+    assert_true(n_trained[1] >= 30 && n_trained[3] >= 1 && n_trained[3] <= 5);
     for (uint64_t order = 1; order < 30; order++) {
         char *other = play(order, ms, accuracy, N);
         assert_string_equal(first, other);

@@ -6,8 +6,9 @@
 
 static struct {
     bool any_share;
-    bool all_fail; /* every training */
-    double epochs; /* that all trainings had together, of each the whole being 9 */
+    bool all_fail;    /* every training */
+    double epochs;    /* that all trainings had together, of each the whole being 9 */
+    char recipe[128]; /* of the last one */
 } parts;
 
 /* Grows with the length by an amount of the network's own, so that the order at a rung is not that at the end. */
@@ -21,6 +22,7 @@ static double accuracy_at(const mnas_job_request *request, double share) {
 static void train_part(mnas_job *job, const mnas_job_request *request) {
     const double stop = request->stop_epochs > 0 ? request->stop_epochs : 9;
     assert_true(request->epochs == 9);
+    snprintf(parts.recipe, sizeof parts.recipe, "%s", request->recipe);
     assert_true(parts.any_share ||
                 ((request->checkpoint != NULL) == (stop < 9) && (request->from != NULL) == (stop > 1)));
     if (request->from) assert_true(mnas_file_exists(request->from));
@@ -63,6 +65,24 @@ static char *dump(const char *study) {
     mnas_str_append(&out, rest);
     free(rest);
     return out.data;
+}
+
+static void check_recipe(const char *asked, const char *wanted) {
+    begin();
+    mnas_search_options o = rung_options(fix_study, 9);
+    o.recipe = asked;
+    if (run_on(&o, 1) < 0) fail_msg("%s", mnas_error_message());
+    assert_string_equal(parts.recipe, wanted);
+}
+
+/* At rungs networks are compared by the average of their weights, unless somebody says otherwise. */
+static void weights_are_averaged(void **state) {
+    (void)state;
+    check_recipe("proxy", "proxy:ema-decay=0.99");
+    check_recipe("proxy:batch=16", "proxy:batch=16,ema-decay=0.99");
+    check_recipe("proxy:ema-decay=0", "proxy:ema-decay=0");
+    check_recipe("proxy:ema-decay=0.9,batch=16", "proxy:ema-decay=0.9,batch=16");
+    check_recipe("imagenet-mnasnet:batch=16", "imagenet-mnasnet:batch=16"); /* which averages */
 }
 
 static void brackets_end(void **state) {
@@ -236,6 +256,7 @@ static void within_a_window(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_are_averaged),
         cmocka_unit_test(brackets_end),
         cmocka_unit_test(any_number_of_jobs),
         cmocka_unit_test(however_often_interrupted),
