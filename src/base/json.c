@@ -1,6 +1,7 @@
 /* json.c - see json.h. Keys, once published, keep their meaning while "schema" stays the same; new keys may come. */
 #include "base/json.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,40 @@ char *mnas_json_dumps(const json_t *value, size_t flags) {
     if (value && json_dump_callback(value, append, &text, flags) == 0 && mnas_str_ok(&text)) return text.data;
     mnas_str_free(&text);
     return NULL;
+}
+
+/* The first n bytes as a real, shorter, into buf; false: they are none, or it would be longer. A real has a point or an exponent,
+ * which tells it from an integer. */
+static bool shorten(const char *at, size_t n, char buf[40]) {
+    double value;
+    char text[32];
+    if (n == 0 || n >= sizeof text || (*at != '-' && !isdigit((unsigned char)*at))) return false;
+    memcpy(text, at, n);
+    text[n] = '\0';
+    if (!strpbrk(text, ".eE") || !mnas_str_to_f64(text, &value)) return false;
+    mnas_str_from_f64(value, buf);
+    if (!strpbrk(buf, ".eE")) strcat(buf, ".0");
+    return strlen(buf) <= n;
+}
+
+void mnas_json_shorten(char *text) {
+    char *out = text, buf[40];
+    bool quoted = false;
+    for (const char *in = text; *in;) {
+        size_t n = quoted ? 0 : strspn(in, "+-.0123456789eE");
+        if (shorten(in, n, buf)) {
+            memcpy(out, buf, strlen(buf));
+            out += strlen(buf);
+            in += n;
+            continue;
+        }
+        if (*in == '"') quoted = !quoted;
+        if (n == 0) n = quoted && *in == '\\' && in[1] ? 2 : 1;
+        memmove(out, in, n);
+        out += n;
+        in += n;
+    }
+    *out = '\0';
 }
 
 int mnas_json_write(FILE *out, json_t *object) {

@@ -17,6 +17,9 @@ json_t *mnas_json_numbers(const double *values, int n);
 json_t *mnas_json_integers(const int *values, int n);
 json_t *mnas_json_time(int64_t unix_ms); /* ISO 8601; null for 0 and less */
 
+/* Reals in a JSON text become as short as they can be and read back the same, in place: jansson writes 17 digits of each. */
+void mnas_json_shorten(char *text);
+
 /* json_dumps, but whole or NULL: jansson's own leaves out a key where memory runs out just then. free() it. */
 char *mnas_json_dumps(const json_t *value, size_t flags);
 

@@ -60,7 +60,7 @@ static const mnas_opt options[] = {
      "standard deviation added to what a search sees, in the unit of --accuracy", NULL},
     {"rows-only", MNAS_OPT_BOOL, AT(rows_only), NULL, 0, 0, NULL,
      "every proposal becomes the nearest row; else one without a row is a failed trial", NULL},
-    {"strategies", MNAS_OPT_STRING, AT(strategies), "ppo,evolution,random", 0, 0, "STRATEGY,...",
+    {"strategies", MNAS_OPT_STRING, AT(strategies), "ppo,evolution,local,random", 0, 0, "STRATEGY,...",
      "at a comma, unless KEY= follows, and at a semicolon a new one begins: ppo:batch=8,clip=0.1,evolution",
      NULL},
     {"trials", MNAS_OPT_INT, AT(trials), "100", 1, 1e6, "networks",

@@ -334,5 +334,6 @@ int mnas_ask_line(mnas_ask_session *s, const char *line, size_t n, char **answer
     *answer = said ? mnas_json_dumps(said, JSON_COMPACT) : NULL;
     json_decref(said);
     if (!*answer) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: an answer");
+    mnas_json_shorten(*answer);
     return s->broken ? rc : 0;
 }

@@ -164,7 +164,8 @@ static int restore_named(mnas_ask_session *s) {
 /* Another session ends within moments, where it is one command. */
 static int open_store(mnas_ask_session *s) {
     const double begun_s = mnas_clock_now_s();
-    int rc;
+    int rc = mnas_file_exists(s->path) ? mnas_learner_check_study(s->path) : 0;
+    if (rc < 0) return rc;
     while ((rc = mnas_store_open(&s->store, s->path, MNAS_STORE_WRITE)) == MNAS_ERR_BUSY &&
            mnas_clock_now_s() - begun_s < patience_s) {
     }

@@ -300,6 +300,42 @@ int mnas_learner_propose(mnas_learner *l) {
     return rc;
 }
 
+/* ---- studies of an earlier mnas ---- */
+
+static int from_earlier(const char *path) {
+    return mnas_error_set(
+        MNAS_ERR_FORMAT,
+        "%s was begun with an earlier mnas, and its strategy cannot be gone on with by this one; "
+        "nothing was changed. show, report, export and finalize work on it; to search on, begin "
+        "another study, or go on with the mnas that made it",
+        path);
+}
+
+/* Who proposed a trial is kept for as long as strategies propose as they do now. */
+static int check_origins(mnas_store *store, const char *path) {
+    mnas_trial *trials;
+    size_t n;
+    const int rc = mnas_store_trials(store, &trials, &n);
+    if (rc < 0) return rc;
+    const bool earlier = n > 0 && !trials[0].origin[0];
+    mnas_trials_free(trials, n);
+    return earlier ? from_earlier(path) : 0;
+}
+
+/* What cannot be read is left to the opening, which says more about it. */
+int mnas_learner_check_study(const char *path) {
+    mnas_store *store;
+    mnas_snapshot s;
+    if (mnas_store_open(&store, path, MNAS_STORE_READ) < 0) return 0;
+    int rc = check_origins(store, path);
+    if (rc == 0 && mnas_store_last_snapshot(store, &s) == 0) {
+        if (s.n_updates >= 0 && mnas_strategy_check_version(s.state, s.n_state) < 0) rc = from_earlier(path);
+        mnas_snapshot_clear(&s);
+    }
+    mnas_store_close(store);
+    return rc;
+}
+
 /* ---- life ---- */
 
 /* Of every device. */

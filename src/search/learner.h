@@ -36,6 +36,9 @@ typedef struct mnas_learner {
     int n_updates, n_stored_updates; /* of the strategy; snapshots in the study */
 } mnas_learner;
 
+/* Before a study is opened for writing, which brings the file of an earlier mnas up to date: MNAS_ERR_FORMAT where its strategy cannot
+ * be gone on with. Nothing is changed. */
+int mnas_learner_check_study(const char *path);
 /* What the study holds, and the last snapshot. Close it also after a failure. */
 int mnas_learner_open(mnas_learner *learner);
 void mnas_learner_close(mnas_learner *learner);

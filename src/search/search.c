@@ -270,7 +270,8 @@ static int compare_settings(search *s) {
 }
 
 static int open_existing(search *s, mnas_store_mode mode) {
-    int rc = mnas_store_open(&s->store, s->options.study, mode);
+    int rc = mnas_learner_check_study(s->options.study);
+    if (rc == 0) rc = mnas_store_open(&s->store, s->options.study, mode);
     if (rc == 0) rc = mnas_store_settings(s->store, &s->stored, &s->n_stored);
     if (rc < 0 || s->n_stored == 0) return rc; /* killed between making the file and its first transaction */
     return compare_settings(s);

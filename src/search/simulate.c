@@ -264,7 +264,7 @@ static int try_strategies(const simulating *s) {
 
 static int open_strategies(simulating *s) {
     int rc = mnas_sim_specs_split(&s->specs, given(s->options.strategies) ? s->options.strategies
-                                                                          : "ppo,evolution,random");
+                                                                          : "ppo,evolution,local,random");
     if (rc == 0) rc = find_random(s);
     if (rc == 0) rc = try_strategies(s);
     if (rc < 0) return rc;

@@ -40,7 +40,8 @@ int mnas_sim_specs_split(mnas_sim_specs *out, const char *text) {
         rc = add(out, text, n);
     }
     if (rc == 0 && out->n == 0)
-        return mnas_error_set(MNAS_ERR_ARG, "--strategies names none; for example ppo,evolution,random");
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "--strategies names none; for example ppo,evolution,local,random");
     return rc;
 }
 

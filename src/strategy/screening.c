@@ -86,8 +86,12 @@ void mnas_screening_destroy(mnas_screening *s) {
 
 /* ---- what was seen ---- */
 
+/* What is no number tells nothing, and a state with it could not be loaded again. */
 static int describe(mnas_screening *s, const int *tokens) {
-    return s->n_descriptors ? s->problem->describe(s->problem->user, tokens, s->descriptors) : 0;
+    const int rc = s->n_descriptors ? s->problem->describe(s->problem->user, tokens, s->descriptors) : 0;
+    for (size_t i = 0; i < s->n_descriptors; i++)
+        if (!isfinite(s->descriptors[i])) s->descriptors[i] = 0;
+    return rc;
 }
 
 /* The more there is to decide, the more is to be seen first; but no more than a fifth of the search. */

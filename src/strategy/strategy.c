@@ -329,6 +329,23 @@ static int broken(const mnas_strategy *s, const char *what) {
     return mnas_error_set(MNAS_ERR_FORMAT, "stored state of strategy %s: %s", s->class->plugin.name, what);
 }
 
+static int other_version(uint64_t version) {
+    if (version == STATE_VERSION) return 0;
+    return mnas_error_set(
+        MNAS_ERR_FORMAT,
+        "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64
+        ": another version of mnas made it, which this one cannot continue; begin another --study",
+        version, STATE_VERSION);
+}
+
+/* What is damaged is left to the loading. */
+int mnas_strategy_check_version(const char *bytes, size_t n) {
+    mnas_blob_reader head = mnas_blob_reader_of(bytes, n);
+    const bool ours = mnas_blob_get_u64(&head) == STATE_MAGIC;
+    const uint64_t version = mnas_blob_get_u64(&head);
+    return ours && !head.bad ? other_version(version) : 0;
+}
+
 /* The frame around everything: first what kind of bytes these are, so that the message fits. */
 static int check_frame(const mnas_strategy *s, const char *bytes, size_t n) {
     mnas_blob_reader head = mnas_blob_reader_of(bytes, n);
@@ -338,12 +355,7 @@ static int check_frame(const mnas_strategy *s, const char *bytes, size_t n) {
     mnas_blob_reader tail = mnas_blob_reader_of(bytes + n - 8, 8);
     if (mnas_blob_get_u64(&tail) != mnas_hash_bytes(MNAS_HASH_INIT, bytes, n - 8))
         return broken(s, "checksum is wrong, the bytes were cut or changed");
-    if (version != STATE_VERSION)
-        return mnas_error_set(
-            MNAS_ERR_FORMAT,
-            "stored state of a strategy has version %" PRIu64 "; known: %" PRIu64
-            ": another version of mnas made it, which this one cannot continue; begin another --study",
-            version, STATE_VERSION);
+    if (other_version(version) < 0) return MNAS_ERR_FORMAT;
     if (stored_for != signature(s))
         return mnas_error_set(MNAS_ERR_MISMATCH,
                               "stored state belongs to another strategy, space, delay or seed than this %s",

@@ -127,6 +127,8 @@ void mnas_strategy_get_status(const mnas_strategy *strategy, mnas_strategy_statu
 void mnas_strategy_probabilities(const mnas_strategy *strategy, double *probs);
 int mnas_strategy_save(const mnas_strategy *strategy, mnas_str *out);
 int mnas_strategy_load(mnas_strategy *strategy, const char *bytes, size_t n);
+/* MNAS_ERR_FORMAT where a saved state is of another version than this mnas writes: whatever else is in it, it cannot be loaded. */
+int mnas_strategy_check_version(const char *bytes, size_t n);
 
 /* All classes, in the order of strategies.def. */
 const mnas_plugin *const *mnas_strategy_plugins(size_t *n);

@@ -282,6 +282,37 @@ static void test_commands_with_plain_decisions(void **state) {
     check_refused("export " DIR "/p.db:1 -o " DIR "/p.yaml", 2, "no networks");
 }
 
+/* Some of their convolutions have more than 2^31 weights. */
+static const char large_text[] = "name: large\ninput: 28\nchannels: 1\nclasses: 10\nmean: [0.3]\nstd: [0.3]\n"
+                                 "stem: 16\nstem-stride: 2\nhead: 128\ndropout: 0\n"
+                                 "choices:\n  - op: [conv, mbconv3]\n  - kernel: [3, 7]\n  - filters: [x1]\n"
+                                 "blocks:\n  - {net: r1_k3_s11_e1_i16_o16, filters: [16, 9000]}\n"
+                                 "  - {net: r1_k3_s22_e1_i16_o24, filters: [24, 9000]}\n"
+                                 "  - {net: r1_k3_s22_e1_i24_o24, filters: [24, 9000]}\n";
+
+/* A network that cannot be built is a trial that fails, also where it is looked at by a prediction. */
+static void test_what_cannot_be_built_fails(void **state) {
+    (void)state;
+    assert_int_equal(mnas_file_write_atomic(DIR "/large.yaml", large_text, strlen(large_text)), 0);
+    server s = serve(DIR "/large.db --space " DIR "/large.yaml --trials 40 --strategy ppo:screen=gp");
+    int n_complete = 0;
+    for (json_t *asked = NULL; n_complete < 40; n_complete++) {
+        json_decref(asked);
+        asked = say(&s, "{\"ask\": 1}");
+        if (!json_object_get(asked, "trial")) fail_msg("%s", json_dumps(asked, 0));
+        /* the more filters, the better: there are the ones that cannot be built */
+        json_decref(say(&s, "{\"tell\": %d, \"accuracy\": %g}", (int)integer(asked, "trial"),
+                        0.5 + 0.01 * log(number(asked, "params"))));
+        if (n_complete == 39) json_decref(asked);
+    }
+    json_t *status = say(&s, "{\"status\": true}");
+    assert_int_equal(integer(status, "complete"), 40);
+    assert_true(integer(status, "failed") >= 2);
+    json_decref(status);
+    assert_int_equal(end(&s, false), 0);
+    check_prints("show " DIR "/large.db", "failed: invalid");
+}
+
 /* ---- the loop of mnas.h ---- */
 
 static double my_training(const char *arch) {
@@ -350,6 +381,7 @@ int main(void) {
         cmocka_unit_test(test_wrong_requests),
         cmocka_unit_test(test_commands_with_networks),
         cmocka_unit_test(test_commands_with_plain_decisions),
+        cmocka_unit_test(test_what_cannot_be_built_fails),
         cmocka_unit_test(test_loop_of_the_header),
         cmocka_unit_test(test_target_is_found),
     };

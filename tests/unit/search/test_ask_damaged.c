@@ -42,7 +42,34 @@ static void test_damaged(void **state) {
             "contradict");
 }
 
+/* ---- begun with an earlier mnas ---- */
+
+static const char make_schema_4[] =
+    "ALTER TABLE trial DROP COLUMN origin; ALTER TABLE trial DROP COLUMN rung; DROP TABLE rung;"
+    "PRAGMA user_version = 4",
+                  make_version_1[] =
+                      "UPDATE snapshot SET state = CAST(substr(state, 1, 8) || x'0100000000000000' || "
+                      "substr(state, 17) AS BLOB)";
+
+/* Refused before the file is brought up to date; it can be looked at as before. */
+static void test_of_an_earlier_mnas(void **state) {
+    (void)state;
+    mnas_study *study;
+    refuses(make_version_1, "earlier mnas");
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM event WHERE kind = 'resume'"), 0);
+    refuses(make_schema_4, "earlier mnas");
+    assert_int_equal(fix_count(fix_study, "PRAGMA user_version"), 4);
+    fix_execute(fix_study, make_version_1);
+    fix_expect(mnas_ask_open(&(mnas_ask_session *){NULL}, &(mnas_ask_options){.study = fix_study}),
+               MNAS_ERR_FORMAT, "nothing was changed");
+    assert_int_equal(fix_count(fix_study, "PRAGMA user_version"), 4);
+    fix_expect(mnas_study_open(&study, fix_study), 0, NULL);
+    assert_int_equal(mnas_study_n_trials(study), 3);
+    mnas_study_close(study);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damaged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_damaged),
+                                       cmocka_unit_test(test_of_an_earlier_mnas)};
     return cmocka_run_group_tests(tests, fix_setup, fix_teardown);
 }

@@ -441,6 +441,27 @@ static void test_reasons(void **state) {
     assert_int_equal(fix_count(fix_study, "SELECT attempt FROM trial WHERE state = 'complete'"), 2);
 }
 
+/* Refused before its file is brought up to date: by the state of its strategy, and where there is none yet by its rows. */
+static void test_study_of_an_earlier_mnas(void **state) {
+    (void)state;
+    static const char *const older[] = {
+        "UPDATE snapshot SET state = CAST(substr(state, 1, 8) || x'0100000000000000' || substr(state, 17) AS "
+        "BLOB)",
+        "ALTER TABLE trial DROP COLUMN origin; ALTER TABLE trial DROP COLUMN rung; DROP TABLE rung;"
+        "DELETE FROM snapshot; PRAGMA user_version = 4"};
+    mnas_search_options o = fix_options(fix_study, 30);
+    fix_expect(run(&o, 0), 0, NULL);
+    assert_true(fix_count(fix_study, "SELECT count(*) FROM snapshot") > 0);
+    o.trials = 31;
+    for (int i = 0; i < 2; i++) {
+        fix_execute(fix_study, older[i]);
+        const long long version = fix_count(fix_study, "PRAGMA user_version");
+        fix_expect(run(&o, 0), MNAS_ERR_FORMAT, "nothing was changed");
+        assert_int_equal(fix_count(fix_study, "PRAGMA user_version"), version);
+        assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM trial"), 30);
+    }
+}
+
 static void test_device_without_an_answer(void **state) {
     (void)state;
     mnas_search_options o = fix_options(fix_study, 2);
@@ -672,6 +693,7 @@ int main(void) {
                                        T(test_space_runs_out),
                                        T(test_all_fail),
                                        T(test_reasons),
+                                       T(test_study_of_an_earlier_mnas),
                                        T(test_device_without_an_answer),
                                        T(test_timeout),
                                        T(test_minutes_are_over),

@@ -52,6 +52,41 @@ static void known_networks_are_not_proposed(void **state) {
     mnas_strategy_close(s);
 }
 
+static int describe_badly(void *user, const int *tokens, double *out) {
+    (void)user;
+    out[0] = tokens[0] == 0 ? (double)NAN : tokens[0] == 1 ? (double)-INFINITY : 1.5;
+    out[1] = (double)INFINITY;
+    return 0;
+}
+
+/* A log of 0, say: it goes on, and from what was saved. */
+static void descriptors_that_are_no_numbers(void **state) {
+    (void)state;
+    const mnas_problem problem = {.n_decisions = T,
+                                  .decisions = decisions,
+                                  .n_trials = N_ALL,
+                                  .delay = 1,
+                                  .n_descriptors = 2,
+                                  .describe = describe_badly};
+    mnas_strategy *s, *copy;
+    assert_int_equal(mnas_strategy_open(&s, "random:screen=gp", &problem, 7), 0);
+    for (int p = 0; p < N_ALL; p++) {
+        int tokens[T], same[T];
+        mnas_str bytes = {0};
+        assert_int_equal(mnas_strategy_open(&copy, "random:screen=gp", &problem, 7), 0);
+        assert_int_equal(mnas_strategy_save(s, &bytes), 0);
+        if (mnas_strategy_load(copy, bytes.data, bytes.len) < 0) fail_msg("%s", mnas_error_message());
+        assert_int_equal(mnas_strategy_propose(copy, same), 0);
+        assert_int_equal(mnas_strategy_propose(s, tokens), 0);
+        assert_memory_equal(same, tokens, sizeof tokens);
+        const mnas_outcome outcome = {.reward = 0.01 * place_of(tokens)};
+        assert_int_equal(mnas_strategy_feedback(s, tokens, &outcome), 0);
+        mnas_str_free(&bytes);
+        mnas_strategy_close(copy);
+    }
+    mnas_strategy_close(s);
+}
+
 /* Noiseless worth of the best of n, in deviations of random networks; `delay` answers late. */
 static double best_of(const char *spec, int n_decisions, int n, int delay, uint64_t seed) {
     static landscape table;
@@ -182,6 +217,7 @@ static void without_rewards_there_is_no_best(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_networks_are_not_proposed),
+        cmocka_unit_test(descriptors_that_are_no_numbers),
         cmocka_unit_test(screened_is_better),
         cmocka_unit_test(failures_are_avoided),
         cmocka_unit_test(the_best_is_believed),
