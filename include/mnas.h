@@ -759,6 +759,17 @@ typedef struct mnas_landing {
     int final; double final_ms;       /* the network that stage two chose, measured again; -1, NaN: none yet */
 } mnas_landing;
 bool mnas_study_landing(const mnas_study *study, mnas_landing *out); /* false: no window was asked for */
+
+/* A rung of a study (docs/rungs.md). */
+enum { MNAS_MAX_RUNGS_OF_STUDY = 6 };
+typedef struct mnas_rung {
+    double share;                     /* of a whole training, that it ends at */
+    int n_reached, n_stopped;         /* trials that came to it; that were ended there */
+    int n_compared; double tau;       /* Kendall's tau of the accuracies here with those at the end, of trials that went there.
+                                       * NaN: fewer than 3, and for the end itself */
+} mnas_rung;
+/* Returns how many there are, 0: the study has none; or a status. */
+int mnas_study_rungs(const mnas_study *study, mnas_rung out[MNAS_MAX_RUNGS_OF_STUDY]);
 /* Stage two, in the order of the plan; 0 where there was none. */
 int mnas_study_n_finals(const mnas_study *study);
 const mnas_final *mnas_study_final(const mnas_study *study, int i);

@@ -42,11 +42,10 @@ class Simulator:
         digest = hashlib.sha1((self.program_digest + repr(read)).encode()).hexdigest()
         return [self.one(words + ["--seeds", "1", "--seed", str(FIRST_SEED + k)], digest) for k in range(self.n_seeds)]
 
-    def rungs(self, columns, epochs, factor, strategies, trials, target):
+    def rungs(self, columns, epochs, keep, strategies, trials, target, reward):
         """([of each strategy], [of each rung], the command): all seeds in one call, which knows the interval over them."""
-        last = epochs.split(",")[-1]
-        words = ["simulate", "--table", "small-28-wide.csv", "--decisions", "block*", "--accuracy", f"s1_epoch{last}", "--latency", "ms",
-                 "--target", f"{target:.3g}", "--rows-only", "--rungs", columns, "--rung-epochs", epochs, "--rung-factor", str(factor),
+        words = ["simulate", "--table", "small-28-wide.csv", "--decisions", "block*", "--accuracy", "s1_epoch9", "--latency", "ms",
+                 "--target", f"{target:.3g}", "--reward", reward, "--rows-only", "--rungs", columns, "--rung-epochs", epochs, "--rung-keep", str(keep),
                  "--trials", str(trials), "--strategies", strategies, "--seeds", str(self.n_seeds), "--seed", str(FIRST_SEED)]
         answer = self.ask(words, hashlib.sha1((self.program_digest + (self.folder / "small-28-wide.csv").read_text()).encode()).hexdigest())
         return answer["strategies"], answer["rungs"], "mnas " + " ".join(map(shlex.quote, words))

@@ -71,6 +71,7 @@ static int print_all(const mnas_study *study) {
     if (rc < 0) return rc;
     mnas_cli_print_devices(study);
     mnas_cli_print_landing(study);
+    mnas_cli_print_rungs(study);
     mention_finals(study);
     return mention_shadow(study);
 }

@@ -108,6 +108,33 @@ static json_t *landing_json(const mnas_study *study) {
                      mnas_json_number(l.above_ms), "final_ms", mnas_json_number(l.final_ms));
 }
 
+/* ---- rungs ---- */
+
+void mnas_cli_print_rungs(const mnas_study *study) {
+    mnas_rung rungs[MNAS_MAX_RUNGS_OF_STUDY];
+    const int n = mnas_study_rungs(study, rungs);
+    for (int r = 0; r < n - 1; r++) {
+        printf("%srung %d of %d, at %.3g of a training: %d came to it, %d ended there", r ? "" : "\n", r + 1,
+               n, rungs[r].share, rungs[r].n_reached, rungs[r].n_stopped);
+        if (!isnan(rungs[r].tau))
+            printf("; Kendall's tau with the end %.2f, of %d that went there", rungs[r].tau,
+                   rungs[r].n_compared);
+        putchar('\n');
+    }
+}
+
+static json_t *rungs_json(const mnas_study *study) {
+    mnas_rung rungs[MNAS_MAX_RUNGS_OF_STUDY];
+    const int n = mnas_study_rungs(study, rungs);
+    json_t *list = json_array();
+    for (int r = 0; r < n; r++)
+        json_array_append_new(
+            list, json_pack("{s:o, s:i, s:i, s:i, s:o}", "share", mnas_json_number(rungs[r].share),
+                            "n_reached", rungs[r].n_reached, "n_stopped", rungs[r].n_stopped, "n_compared",
+                            rungs[r].n_compared, "tau", mnas_json_number(rungs[r].tau)));
+    return list;
+}
+
 double mnas_cli_reward(const mnas_trial *t) {
     return t->state == MNAS_TRIAL_PRUNED && isnan(t->accuracy_frac) ? (double)NAN : t->reward;
 }
@@ -126,8 +153,8 @@ static int front_json(const mnas_study *study, const int *front, int n) {
                             "ci_low_ms", mnas_json_number(t->latency.ci_low_ms), "ci_high_ms",
                             mnas_json_number(t->latency.ci_high_ms), "latencies_ms", latencies_json(t)));
     }
-    return mnas_json_print(json_pack("{s:o, s:o, s:o}", "devices", devices_json(study), "front", list,
-                                     "window", landing_json(study)));
+    return mnas_json_print(json_pack("{s:o, s:o, s:o, s:o}", "devices", devices_json(study), "front", list,
+                                     "window", landing_json(study), "rungs", rungs_json(study)));
 }
 
 static int front_text(const mnas_study *study, const int *front, int n) {
@@ -152,6 +179,7 @@ static int front_text(const mnas_study *study, const int *front, int n) {
     putchar('\n'); /* block strings are too long for a column */
     for (int i = 0; i < n; i++) printf("%5d  %s\n", front[i], mnas_cli_find_trial(study, front[i])->arch);
     mnas_cli_print_landing(study);
+    mnas_cli_print_rungs(study);
     return 0;
 }
 

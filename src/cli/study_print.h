@@ -20,6 +20,8 @@ int mnas_cli_print_front(const mnas_study *study, bool json);
 
 /* Of a study that was to hit a latency: what was looked at, what is handed over. Nothing for others. */
 void mnas_cli_print_landing(const mnas_study *study);
+/* Of a study with rungs: who came to them, and how well they told the end. Nothing for others. */
+void mnas_cli_print_rungs(const mnas_study *study);
 
 /* The latencies of trials in a table: a column for each device, whose numbers the lines behind the table explain. */
 void mnas_cli_latency_titles(const mnas_study *study, char *buf, size_t n);

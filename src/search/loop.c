@@ -495,19 +495,6 @@ static int say_given_up(const loop *l) {
     return mnas_measuring_say(&run->measuring, &l->measure, name);
 }
 
-/* How far the order at a rung is the order at the end, among those that got there. */
-static void tell_rungs(const loop *l) {
-    for (int r = 0; r < l->trial.rungs.n - 1; r++) {
-        size_t n;
-        const double tau = mnas_rungs_tau(&l->learner.history.rungs, r, &n);
-        if (!isnan(tau))
-            mnas_log_info(
-                "rung %d of %d: Kendall's tau with the end is %.2f, of the %zu networks that went to the end "
-                "(of the others nobody knows)",
-                r + 1, l->trial.rungs.n, tau, n);
-    }
-}
-
 /* The trials to calibrate on may be complete and not seen. Where a search was asked for fewer than those, its
  * rewards are left to the one that goes on: a calibrated reward never changes. */
 static int finish_search(loop *l) {
@@ -517,7 +504,6 @@ static int finish_search(loop *l) {
         return mnas_error_set(MNAS_ERR_EXHAUSTED,
                               "all %d networks that were tried failed; see their reasons with `mnas show`",
                               l->learner.history.n_failed);
-    tell_rungs(l);
     if (is_calibrated && !has_rungs(l)) return 0;
     mnas_history_unseen(&l->learner.history, &n_complete, &n_unknown);
     n_complete += l->learner.history.n_complete;

@@ -73,9 +73,11 @@ typedef struct mnas_report_facts {
     const mnas_trial *best, *accurate, *fastest;
     double target_ms[MNAS_MAX_DEVICES]; /* NaN where none */
     mnas_landing landing;               /* high_ms 0: no latency was asked for */
-    bool is_random;                     /* the strategy does not learn */
-    bool is_told, is_plain;             /* somebody else trained and measured; and there were no networks */
-    mnas_report_comparison comparison;  /* not where the shadow can tell: that is chance itself */
+    mnas_rung rungs[MNAS_MAX_RUNGS_OF_STUDY];
+    int n_rungs;                       /* 0: none */
+    bool is_random;                    /* the strategy does not learn */
+    bool is_told, is_plain;            /* somebody else trained and measured; and there were no networks */
+    mnas_report_comparison comparison; /* not where the shadow can tell: that is chance itself */
     mnas_shadow shadow;
 } mnas_report_facts;
 

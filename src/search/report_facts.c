@@ -14,6 +14,7 @@
 #include "base/stats.h"
 #include "search/ask.h"
 #include "search/learner.h"
+#include "search/rung_summary.h"
 #include "search/window.h"
 
 enum { MIN_TO_COMPARE = 12, MAX_EARLY = 100 };
@@ -199,7 +200,9 @@ int mnas_report_facts_collect(mnas_report_facts *f, const mnas_report_source *so
     f->is_told = data && strcmp(data, MNAS_TOLD) == 0;
     f->is_plain = f->is_told && !mnas_report_setting(f, "space");
     f->is_random = strategy && strncmp(strategy, "random", 6) == 0;
-    int rc = mnas_shadow_compare(&f->shadow, source->trials, source->n_trials);
+    int rc = f->n_rungs =
+        mnas_rung_summary(f->rungs, mnas_report_setting(f, "rungs"), source->trials, source->n_trials);
+    if (rc >= 0) rc = mnas_shadow_compare(&f->shadow, source->trials, source->n_trials);
     if (rc == 0) rc = compare(f);
     if (rc < 0) mnas_report_facts_free(f);
     return rc;

@@ -176,10 +176,26 @@ static void landing(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out, "</p>\n");
 }
 
+/* Of a study with rungs. */
+static void rungs(const mnas_report_facts *f, mnas_str *out) {
+    if (f->n_rungs > 0) mnas_str_append(out, "<p><b>Trainings that ended early.</b>");
+    for (int r = 0; r < f->n_rungs - 1; r++) {
+        const mnas_rung *rung = &f->rungs[r];
+        mnas_str_appendf(out, " %d came to %.3g of a training, %d ended there", rung->n_reached, rung->share,
+                         rung->n_stopped);
+        if (!isnan(rung->tau))
+            mnas_str_appendf(out, " (Kendall's tau with the end %.2f, of the %d that went there)", rung->tau,
+                             rung->n_compared);
+        mnas_str_append(out, ".");
+    }
+    if (f->n_rungs > 0) mnas_str_append(out, "</p>\n");
+}
+
 void mnas_report_words(const mnas_report_facts *f, mnas_str *out) {
     mnas_str_append(out, "<section class=\"words\">\n");
     headline(f, out);
     landing(f, out);
+    rungs(f, out);
     if (f->comparison.possible && !f->is_random) {
         mean_sentence(f, out);
         best_sentence(f, out);

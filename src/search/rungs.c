@@ -312,18 +312,3 @@ double mnas_rungs_expected(const mnas_rungs_book *book, int member) {
     for (int r = m->n_results - 1; r < book->plan.n - 1; r++) accuracy_frac += median_gain(book, end, r);
     return fmin(accuracy_frac, 1);
 }
-
-double mnas_rungs_tau(const mnas_rungs_book *book, int rung, size_t *n) {
-    const int last = book->plan.n - 1;
-    double *at_rung = calloc(2 * book->n + 1, sizeof *at_rung), *at_end = at_rung + book->n, tau = NAN;
-    *n = 0;
-    for (size_t i = 0; i < book->n && at_rung; i++) {
-        const mnas_rungs_member *m = &book->members[i];
-        if (m->n_results <= last) continue;
-        at_rung[*n] = m->accuracy_frac[rung];
-        at_end[(*n)++] = m->accuracy_frac[last];
-    }
-    if (*n >= 3) tau = mnas_stats_kendall(at_rung, at_end, *n);
-    free(at_rung);
-    return tau;
-}

@@ -71,7 +71,5 @@ bool mnas_rungs_is_settled(const mnas_rungs_book *book, int member);
 /* What a member would have come to at the end: its accuracy, and the median gains of those that went on from its rung, this bracket
  * and earlier ones. Of a settled bracket; NaN where it has no result. */
 double mnas_rungs_expected(const mnas_rungs_book *book, int member);
-/* Kendall's tau between rung r and the end, of the members that have both; *n says how many. NaN for fewer than 3. */
-double mnas_rungs_tau(const mnas_rungs_book *book, int rung, size_t *n);
 
 #endif

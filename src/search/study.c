@@ -13,6 +13,7 @@
 #include "search/finalize.h"
 #include "search/pareto.h"
 #include "search/reward.h"
+#include "search/rung_summary.h"
 #include "search/rungs.h"
 #include "search/window.h"
 #include "search/shadow.h"
@@ -166,13 +167,27 @@ const char *mnas_study_device(const mnas_study *study, int device) {
     return device >= 0 && device < study->devices.n ? study->devices.list[device] : NULL;
 }
 
-int mnas_study_shadow(mnas_shadow *out, const mnas_study *study) {
+static const mnas_trial **pointers(const mnas_study *study) {
     const mnas_trial **trials = malloc((study->n_trials + 1) * sizeof *trials);
-    if (!trials) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: comparison with chance");
-    for (size_t i = 0; i < study->n_trials; i++) trials[i] = &study->trials[i];
-    const int rc = mnas_shadow_compare(out, trials, (int)study->n_trials);
+    if (!trials) mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %zu trials", study->n_trials);
+    for (size_t i = 0; trials && i < study->n_trials; i++) trials[i] = &study->trials[i];
+    return trials;
+}
+
+int mnas_study_shadow(mnas_shadow *out, const mnas_study *study) {
+    const mnas_trial **trials = pointers(study);
+    const int rc = trials ? mnas_shadow_compare(out, trials, (int)study->n_trials) : MNAS_ERR_MEMORY;
     free(trials);
     return rc;
+}
+
+int mnas_study_rungs(const mnas_study *study, mnas_rung out[MNAS_MAX_RUNGS_OF_STUDY]) {
+    const mnas_trial **trials = pointers(study);
+    const int n =
+        trials ? mnas_rung_summary(out, mnas_study_setting(study, "rungs"), trials, (int)study->n_trials)
+               : MNAS_ERR_MEMORY;
+    free(trials);
+    return n;
 }
 
 const mnas_latency *mnas_trial_latency_on(const mnas_trial *trial, int device) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "search/rung_summary.h"
 #include "search/rungs.h"
 
 static const mnas_rungs_plan three = {.n = 3, .factor = 3}, two = {.n = 2, .factor = 3};
@@ -84,7 +85,6 @@ static void the_least_below(void **state) {
 
 static void failures_and_small_brackets(void **state) {
     (void)state;
-    size_t n;
     mnas_rungs_book book = {.plan = three};
     for (int i = 0; i < 4; i++) mnas_rungs_add(&book, 1 + i);
     for (int i = 0; i < 3; i++) assert_int_equal(mnas_rungs_result(&book, i, 0.5 + 0.1 * i), 0);
@@ -100,7 +100,6 @@ static void failures_and_small_brackets(void **state) {
     assert_int_equal(mnas_rungs_fail(&book, on), 0);
     assert_true(mnas_rungs_is_settled(&book, 0));
     assert_true(isnan(mnas_rungs_expected(&book, 3)));
-    assert_true(isnan(mnas_rungs_tau(&book, 0, &n)) && n == 0);
     mnas_rungs_free(&book);
 }
 
@@ -160,29 +159,43 @@ static void at_once(void **state) {
     mnas_rungs_free(&book);
 }
 
-static void taus(void **state) {
+/* By hand: 4 to the end, of whose 6 pairs 5 agree at the first rung and 4 at the second; one stopped at each rung before it, one failed on its way. */
+static void summaries(void **state) {
     (void)state;
-    size_t n;
-    mnas_rungs_book book = {.plan = {.n = 2, .factor = 2, .async = true}};
-    const double first[] = {0.1, 0.2, 0.3, 0.4}, last[] = {0.5, 0.7, 0.6, 0.8};
-    for (int i = 0; i < 4; i++) {
-        mnas_rungs_add(&book,
-                       1.0 / (i + 1)); /* each adds, and at most half go on: the book is filled by hand */
-        book.members[i] = (mnas_rungs_member){1, {first[i], last[i]}, 2, false, MNAS_RUNGS_DONE};
+    static double ends[4][3] = {{0.1, 0.3, 0.5}, {0.2, 0.2, 0.7}, {0.3, 0.1, 0.6}, {0.4, 0.5, 0.8}},
+                  early[3] = {0.1, 0.1, 0.1};
+    mnas_trial trials[7];
+    const mnas_trial *pointers[7];
+    for (int i = 0; i < 7; i++) {
+        trials[i] = (mnas_trial){.state = i < 4   ? MNAS_TRIAL_COMPLETE
+                                          : i < 6 ? MNAS_TRIAL_PRUNED
+                                                  : MNAS_TRIAL_FAILED,
+                                 .n_rungs = i < 4    ? 3
+                                            : i == 4 ? 1
+                                                     : 2,
+                                 .rung_accuracy_frac = i < 4 ? ends[i] : early};
+        pointers[i] = &trials[i];
     }
-    assert_true(fabs(mnas_rungs_tau(&book, 0, &n) - 4.0 / 6) < 1e-12 && n == 4);
-    mnas_rungs_free(&book);
+    mnas_rung rungs[MNAS_MAX_RUNGS_OF_STUDY];
+    assert_int_equal(mnas_rung_summary(rungs, "3 of factor 3, brackets of 9", pointers, 7), 3);
+    assert_true(rungs[0].n_reached == 7 && rungs[0].n_stopped == 1 && rungs[0].n_compared == 4);
+    assert_true(rungs[1].n_reached == 6 && rungs[1].n_stopped == 1 && fabs(rungs[1].share - 1.0 / 3) < 1e-12);
+    assert_true(rungs[2].n_reached == 4 && rungs[2].n_stopped == 0 && isnan(rungs[2].tau));
+    assert_true(fabs(rungs[0].tau - 4.0 / 6) < 1e-12 && fabs(rungs[1].tau - 2.0 / 6) < 1e-12);
+    assert_int_equal(mnas_rung_summary(rungs, "2 of factor 9, brackets of 4, async", pointers, 2), 2);
+    assert_true(isnan(rungs[0].tau) && rungs[0].n_compared == 2);
+    assert_int_equal(mnas_rung_summary(rungs, NULL, pointers, 7), 0);
+    static const char *const nonsense[] = {"", "none", "9 of factor 3", "3 of factor x", "-1 of factor 3"};
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
+        assert_int_equal(mnas_rung_summary(rungs, nonsense[i], pointers, 7), 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plans),
-        cmocka_unit_test(the_most_is_added),
-        cmocka_unit_test(the_least_below),
-        cmocka_unit_test(failures_and_small_brackets),
-        cmocka_unit_test(any_order),
-        cmocka_unit_test(at_once),
-        cmocka_unit_test(taus),
+        cmocka_unit_test(plans),           cmocka_unit_test(the_most_is_added),
+        cmocka_unit_test(the_least_below), cmocka_unit_test(failures_and_small_brackets),
+        cmocka_unit_test(any_order),       cmocka_unit_test(at_once),
+        cmocka_unit_test(summaries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
