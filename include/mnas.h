@@ -708,7 +708,9 @@ typedef struct mnas_finalize_options {
     const char *baselines;            /* "auto", "none", "study:FILE.db" (another's), or models "mobilenet-v2@0.5/28 ./mine.yaml" */
     int n_random;                     /* networks of the random search beside; -1: as many as complete trials; 0: none */
     int n_lr;                         /* learning rates tried for each family; 1: the recipe's */
-    int n_repeats;                    /* further seeds of the chosen network and of the baseline next to it */
+    int n_race;                       /* trainings before the choice, each of that of the two leaders which has fewer: the best mean is
+                                       * chosen. Of the found networks, and as many of the random ones. 0: none */
+    int n_repeats;                    /* further seeds of the chosen network, a race's among them, and of the baseline next to it */
     int n_passes;                     /* over all networks when latencies are taken */
     int jobs, threads;                /* 0: the study's */
     double max_minutes;               /* NaN: no limit */
@@ -883,6 +885,7 @@ typedef struct mnas_simulate_options {
     uint64_t first_seed;
     int finalists, finalist_repeats;  /* of n evaluations the last finalists x repeats go to the best observed ones, each that often
                                        * again; 0: none. repeats 0: 3 */
+    bool finalist_race;               /* each once again, the rest one by one to that of the two leaders which was evaluated less often */
     bool posterior;                   /* choose by the posterior mean of a Gaussian process, too. Takes its time */
     const char *rungs;                /* columns of accuracies on the way, the shortest training first: every search is run with these
                                        * rungs and without. NULL or "": none. --accuracy is the end; needs latency or maximize */

@@ -9,7 +9,7 @@ typedef struct finalize_opts {
     mnas_cli_common common;
     char recipe[MNAS_OPT_STR], baselines[MNAS_OPT_STR], output[MNAS_OPT_STR];
     double epochs, max_minutes, device_minutes;
-    int64_t top_k, n_random, n_lr, n_repeats, n_passes, jobs, threads;
+    int64_t top_k, n_random, n_lr, n_race, n_repeats, n_passes, jobs, threads;
 } finalize_opts;
 
 #define AT(field) offsetof(finalize_opts, field)
@@ -26,6 +26,11 @@ static const mnas_opt options[] = {
      "of a random search beside; -1: as many as the study has; 0: none", NULL},
     {"learning-rates", MNAS_OPT_INT, AT(n_lr), "3", 1, 9, "rates",
      "tried for each family of networks; 1: the recipe's", NULL},
+    {"race", MNAS_OPT_INT, AT(n_race), "0", 0, 100, "trainings",
+     "with other seeds before the choice, each of the one of the two leaders that has fewer; the best mean "
+     "is chosen, not "
+     "the luckiest training",
+     NULL},
     {"repeats", MNAS_OPT_INT, AT(n_repeats), "2", 0, 20, "seeds",
      "more trainings of the chosen network and of the baseline next to it", NULL},
     {"passes", MNAS_OPT_INT, AT(n_passes), "5", 1, 99, "passes", "over all networks to take latencies", NULL},
@@ -54,6 +59,7 @@ static int run(const void *opts, int n_words, char **words) {
                                .baselines = o->baselines,
                                .n_random = (int)o->n_random,
                                .n_lr = (int)o->n_lr,
+                               .n_race = (int)o->n_race,
                                .n_repeats = (int)o->n_repeats,
                                .n_passes = (int)o->n_passes,
                                .jobs = (int)o->jobs,

@@ -67,8 +67,10 @@ static const mnas_opt options[] = {
      "that a run evaluates; repeats cost nothing", NULL},
     {"seeds", MNAS_OPT_INT, AT(seeds), "100", 1, 1e5, "runs", "of each strategy", NULL},
     {"seed", MNAS_OPT_INT, AT(seed), "0", 0, 9e15, NULL, "of the first run; the others follow", NULL},
-    {"finalists", MNAS_OPT_STRING, AT(finalists), "", 0, 0, "K[,R]",
-     "of n evaluations the last K x R go to the K best observed, each R (3) times again; the best mean wins",
+    {"finalists", MNAS_OPT_STRING, AT(finalists), "", 0, 0, "K[,R][,race]",
+     "of n evaluations the last K x R go to the K best observed, each R (3) times again; the best mean wins. "
+     "race: each "
+     "once, the rest one by one to that of the two leaders which has fewer",
      NULL},
     {"posterior", MNAS_OPT_BOOL, AT(posterior), NULL, 0, 0, NULL,
      "choose by the posterior mean of a Gaussian process of all that was seen, too", NULL},
@@ -416,24 +418,38 @@ static int predict(const simulate_opts *o, const char *predictor) {
 
 /* ---- simulation ---- */
 
-/* "5,3" or "5". */
-static int parse_finalists(const char *text, int finalists[2]) {
-    int sizes[MAX_SIZES];
-    const int n = text[0] ? parse_sizes("--finalists", text, 1, sizes) : 0;
-    if (n > 2) return mnas_error_set(MNAS_ERR_ARG, "--finalists %s; allowed: K or K,R", text);
-    for (int i = 0; i < n; i++) finalists[i] = sizes[i];
+typedef struct finalists {
+    int n, repeats;
+    bool race;
+} finalists;
+
+/* "5,3,race", "5,3", "5,race" or "5". */
+static int parse_finalists(finalists *out, const char *text) {
+    static const char race[] = ",race";
+    char numbers[MNAS_OPT_STR];
+    int sizes[MAX_SIZES] = {0};
+    *out = (finalists){0};
+    if (!text[0]) return 0;
+    snprintf(numbers, sizeof numbers, "%s", text);
+    char *tail = strstr(numbers, race);
+    out->race = tail && strcmp(tail, race) == 0;
+    if (out->race) *tail = '\0';
+    const int n = parse_sizes("--finalists", numbers, 1, sizes);
+    if (n > 2) return mnas_error_set(MNAS_ERR_ARG, "--finalists %s; allowed: K, K,R or K,R,race", text);
+    out->n = sizes[0], out->repeats = sizes[1];
     return n < 0 ? n : 0;
 }
 
 static int simulate_and_print(const simulate_opts *o) {
-    int finalists[2] = {0, 0};
-    const int rc_finalists = parse_finalists(o->finalists, finalists);
-    if (rc_finalists < 0) return rc_finalists;
+    finalists f;
+    int rc = parse_finalists(&f, o->finalists);
+    if (rc < 0) return rc;
     const mnas_simulate_options simulate = {.table = o->table,
                                             .landscape = o->landscape,
                                             .posterior = o->posterior,
-                                            .finalists = finalists[0],
-                                            .finalist_repeats = finalists[1],
+                                            .finalists = f.n,
+                                            .finalist_repeats = f.repeats,
+                                            .finalist_race = f.race,
                                             .decisions = o->decisions,
                                             .accuracy = o->accuracy,
                                             .report = o->report,
@@ -458,12 +474,12 @@ static int simulate_and_print(const simulate_opts *o) {
                                             .progress = show_progress,
                                             .cancel = mnas_cli_cancel_flag()};
     mnas_simulation *result;
-    int rc = mnas_simulate(&result, &simulate);
+    rc = mnas_simulate(&result, &simulate);
     mnas_log_live("%s", "");
     if (rc < 0) return rc;
     tell_left_out(result);
     rc = o->common.json ? mnas_json_print(simulation_json(result))
-                        : print_curves(result, finalists[0] > 0, o->posterior);
+                        : print_curves(result, f.n > 0, o->posterior);
     mnas_simulation_free(result);
     return rc;
 }

@@ -18,7 +18,7 @@
 #include "search/study.h"
 #include "train/evaluate.h"
 
-enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_JOBS = 64, MAX_THREADS = 1024 };
+enum { MAX_TOP_K = 64, MAX_RATES = 9, MAX_REPEATS = 20, MAX_RACE = 100, MAX_JOBS = 64, MAX_THREADS = 1024 };
 
 /* ---- options ---- */
 
@@ -31,6 +31,7 @@ static int check_options(const mnas_finalize_options *o) {
     int rc = check_range("top-k", o->top_k, 1, MAX_TOP_K);
     if (rc == 0) rc = check_range("random", o->n_random, -1, 1e6);
     if (rc == 0) rc = check_range("learning-rates", o->n_lr, 1, MAX_RATES);
+    if (rc == 0) rc = check_range("race", o->n_race, 0, MAX_RACE);
     if (rc == 0) rc = check_range("repeats", o->n_repeats, 0, MAX_REPEATS);
     if (rc == 0) rc = check_range("passes", o->n_passes, 1, MNAS_MAX_PASSES);
     if (rc == 0) rc = check_range("jobs", o->jobs, 0, MAX_JOBS);
@@ -66,6 +67,7 @@ static int fix_options(mnas_stage *s) {
     if (rc == 0) rc = mnas_fixed_add(f, "final_random", "random", "%d", o->n_random);
     if (rc == 0) rc = mnas_fixed_add(f, "final_learning_rates", "learning-rates", "%d", o->n_lr);
     if (rc == 0) rc = mnas_fixed_add(f, "final_repeats", "repeats", "%d", o->n_repeats);
+    if (rc == 0 && o->n_race > 0) rc = mnas_fixed_add(f, "final_race", "race", "%d", o->n_race);
     if (rc == 0) rc = mnas_fixed_add(f, "final_passes", "passes", "%d", o->n_passes);
     if (rc == 0) rc = mnas_fixed_add(f, "final_output", "output", "%s", o->output);
     return rc;
@@ -74,6 +76,9 @@ static int fix_options(mnas_stage *s) {
 static int compare_options(const mnas_stage *s) {
     const char *was;
     if (!mnas_stage_setting(s, "final_planned")) return 0;
+    if (s->options.n_race == 0 && mnas_stage_setting(s, "final_race"))
+        return mnas_error_set(MNAS_ERR_MISMATCH, "stage two of %s was begun with --race %s; give that",
+                              s->options.study, mnas_stage_setting(s, "final_race"));
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->settings, s->n_settings, &was);
     if (!f) return 0;
     return mnas_error_set(MNAS_ERR_MISMATCH,
@@ -214,10 +219,10 @@ static void choose_jobs(mnas_stage *s) {
 /* ---- the run ---- */
 
 static int run_steps(mnas_stage *s) {
-    static int (*const steps[])(mnas_stage *) = {
-        mnas_stage_plan,    mnas_stage_search_random, mnas_stage_tune,  mnas_stage_train,
-        mnas_stage_measure, mnas_stage_choose,        mnas_stage_train, /* the repeats */
-        mnas_stage_test};
+    static int (*const steps[])(mnas_stage *) = {mnas_stage_plan,   mnas_stage_search_random, mnas_stage_tune,
+                                                 mnas_stage_train,  mnas_stage_measure,       mnas_stage_race,
+                                                 mnas_stage_choose, mnas_stage_train, /* the repeats */
+                                                 mnas_stage_test};
     int rc = 0;
     for (size_t i = 0; i < sizeof steps / sizeof *steps && rc == 0; i++) rc = steps[i](s);
     return rc;

@@ -5,6 +5,7 @@
  *     tune     finalize_tune.c      a learning rate for each family
  *     train    finalize_train.c     all of them, side by side; validation accuracy
  *     measure  finalize_measure.c   latencies, alternately
+ *     race     finalize_race.c      the leaders trained again, where that is asked for
  *     choose   finalize_choose.c    the best found one by validation, stored; its repeats are planned
  *     test     finalize_choose.c    the test images, once
  *
@@ -57,6 +58,7 @@ int mnas_stage_search_random(mnas_stage *s);
 int mnas_stage_tune(mnas_stage *s);
 int mnas_stage_train(mnas_stage *s); /* every row that is RUNNING */
 int mnas_stage_measure(mnas_stage *s);
+int mnas_stage_race(mnas_stage *s);
 int mnas_stage_choose(mnas_stage *s);
 int mnas_stage_test(mnas_stage *s);
 
@@ -71,6 +73,16 @@ int mnas_stage_borrow_baselines(mnas_stage *s, const char *path);
 int mnas_stage_select(const mnas_study *study, const mnas_reward *reward, int k, int *numbers, int *n);
 /* Append a trial of a study, the stage's own (found) or its random one. */
 int mnas_stage_add_trial(mnas_stage *s, mnas_final_role role, const mnas_study *study, int trial);
+
+/* ---- who leads: finalize_race.c ---- */
+
+int mnas_stage_n_runs(const mnas_stage *s,
+                      const mnas_final *final); /* trainings of this network, failed ones, too */
+/* Reward of the mean of a network's trainings; NaN where it is no candidate, or a repeat. */
+double mnas_stage_shown(const mnas_stage *s, const mnas_final *final);
+/* That shows most, `but` (or NULL) apart; NULL where none is left. */
+mnas_final *mnas_stage_best(const mnas_stage *s, mnas_final_role role, const mnas_final *but);
+int mnas_stage_repeat(mnas_stage *s, int number); /* one more training of a network is planned */
 
 /* ---- state: finalize_state.c ---- */
 

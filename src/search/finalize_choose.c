@@ -14,33 +14,13 @@
 
 /* ---- choosing ---- */
 
-static bool can_be_chosen(const mnas_final *final) {
-    return mnas_stage_is_ready(final) && isfinite(final->latency.median_ms);
-}
-
-/* By the study's reward on final accuracy and latency; NULL where none is left. */
-static mnas_final *best_of(const mnas_stage *s, mnas_final_role role) {
-    mnas_final *best = NULL;
-    double best_reward = -INFINITY;
-    for (size_t i = 0; i < s->n_finals; i++) {
-        mnas_final *f = &s->finals[i];
-        if (f->role != role || !can_be_chosen(f)) continue;
-        const double reward =
-            mnas_stage_reward(&s->reward, f->val_accuracy_frac, &f->latency, f->others, f->n_others);
-        if (!(reward > best_reward)) continue;
-        best = f;
-        best_reward = reward;
-    }
-    return best;
-}
-
 /* The baseline whose validation accuracy is next to this one's. */
 static const mnas_final *baseline_next_to(const mnas_stage *s, const mnas_final *chosen) {
     const mnas_final *nearest = NULL;
     double least = INFINITY;
     for (size_t i = 0; i < s->n_finals; i++) {
         const mnas_final *f = &s->finals[i];
-        if (f->role != MNAS_FINAL_BASELINE || !can_be_chosen(f)) continue;
+        if (f->role != MNAS_FINAL_BASELINE || isnan(mnas_stage_shown(s, f))) continue;
         const double distance = fabs(f->val_accuracy_frac - chosen->val_accuracy_frac);
         if (!(distance < least)) continue;
         nearest = f;
@@ -49,27 +29,17 @@ static const mnas_final *baseline_next_to(const mnas_stage *s, const mnas_final 
     return nearest;
 }
 
-/* Further seeds of one network. *like stands in the array that grows. */
+/* Further seeds of one network; those of a race count. */
 static int add_repeats(mnas_stage *s, int number) {
-    mnas_model model;
-    int rc = mnas_stage_model(s, &s->finals[number], &model);
-    for (int i = 1; i <= s->options.n_repeats && rc == 0; i++) {
-        const mnas_final *like = &s->finals[number];
-        mnas_final f = mnas_final_empty();
-        f.role = like->role;
-        f.trial = like->trial;
-        f.repeat = i;
-        f.input_size = like->input_size;
-        f.lr = like->lr;
-        memcpy(f.family, like->family, sizeof f.family);
-        memcpy(f.name, like->name, sizeof f.name);
-        rc = mnas_stage_add(s, &f, &model);
-    }
+    int rc = 0;
+    for (int n = mnas_stage_n_runs(s, &s->finals[number]); n <= s->options.n_repeats && rc == 0; n++)
+        rc = mnas_stage_repeat(s, number);
     return rc;
 }
 
 static int store_choice(mnas_stage *s, mnas_final *chosen) {
-    const mnas_final *random = best_of(s, MNAS_FINAL_RANDOM), *baseline = baseline_next_to(s, chosen);
+    const mnas_final *random = mnas_stage_best(s, MNAS_FINAL_RANDOM, NULL),
+                     *baseline = baseline_next_to(s, chosen);
     const int number = chosen->number, random_number = random ? random->number : -1,
               baseline_number = baseline ? baseline->number : -1;
     chosen->chosen = true;
@@ -84,7 +54,7 @@ static int store_choice(mnas_stage *s, mnas_final *chosen) {
 
 int mnas_stage_choose(mnas_stage *s) {
     if (mnas_stage_setting(s, "final_chosen")) return 0;
-    mnas_final *chosen = best_of(s, MNAS_FINAL_FOUND);
+    mnas_final *chosen = mnas_stage_best(s, MNAS_FINAL_FOUND, NULL);
     if (!chosen)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,

@@ -229,6 +229,7 @@ static int open_setup(simulating *s) {
                                 .posterior = o->posterior,
                                 .finalists = o->finalists,
                                 .finalist_repeats = o->finalist_repeats ? o->finalist_repeats : 3,
+                                .finalist_race = o->finalist_race,
                                 .delay = o->jobs ? o->jobs : 1};
     s->n_points = mnas_sim_points(o->trials, s->points);
     if (rc == 0) rc = open_window(s);

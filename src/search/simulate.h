@@ -24,7 +24,8 @@ typedef struct mnas_sim_setup { /* of all runs */
     mnas_window window;        /* in the reward's terms: of a throughput its inverse */
     double noise_frac;
     int trials, delay;
-    int finalists, finalist_repeats;    /* 0: none */
+    int finalists, finalist_repeats; /* 0: none */
+    bool finalist_race;
     bool posterior;                     /* what is believed best is asked for, too: tokens are kept */
     mnas_rungs_plan rungs;              /* all 0: every training goes to the end */
     double rung_epochs[MNAS_MAX_RUNGS]; /* that trainings have had at each rung; the last: whole ones */

@@ -86,36 +86,6 @@ int mnas_sim_hypervolume(double *out, const mnas_sim_record *r, int n, const mna
     return rc;
 }
 
-typedef struct contest {
-    const mnas_sim_trial *trial;
-    double shown;
-} contest;
-
-static int best_first(const void *a, const void *b) {
-    const contest *x = a, *y = b;
-    return (x->shown < y->shown) - (x->shown > y->shown);
-}
-
-/* The search had n - finalists x repeats evaluations; its best observed ones share the rest, and the best mean wins. */
-static int choose_finalist(double *value, const mnas_sim_record *r, int n, const mnas_sim_setup *s) {
-    const int n_searched = n - s->finalists * s->finalist_repeats;
-    if (s->finalists == 0 || n_searched < s->finalists || n_searched > r->n) return 0;
-    contest *list = calloc((size_t)n_searched, sizeof *list);
-    if (!list) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: finalists of %d networks", n_searched);
-    for (int i = 0; i < n_searched; i++) list[i] = (contest){&r->trials[i], r->trials[i].observed};
-    qsort(list, (size_t)n_searched, sizeof *list, best_first);
-    for (int i = 0; i < s->finalists; i++) {
-        const mnas_sim_trial *t = list[i].trial;
-        const double mean =
-            mnas_sim_observe(s, r->seed, t->id, t->truth.accuracy_frac, 1 + s->finalist_repeats);
-        list[i].shown = mnas_sim_value(s, mean, t->truth.second);
-    }
-    qsort(list, (size_t)s->finalists, sizeof *list, best_first);
-    *value = list[0].trial->value;
-    free(list);
-    return 0;
-}
-
 int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, const mnas_sim_setup *setup,
                       const mnas_sim_scale *scale) {
     const mnas_sim_trial *best = NULL, *chosen = NULL;
@@ -131,7 +101,7 @@ int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *r, int n, cons
     out->chosen = chosen->value;
     out->chosen_accuracy = chosen->truth.report_frac;
     out->chosen_second = chosen->truth.second;
-    int rc = choose_finalist(&out->finalist, r, n, setup);
+    int rc = mnas_sim_choose_finalist(&out->finalist, r, n, setup);
     if (rc == 0 && setup->posterior) rc = mnas_sim_choose_posterior(&out->posterior, r, n, setup);
     if (rc < 0) return rc;
     return setup->world->second ? mnas_sim_hypervolume(&out->hypervolume, r, n, setup->world, scale) : 0;

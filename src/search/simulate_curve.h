@@ -35,6 +35,9 @@ int mnas_sim_state_of(mnas_sim_state *out, const mnas_sim_record *record, int n,
 /* Of the run's first n networks; the world has a second objective. */
 int mnas_sim_hypervolume(double *out, const mnas_sim_record *record, int n, const mnas_world *world,
                          const mnas_sim_scale *scale);
+/* Value of the finalist that wins after n evaluations, the finalists' among them; left alone where these are too few. */
+int mnas_sim_choose_finalist(double *value, const mnas_sim_record *record, int n,
+                             const mnas_sim_setup *setup);
 /* Value of the network with the best posterior mean among the first n_trials >= 1, whose tokens the record has. */
 int mnas_sim_choose_posterior(double *value, const mnas_sim_record *record, int n_trials,
                               const mnas_sim_setup *setup);

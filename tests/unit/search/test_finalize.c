@@ -19,6 +19,7 @@ static struct {
     int n_started, n_tested;
     const char *failing; /* networks whose file's name has this in it diverge */
     double failing_lr;   /* recipes with this rate, too */
+    double luck;         /* that a training's accuracy has at most */
 } play;
 
 static void event(void) {
@@ -69,12 +70,19 @@ static const mnas_job_runner player = {.start = play_start,
                                        .resume = play_none,
                                        .close = play_close};
 
+/* Of a training, by the name of its weights. */
+static double luck_of(const char *weights) {
+    const char *name = strrchr(weights, '/');
+    return play.luck * ((double)(mnas_hash_bytes(MNAS_HASH_INIT, name, strlen(name)) % 1000) / 500 - 1);
+}
+
 static int play_evaluate(mnas_eval_result *out, uint8_t **correct, const mnas_model *model,
                          const char *weights, const char *data, const char *split, int threads) {
-    (void)data, (void)threads, (void)weights;
+    (void)data, (void)threads;
     const bool test = strcmp(split, "test") == 0;
-    *out = (mnas_eval_result){
-        .n = test ? FIX_IMAGES : 100, .top1_frac = accuracy_of(model), .balanced_frac = 0.5};
+    *out = (mnas_eval_result){.n = test ? FIX_IMAGES : 100,
+                              .top1_frac = accuracy_of(model) + luck_of(weights),
+                              .balanced_frac = 0.5};
     *correct = calloc((size_t)out->n, 1);
     if (test) {
         play.n_tested++; /* the choice is in the study for everybody to see */
@@ -240,6 +248,77 @@ static void test_resume(void **state) {
         free(resumed);
         assert_in_range(play.n_started, n_started, n_started + 1);
         assert_int_equal(play.n_tested, n_tested); /* once each */
+    }
+    free(whole);
+}
+
+static mnas_finalize_options race_options(void) {
+    mnas_finalize_options o = options();
+    o.top_k = 3;
+    o.n_race = 5;
+    o.n_repeats = 0;
+    return o;
+}
+
+/* Five more trainings each; what the chosen one shows on average is more than what any other does. */
+static void test_race(void **state) {
+    (void)state;
+    play.luck = 0.1;
+    const mnas_finalize_options o = race_options();
+    fix_expect(run(&o), 0, NULL);
+    assert_int_equal(count("repeat > 0 AND role = 'found'"), 5);
+    assert_int_equal(count("repeat > 0 AND role = 'random'"), 5);
+    assert_int_equal(count("repeat > 0 AND role = 'baseline'"), 0);
+    assert_int_equal(count("state = 'complete'"), count("1"));
+    assert_int_equal(
+        fix_count(fix_study,
+                  "SELECT number = (SELECT a.number FROM final a WHERE a.role = 'found' AND a.repeat = 0 "
+                  "ORDER BY (SELECT avg(b.val_accuracy_frac) FROM final b WHERE b.role = 'found' AND b.trial "
+                  "= a.trial) "
+                  "* pow(a.latency_median_ms / 0.5, -0.07) DESC LIMIT 1) FROM final WHERE chosen"),
+        1);
+    assert_int_equal(fix_count(fix_study, "SELECT count(DISTINCT seed) FROM final"), count("1"));
+    mnas_finalize_options other = o;
+    other.n_race = 0;
+    fix_expect(run(&other), MNAS_ERR_MISMATCH, "begun with --race 5");
+    other.n_race = 4;
+    fix_expect(run(&other), MNAS_ERR_MISMATCH, "--race is \"4\"");
+}
+
+/* The repeats of the chosen network that a race has trained count; a race of one network is none. */
+static void test_race_and_repeats(void **state) {
+    (void)state;
+    mnas_finalize_options o = race_options();
+    o.n_repeats = 20;
+    fix_expect(run(&o), 0, NULL);
+    assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM final WHERE role = 'found' AND "
+                                          "trial = (SELECT trial FROM final WHERE chosen)"),
+                     21);
+    begin_again();
+    o.top_k = 1, o.n_repeats = 0;
+    fix_expect(run(&o), 0, NULL);
+    assert_int_equal(count("repeat > 0"), 0);
+}
+
+static void test_race_goes_on(void **state) {
+    (void)state;
+    play.luck = 0.1;
+    const mnas_finalize_options o = race_options();
+    fix_expect(run(&o), 0, NULL);
+    char *whole = dump();
+    const int n_started = play.n_started;
+    int rc = MNAS_ERR_CANCELLED;
+    for (int n = play.n_events / 2; rc != 0; n += 5) {
+        begin_again();
+        play.stop_at = n;
+        rc = run(&o);
+        if (rc != 0) fix_expect(rc, MNAS_ERR_CANCELLED, "interrupted");
+        cancelled = false;
+        fix_expect(run(&o), 0, NULL);
+        char *resumed = dump();
+        fix_same(whole, resumed);
+        free(resumed);
+        assert_in_range(play.n_started, n_started, n_started + 1);
     }
     free(whole);
 }
@@ -598,6 +677,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_whole, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_choice, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_resume, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_race, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_race_and_repeats, setup, fix_teardown),
+        cmocka_unit_test_setup_teardown(test_race_goes_on, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_mismatch, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, fix_teardown),
         cmocka_unit_test_setup_teardown(test_baselines_by_name, setup, fix_teardown),

@@ -169,7 +169,36 @@ static void finalists_are_asked_again(void **state) {
     s = simulate(&o);
     assert_true(s->strategies[0].curve[2].finalist_gain > 0.5 &&
                 s->strategies[0].curve[2].finalist_p_t < 0.05);
+    const double even = s->strategies[0].curve[2].finalist_mean;
     mnas_simulation_free(s);
+    o.finalist_race = true;
+    s = simulate(&o);
+    assert_true(s->strategies[0].curve[2].finalist_mean > even); /* in 200 runs */
+    mnas_simulation_free(s);
+    o.finalists = 1, o.seeds = 5; /* nobody to race with: the best observed */
+    s = simulate(&o);
+    assert_true(s->strategies[0].curve[2].finalist_mean > 0);
+    mnas_simulation_free(s);
+}
+
+/* Twelve evaluations for three of four, of which one is far ahead: it wins, and only where there are enough of them. */
+static void a_race_is_won(void **state) {
+    (void)state;
+    mnas_sim_trial trials[4] = {0};
+    const mnas_sim_record record = {.seed = 5, .trials = trials, .n = 4};
+    const mnas_sim_setup setup = {
+        .noise_frac = 0.1, .finalists = 3, .finalist_repeats = 4, .finalist_race = true};
+    for (int i = 0; i < 4; i++) {
+        mnas_sim_trial *t = &trials[i];
+        t->id = (uint64_t)i;
+        t->value = t->truth.accuracy_frac = i == 1 ? 0.8 : 0.2;
+        t->observed = mnas_sim_observe(&setup, record.seed, t->id, t->truth.accuracy_frac, 1);
+    }
+    double value = NAN;
+    assert_int_equal(mnas_sim_choose_finalist(&value, &record, 14, &setup), 0);
+    assert_true(isnan(value)); /* 2 are left to the search */
+    assert_int_equal(mnas_sim_choose_finalist(&value, &record, 16, &setup), 0);
+    assert_near(value, 0.8, 1e-12);
 }
 
 /* The planted accuracies are smooth: what was seen of the others tells luck from worth. */
@@ -438,6 +467,7 @@ int main(void) {
                                        cmocka_unit_test(strategies_are_tested),
                                        cmocka_unit_test(noise_beyond_all_accuracies),
                                        cmocka_unit_test(finalists_are_asked_again),
+                                       cmocka_unit_test(a_race_is_won),
                                        cmocka_unit_test(beliefs_choose),
                                        cmocka_unit_test(a_landscape_is_fitted),
                                        cmocka_unit_test(predictions_are_judged),
