@@ -77,7 +77,8 @@ static int compare_options(const mnas_stage *s) {
     const char *was;
     if (!mnas_stage_setting(s, "final_planned")) return 0;
     if (s->options.n_race == 0 && mnas_stage_setting(s, "final_race"))
-        return mnas_error_set(MNAS_ERR_MISMATCH, "stage two of %s was begun with --race %s; give that",
+        return mnas_error_set(MNAS_ERR_MISMATCH,
+                              "stage two of %s was begun with --race %s; go on with mnas finalize and that",
                               s->options.study, mnas_stage_setting(s, "final_race"));
     const mnas_fixed *f = mnas_fixed_differing(&s->fixed, s->settings, s->n_settings, &was);
     if (!f) return 0;

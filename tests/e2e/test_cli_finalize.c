@@ -45,9 +45,29 @@ static const json_t *find(const json_t *root, const char *role) {
     return NULL;
 }
 
+/* The better one of two is trained again, then one is chosen. */
+static void race_on_a_copy(void) {
+    char line[600];
+    const int rc = system("cp " STUDY " " DIR "/raced.db");
+    assert_int_equal(rc, 0);
+    snprintf(line, sizeof line,
+             "finalize " DIR
+             "/raced.db --top-k 2 --race 1 --repeats 0 --random 0 --baselines none --epochs 0.5 "
+             "--recipe final:batch=32 --learning-rates 1 --passes 2 --threads 1 --json");
+    json_t *root = run_json(line);
+    const json_t *finals = json_object_get(root, "finals"), *raced = json_array_get(finals, 2);
+    assert_int_equal(json_array_size(finals), 3);
+    assert_int_equal(integer(raced, "repeat"), 1);
+    assert_string_equal(json_string_value(json_object_get(raced, "state")), "complete");
+    assert_true(json_is_true(json_object_get(json_array_get(finals, 0), "chosen")) !=
+                json_is_true(json_object_get(json_array_get(finals, 1), "chosen")));
+    json_decref(root);
+}
+
 static void test_finalize(void **state) {
     (void)state;
     json_decref(run_json(SEARCH "2"));
+    race_on_a_copy();
     json_t *root = run_json(FINALIZE "0");
     assert_int_equal(json_array_size(json_object_get(root, "finals")), 3);
     assert_non_null(json_object_get(root, "verdict"));

@@ -77,6 +77,24 @@ static void a_table_full_of_holes_is_told(void **state) {
     mnas_str_free(&o.out);
 }
 
+/* Noise is what a race is for; without any the best observed one wins it. */
+static void finalists_race(void **state) {
+    (void)state;
+    char line[1200];
+    snprintf(
+        line, sizeof line,
+        "simulate --table %s --decisions arch:chars --accuracy acc --strategies random --trials 30 --seeds 5 "
+        "--finalists 4,race --json",
+        nas_planted("race.csv", 5, 3));
+    json_t *root = run_json(line);
+    const json_t *curve = json_object_get(json_array_get(json_object_get(root, "strategies"), 0), "curve");
+    /* 12 of 30 evaluations are theirs */
+    const json_t *last = json_array_get(curve, json_array_size(curve) - 1);
+    assert_true(json_number_value(json_object_get(last, "finalist_mean")) > 0);
+    assert_true(json_number_value(json_object_get(last, "finalist_gain")) <= 0);
+    json_decref(root);
+}
+
 static void wrong_words_are_told(void **state) {
     (void)state;
     char line[1200];
@@ -86,6 +104,12 @@ static void wrong_words_are_told(void **state) {
     snprintf(line, sizeof line, "simulate --table %s --decisions arch:chars --accuracy acc --latency ms",
              table);
     check_refused(line, 2, "--target is missing: of column ms");
+    snprintf(line, sizeof line,
+             "simulate --table %s --decisions arch:chars --accuracy acc --finalists 5,3,rice", table);
+    check_refused(line, 2, "rice");
+    snprintf(line, sizeof line,
+             "simulate --table %s --decisions arch:chars --accuracy acc --finalists 5,3,2,race", table);
+    check_refused(line, 2, "allowed: K, K,R or K,R,race");
     check_refused("simulate --decisions a --accuracy b", 2, "--table is missing");
     check_refused("simulate --table t.csv --decisions a --accuracy b --train 50", 2,
                   "--train goes with --predictor");
@@ -94,6 +118,7 @@ static void wrong_words_are_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(curves_as_json), cmocka_unit_test(gaps_are_told),
                                        cmocka_unit_test(a_table_full_of_holes_is_told),
+                                       cmocka_unit_test(finalists_race),
                                        cmocka_unit_test(wrong_words_are_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
