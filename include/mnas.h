@@ -553,6 +553,8 @@ typedef struct mnas_search_options {
     const volatile bool *cancel;
 } mnas_search_options;
 
+/* `trials`, with rungs in whole brackets: what the search will want. A status where the rungs are wrong. */
+int mnas_search_n_trials(const mnas_search_options *options);
 /* Run, or resume, until `trials` are complete. MNAS_ERR_MISMATCH where the study was made with other options (names them);
  * MNAS_ERR_EXHAUSTED after 500 repeats in a row or 3 * trials failures; MNAS_ERR_CANCELLED; MNAS_ERR_TIMEOUT for max_minutes
  * and max_trials; MNAS_ERR_DEVICE where a device does not come back, MNAS_ERR_REFUSED where nothing but refusals came of the

@@ -299,6 +299,27 @@ static int parse_targets(mnas_search_options *s, const char *text) {
     return 0;
 }
 
+/* What they mean for the search is said before it begins. */
+static int check_rungs(const search_opts *o, const mnas_search_options *s) {
+    if (o->rungs == 0 && (o->rungs_async || o->rung_factor || o->rung_keep))
+        return mnas_error_set(MNAS_ERR_ARG, "%s is nothing without --rungs",
+                              o->rungs_async   ? "--rungs-async"
+                              : o->rung_factor ? "--rung-factor"
+                                               : "--rung-keep");
+    const int n_trials = mnas_search_n_trials(s);
+    if (n_trials < 0 || o->rungs == 0) return n_trials < 0 ? n_trials : 0;
+    if (o->rungs_async)
+        mnas_log_warn(
+            "--rungs-async decides in the order in which trainings end: another number of --jobs, or an "
+            "interruption, gives another table of trials");
+    if (n_trials > o->trials)
+        mnas_log_warn(
+            "--rungs %d tries networks in whole brackets: %d of them, where --trials is %d; a smaller "
+            "--rungs or --rung-keep has smaller brackets",
+            (int)o->rungs, n_trials, (int)o->trials);
+    return 0;
+}
+
 static int run(const void *opts, int n_words, char **words) {
     const search_opts *o = opts;
     const double begun_s = mnas_clock_now_s();
@@ -333,15 +354,7 @@ static int run(const void *opts, int n_words, char **words) {
                              .cancel = mnas_cli_cancel_flag()};
     int rc = parse_targets(&s, o->target_ms);
     if (rc < 0) return rc;
-    if (o->rungs == 0 && (o->rungs_async || o->rung_factor || o->rung_keep))
-        return mnas_error_set(MNAS_ERR_ARG, "%s is nothing without --rungs",
-                              o->rungs_async   ? "--rungs-async"
-                              : o->rung_factor ? "--rung-factor"
-                                               : "--rung-keep");
-    if (o->rungs > 0 && o->rungs_async)
-        mnas_log_warn(
-            "--rungs-async decides in the order in which trainings end: another number of --jobs, or an "
-            "interruption, gives another table of trials");
+    if ((rc = check_rungs(o, &s)) < 0) return rc;
     if (o->dry_run) return dry_run(&s, o->common.json);
     if (!o->no_forecast) show_forecast(&s);
     rc = mnas_search_run(&s);

@@ -28,6 +28,8 @@ static const double overhead_s = 0.05;
 /* A machine is not as fast in the next hour as in this second: an allowance for that, not a measurement. */
 static const double drift_frac = 0.06;
 static const double row_bytes = 4096, study_bytes = 200e3;
+static const double state_weights =
+    5; /* of a training at a rung: weights, their average, the optimizer's two */
 
 typedef struct work {
     const mnas_forecast_setup *setup;
@@ -253,6 +255,14 @@ static double free_disk(const char *path) {
     return (double)fs.f_bavail * (double)fs.f_frsize;
 }
 
+/* Networks whose trainings wait at a rung at once, at most: of three brackets (docs/rungs.md), or whatever has not gone on. */
+static double n_waiting_at_rungs(const work *w) {
+    const mnas_rungs_plan *plan = &w->setup->rungs;
+    const int n_trials = w->setup->options->trials, n_open = 3 * mnas_rungs_bracket(plan);
+    if (plan->n < 2) return 0;
+    return plan->async || n_open > n_trials ? n_trials : n_open;
+}
+
 static void forecast_disk(work *w) {
     const mnas_forecast_setup *s = w->setup;
     double weights[N_SAMPLES], each = row_bytes;
@@ -261,9 +271,11 @@ static void forecast_disk(work *w) {
     const int n_weights = n_final_trainings(s->options), n_random = n_weights > 0 ? s->options->trials : 0;
     const double study = study_bytes + each * w->out->n_trials + row_bytes * n_random;
     const mnas_range one = mnas_forecast_range(weights, w->n_networks);
+    const double n_waiting = state_weights * n_waiting_at_rungs(w), n_low = n_weights + n_waiting / 3,
+                 n_high = n_weights + n_waiting;
     /* up to a fifth of the proposals repeat known networks: updates of the strategy, but no trials */
-    w->out->disk_bytes = (mnas_range){study + n_weights * one.low, 1.05 * study + n_weights * one.mid,
-                                      1.25 * study + n_weights * one.high};
+    w->out->disk_bytes = (mnas_range){study + n_low * one.low, 1.05 * study + n_high * one.mid,
+                                      1.25 * study + n_high * one.high};
     w->out->free_disk_bytes = free_disk(s->options->study);
     w->out->cache_bytes = (double)s->sample.data->cache_bytes;
 }

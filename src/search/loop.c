@@ -572,6 +572,14 @@ static int check_rows(loop *l) {
     return last ? mnas_loop_decode(l->setup->space, l->setup->data, last->tokens, &l->measure.probe) : 0;
 }
 
+/* A search that was killed between a trial's end and the removal of its states at rungs leaves them. */
+static void forget_rungs(const loop *l) {
+    for (size_t i = 0; i < l->learner.history.n_known; i++) {
+        const mnas_trial *row = &l->learner.history.known[i].row;
+        mnas_trial_forget_rungs(row, &l->trial, row->state == MNAS_TRIAL_RUNNING);
+    }
+}
+
 static int set_up(loop *l) {
     const mnas_loop_setup *setup = l->setup;
     l->n_jobs = setup->options->jobs > 1 ? setup->options->jobs : 1;
@@ -582,6 +590,7 @@ static int set_up(loop *l) {
     int rc = mnas_learner_open(&l->learner);
     if (rc == 0) rc = check_rows(l);
     if (rc < 0) return rc;
+    forget_rungs(l);
     update_timeout(l);
     mnas_progress_open(&l->progress, setup->options, &l->measure);
     return 0;

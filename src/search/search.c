@@ -98,18 +98,32 @@ static int average_weights(search *s) {
     return rc;
 }
 
-/* Trials come in whole brackets. */
-static int take_rungs(search *s) {
-    mnas_search_options *o = &s->options;
+static int plan_rungs(const mnas_search_options *o, mnas_rungs_plan *plan) {
+    *plan = (mnas_rungs_plan){.n = o->rungs};
     if (o->rungs > 0) {
         const int factor = o->rung_factor ? o->rung_factor : mnas_rungs_default_factor(o->rungs);
-        s->rungs = (mnas_rungs_plan){o->rungs, factor, o->rung_keep, o->rungs_async};
-    } else
-        s->rungs.n = o->rungs;
-    const int rc = mnas_rungs_check(&s->rungs);
+        *plan = (mnas_rungs_plan){o->rungs, factor, o->rung_keep, o->rungs_async};
+    }
+    return mnas_rungs_check(plan);
+}
+
+/* Trials come in whole brackets. */
+static int in_brackets(int trials, const mnas_rungs_plan *plan) {
+    const int size = plan->n == 0 || plan->async ? 1 : mnas_rungs_bracket(plan);
+    return (trials + size - 1) / size * size;
+}
+
+int mnas_search_n_trials(const mnas_search_options *options) {
+    mnas_rungs_plan plan;
+    const int rc = plan_rungs(options, &plan);
+    return rc < 0 ? rc : in_brackets(options->trials, &plan);
+}
+
+static int take_rungs(search *s) {
+    mnas_search_options *o = &s->options;
+    const int rc = plan_rungs(o, &s->rungs);
     if (rc < 0 || s->rungs.n == 0) return rc;
-    const int size = s->rungs.async ? 1 : mnas_rungs_bracket(&s->rungs);
-    o->trials = (o->trials + size - 1) / size * size;
+    o->trials = in_brackets(o->trials, &s->rungs);
     const int rc_recipe = average_weights(s);
     return rc_recipe < 0 ? rc_recipe
                          : mnas_str_format(s->rung_folder, sizeof s->rung_folder, "%s.rungs", o->study);

@@ -99,6 +99,8 @@ static void test_show(void **state) {
     json_decref(root);
     check_refused("show " STUDY " 99", 2, "trial 99");
     check_refused(SEARCH(DIR "/r.db", "3") " --rungs-async", 2, "--rungs-async is nothing without --rungs");
+    check_refused(SEARCH(DIR "/r.db", "3") " --no-forecast --rungs 6 --rung-keep 3 --reward none", 2,
+                  "whole brackets: 243 of them, where --trials is 3");
     check_refused(SEARCH(DIR "/r.db", "3") " --rung-factor 2", 2, "--rung-factor is nothing without --rungs");
     check_refused("show " STUDY " x", 2, "\"x\"");
 }

@@ -204,6 +204,24 @@ static void test_forecast(void **state) {
     close_parts(&p);
 }
 
+/* Trainings that wait at rungs keep their states: of three brackets at most, each some five times its weights. */
+static void test_rungs_need_disk(void **state) {
+    (void)state;
+    parts p;
+    mnas_forecast whole, rungs;
+    open_parts(&p, 1);
+    assert_int_equal(mnas_forecast_make(&whole, &p.setup), 0);
+    p.setup.rungs = (mnas_rungs_plan){.n = 2, .factor = 3};
+    assert_int_equal(mnas_forecast_make(&rungs, &p.setup), 0);
+    const double three = rungs.disk_bytes.high - whole.disk_bytes.high;
+    assert_true(three > 1e4);
+    assert_ordered(rungs.disk_bytes);
+    p.setup.rungs.n = 3; /* brackets of 9, of which 12 trials can wait */
+    assert_int_equal(mnas_forecast_make(&rungs, &p.setup), 0);
+    assert_close(rungs.disk_bytes.high - whole.disk_bytes.high, three * 12 / 9, close_frac);
+    close_parts(&p);
+}
+
 static void test_more_jobs_than_samples(void **state) {
     (void)state;
     static const int n_timed[][2] = {{1, 4}, {3, 6}, {4, 4}, {8, 8}, {64, 16}};
@@ -279,6 +297,7 @@ int main(void) {
         cmocka_unit_test(test_play_waits_in_order),
         cmocka_unit_test(test_noise_widens),
         T(test_forecast),
+        T(test_rungs_need_disk),
         T(test_more_jobs_than_samples),
         T(test_rows_instead),
         T(test_memory),

@@ -154,6 +154,28 @@ static void however_often_interrupted(void **state) {
 }
 
 /* Four networks never fill a bracket of nine: it is decided as it is. */
+/* A kill between a trial's end and the removal of its states: the next run removes them, and what waits keeps its own
+ * (train_part looks). */
+static void states_of_the_killed_are_removed(void **state) {
+    (void)state;
+    char folder[600], path[700];
+    static const char *const left[] = {"trial-0.rung-0", "trial-0.rung-1", "trial-5.rung-1",
+                                       "trial-8.rung-0"};
+    begin();
+    mnas_search_options o = rung_options(fix_study, 9);
+    if (run_on(&o, 1) < 0) fail_msg("%s", mnas_error_message());
+    snprintf(folder, sizeof folder, "%s.rungs", fix_study);
+    assert_false(mnas_file_exists(folder));
+    assert_int_equal(mnas_file_mkdirs(folder), 0);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        snprintf(path, sizeof path, "%s/%s.ckpt", folder, left[i]);
+        assert_int_equal(mnas_file_write_atomic(path, "x", 1), 0);
+    }
+    o.trials = 18;
+    if (run_on(&o, 1) < 0) fail_msg("%s", mnas_error_message());
+    assert_false(mnas_file_exists(folder)); /* it was empty */
+}
+
 static void small_spaces_end(void **state) {
     (void)state;
     begin();
@@ -263,6 +285,7 @@ int main(void) {
         cmocka_unit_test(brackets_smaller_than_jobs),
         cmocka_unit_test(within_a_window),
         cmocka_unit_test(where_all_fail),
+        cmocka_unit_test(states_of_the_killed_are_removed),
         cmocka_unit_test(small_spaces_end),
         cmocka_unit_test(other_rungs_are_another_study),
         cmocka_unit_test(at_once),
