@@ -257,6 +257,8 @@ static mnas_finalize_options race_options(void) {
     o.top_k = 3;
     o.n_race = 5;
     o.n_repeats = 0;
+    o.baselines = "none";
+    o.n_lr = 1;
     return o;
 }
 
@@ -308,7 +310,7 @@ static void test_race_goes_on(void **state) {
     char *whole = dump();
     const int n_started = play.n_started;
     int rc = MNAS_ERR_CANCELLED;
-    for (int n = play.n_events / 2; rc != 0; n += 5) {
+    for (int n = play.n_events / 3; rc != 0; n += 3) {
         begin_again();
         play.stop_at = n;
         rc = run(&o);
