@@ -2,7 +2,7 @@
  * combination of their choices has a vector of what it adds to each row's distance, so that all distances are sums of a few byte
  * vectors.
  *
- * Invariant: a row's distance is at most 60 x 1000 decisions, and fits into 16 bits.
+ * Invariants: what a group adds fits into 8 bits; a row's distance is at most 60 x 1000 decisions, and fits into 16.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -12,19 +12,17 @@
 #include "base/hash.h"
 #include "search/nas_table.h"
 
-enum { UNIT = 60, TILE = 32 }; /* UNIT is divisible by 1 to 6; sums of a tile stay in registers */
-enum { MOST_COMBINATIONS = 64, MOST_GROUPS = 1000 };
-static const uint16_t NO_ROW = UINT16_MAX; /* behind the last one, where a tile is not full */
+enum { UNIT = 60, BLOCK = 1024 }; /* UNIT is divisible by 1 to 6; sums of a block stay in the nearest cache */
+enum { MOST_COMBINATIONS = 64, MOST_DECISIONS = UINT8_MAX / UNIT }; /* of a group */
 
 struct mnas_nas_group {
-    int first, n; /* decisions */
-    uint16_t *
-        apart; /* [combinations][n_rows, to full tiles], in units of 1/60; the last decision counts fastest */
+    int first, n;   /* decisions */
+    uint8_t *apart; /* [combinations][n_rows], in units of 1/60; the last decision counts fastest */
 };
 
-static uint16_t apart(const mnas_decision *d, int a, int b) {
+static uint8_t apart(const mnas_decision *d, int a, int b) {
     if (!d->ordinal) return a == b ? 0 : UNIT;
-    return (uint16_t)lround((double)UNIT * abs(a - b) / (d->n_choices > 1 ? d->n_choices - 1 : 1));
+    return (uint8_t)lround((double)UNIT * abs(a - b) / (d->n_choices > 1 ? d->n_choices - 1 : 1));
 }
 
 /* ---- groups ---- */
@@ -44,31 +42,25 @@ static int combination_of(const mnas_nas_table *t, const struct mnas_nas_group *
 /* As many of the decisions as fit. */
 static void extend(const mnas_nas_table *t, struct mnas_nas_group *g) {
     g->n = 1;
-    while (g->first + g->n < t->n_decisions &&
+    while (g->n < MOST_DECISIONS && g->first + g->n < t->n_decisions &&
            combinations(t, g) * t->decisions[g->first + g->n].n_choices <= MOST_COMBINATIONS)
         g->n++;
 }
 
-static size_t room_of(const mnas_nas_table *t) {
-    return (t->n_rows + TILE - 1) / TILE * TILE;
-}
-
 /* One decision's part, where it has this choice. */
-static void add_choice(const mnas_nas_table *t, int decision, int choice, uint16_t *out) {
+static void add_choice(const mnas_nas_table *t, int decision, int choice, uint8_t *out) {
     const int *token = t->tokens + decision;
     for (size_t row = 0; row < t->n_rows; row++, token += t->n_decisions)
-        out[row] = (uint16_t)(out[row] + apart(&t->decisions[decision], choice, *token));
+        out[row] = (uint8_t)(out[row] + apart(&t->decisions[decision], choice, *token));
 }
 
 static bool fill(const mnas_nas_table *t, struct mnas_nas_group *g) {
-    const size_t room = room_of(t);
     const int n = combinations(t, g);
-    g->apart = calloc((size_t)n * room, sizeof *g->apart);
+    g->apart = calloc((size_t)n * t->n_rows, sizeof *g->apart);
     for (int c = 0; c < n && g->apart; c++) {
-        uint16_t *out = g->apart + (size_t)c * room;
+        uint8_t *out = g->apart + (size_t)c * t->n_rows;
         for (int i = g->first + g->n - 1, rest = c; i >= g->first; rest /= t->decisions[i--].n_choices)
             add_choice(t, i, rest % t->decisions[i].n_choices, out);
-        for (size_t row = t->n_rows; row < room && g->first == 0; row++) out[row] = NO_ROW;
     }
     return g->apart != NULL;
 }
@@ -96,30 +88,32 @@ void mnas_nas_nearest_close(mnas_nas_nearest *n) {
 
 /* ---- looking ---- */
 
-/* Of the rows from `first` on; returns the least. */
-static uint16_t add_up(const uint16_t *const *add, int n_groups, size_t first, uint16_t *restrict out) {
-    uint16_t sum[TILE] = {0}, least = UINT16_MAX;
-    for (int i = 0; i < n_groups; i++)
-        for (int row = 0; row < TILE; row++) sum[row] = (uint16_t)(sum[row] + add[i][first + (size_t)row]);
-    for (int row = 0; row < TILE; row++) least = sum[row] < least ? sum[row] : least;
-    memcpy(out, sum, sizeof sum);
+/* Of rows first .. first + n - 1, one group's part. */
+static void add_group(const mnas_nas_table *t, const struct mnas_nas_group *g, const int *tokens,
+                      size_t first, size_t n, uint16_t *restrict sum) {
+    const uint8_t *restrict add = g->apart + (size_t)combination_of(t, g, tokens) * t->n_rows + first;
+    for (size_t row = 0; row < n; row++) sum[row] = (uint16_t)(sum[row] + add[row]);
+}
+
+static uint16_t least_of(const uint16_t *sum, size_t n) {
+    uint16_t least = UINT16_MAX;
+    for (size_t i = 0; i < n; i++) least = sum[i] < least ? sum[i] : least;
     return least;
 }
 
 int64_t mnas_nas_nearest_row(const mnas_nas_nearest *nearest, const int *tokens) {
     const mnas_nas_table *t = nearest->table;
     const uint64_t salt = mnas_hash_bytes(MNAS_HASH_INIT, tokens, (size_t)t->n_decisions * sizeof *tokens);
-    const uint16_t *add[MOST_GROUPS];
-    uint16_t sum[TILE], least = UINT16_MAX;
+    uint16_t sum[BLOCK], least = UINT16_MAX;
     uint64_t least_tie = 0;
     int64_t found = mnas_nas_table_find(t, tokens);
     if (found >= 0) return found;
-    for (int i = 0; i < nearest->n_groups; i++)
-        add[i] =
-            nearest->groups[i].apart + (size_t)combination_of(t, &nearest->groups[i], tokens) * room_of(t);
-    for (size_t first = 0; first < t->n_rows; first += TILE) {
-        const uint16_t here = add_up(add, nearest->n_groups, first, sum);
-        for (size_t i = 0; i < TILE && here <= least; i++) {
+    for (size_t first = 0; first < t->n_rows; first += BLOCK) {
+        const size_t n = t->n_rows - first < BLOCK ? t->n_rows - first : BLOCK;
+        memset(sum, 0, n * sizeof *sum);
+        for (int i = 0; i < nearest->n_groups; i++) add_group(t, &nearest->groups[i], tokens, first, n, sum);
+        const uint16_t here = least_of(sum, n);
+        for (size_t i = 0; i < n && here <= least; i++) {
             const uint64_t row = first + i;
             if (sum[i] != here) continue;
             const uint64_t tie = mnas_hash_bytes(salt, &row, sizeof row);
