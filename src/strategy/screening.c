@@ -27,8 +27,9 @@ static const int MAX_MUTATIONS = 3;
 static const double MARGIN = 0.1;          /* of the distance from the median to the best */
 static const double FAILED_QUANTILE = 0.1; /* of the targets: what a failed network counts as */
 static const int SCATTERED = 400;          /* where a window is aimed at and no reward known, */
-static const int UNIFORM_AIMED = 200;      /* and later: of the uniform ones few lie inside */
-static const double LOOK_COST = 0.05;      /* of measuring a latency, as a part of a training */
+static const int UNIFORM_AIMED = 200;      /* and later: of the uniform ones few lie inside, */
+static const int DRAWS_AIMED = 5;     /* of a strategy that was told little more than failures still fewer */
+static const double LOOK_COST = 0.05; /* of measuring a latency, as a part of a training */
 static const double MAX_ENUMERATED =
     1e6; /* encodings of a space that is looked through for the last new ones */
 
@@ -282,7 +283,7 @@ static int offer_mutants(choice *c) {
 static int offer_draws(choice *c, mnas_screening_draw *draw, void *user) {
     mnas_screening *s = c->s;
     int rc = 0;
-    for (int i = 0; i < DRAWS && rc == 0; i++) {
+    for (int i = 0; i < (s->aims ? DRAWS_AIMED : DRAWS) && rc == 0; i++) {
         rc = draw(user, s->candidate);
         if (rc == 0) rc = offer(c);
     }

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "base/file.h"
 #include "cli_fixture.h"
 #include "tiny_images.h"
@@ -103,8 +105,68 @@ static void test_search_goes_on_to_it(void **state) {
     mnas_str_free(&o.out);
 }
 
+#define WINDOW_STUDY DIR "/window.db"
+#define WINDOW_SEARCH                                                                                        \
+    "search --space mnasnet-28 --data " DATA " --device table:file=" DIR "/t.jsonl,default-ms=0.2 "          \
+    "--max-images 64 --recipe proxy:batch=32 --strategy random --threads 1 --target-ms 0.2 --window 0.02 "   \
+    "--no-forecast --trials 2 --json --study " WINDOW_STUDY
+#define WINDOW_FINALIZE                                                                                      \
+    "finalize " WINDOW_STUDY " --top-k 1 --epochs 0.5 --recipe final:batch=32 --baselines none --random 0 "  \
+    "--learning-rates 1 --passes 2 --threads 1 --repeats 0"
+
+static void check_window(const json_t *root, double final_ms) {
+    const json_t *w = json_object_get(root, "window");
+    assert_true(fabs(json_real_value(json_object_get(w, "low_ms")) - 0.196) < 1e-12);
+    assert_true(json_real_value(json_object_get(w, "high_ms")) == 0.2);
+    assert_int_equal(integer(w, "n_screened"), 0);
+    assert_int_equal(integer(w, "n_measured"), 2);
+    assert_int_equal(integer(w, "n_inside"), 2);
+    assert_int_equal(integer(w, "n_trained"), 2);
+    assert_in_range(integer(w, "trial"), 0, 1);
+    assert_true(json_real_value(json_object_get(w, "latency_ms")) == 0.2);
+    assert_true(json_is_null(json_object_get(w, "below_ms")) && json_is_null(json_object_get(w, "above_ms")));
+    if (isnan(final_ms))
+        assert_true(json_is_null(json_object_get(w, "final_ms")));
+    else
+        assert_true(json_real_value(json_object_get(w, "final_ms")) == final_ms);
+}
+
+/* From now on every network of the study takes so long. */
+static void slow_down(double ms) {
+    json_t *root = run_json("show " WINDOW_STUDY " --json"), *trials = json_object_get(root, "trials");
+    FILE *f = fopen(DIR "/t.jsonl", "w");
+    assert_non_null(f);
+    for (size_t i = 0; i < json_array_size(trials); i++)
+        fprintf(f, "{\"key\":\"%s\",\"device\":\"toy\",\"median_ms\":%.17g}\n",
+                json_string_value(json_object_get(json_array_get(trials, i), "key")), ms);
+    fclose(f);
+    json_decref(root);
+}
+
+/* A network that was in the window, and measured again is not. */
+static void test_outside_after_all(void **state) {
+    (void)state;
+    json_t *root = run_json(WINDOW_SEARCH);
+    check_window(root, NAN);
+    json_decref(root);
+    slow_down(0.25);
+    outcome o = run(WINDOW_FINALIZE);
+    if (o.exit_code != 0) fail_msg("%s", o.err);
+    mnas_str_free(&o.out);
+    o = run("show " WINDOW_STUDY);
+    assert_non_null(
+        strstr(text_of(&o), "window 0.196 to 0.2 ms: 2 networks measured, 2 inside, 2 trained\n"));
+    assert_non_null(strstr(text_of(&o), "its choice, again: 0.25 ms, outside the window\n"));
+    mnas_str_free(&o.out);
+    root = run_json("pareto " WINDOW_STUDY " --json");
+    check_window(root, 0.25);
+    json_decref(root);
+    assert_int_equal(mnas_file_write_atomic(DIR "/t.jsonl", "", 0), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup(test_finalize, prepare),
-                                       cmocka_unit_test(test_search_goes_on_to_it)};
+                                       cmocka_unit_test(test_search_goes_on_to_it),
+                                       cmocka_unit_test(test_outside_after_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
