@@ -101,6 +101,7 @@ def arguments():
         record.SOURCES["cifar10"] = f"cifar10:path={options.cifar10}"
     if options.quick:
         record.DATA, record.IMAGES, record.QUICK, options.seeds = "fashion-mnist:val=200", 320, 16, 5
+        arms.FINAL_EPOCHS, arms.FINAL_IMAGES = 1, 320
         record.DEVICE = "local:rounds=3,runs=5,time=1,warmup=1,ci=0.5,wide=true"
     return options
 

@@ -91,15 +91,25 @@ def every(program, name):
 
 
 class Published:
-    """A network of the zoo for these images, all else as published, e.g. mobilenet-v2@0.15."""
+    """A network of the zoo for these images, e.g. mobilenet-v2@0.15, made fit for them as `mnas finalize` does with its baselines:
+    strides are kept while they leave a map of 4x4, the head has the blocks' multiplier and at least 128 filters."""
     choices = {}
 
     def __init__(self, program, name, pixels=28):
         text = subprocess.run([program, "zoo", name], check=True, stdout=subprocess.PIPE, text=True).stdout
         for attribute, value in (("input", pixels), ("channels", 1), ("classes", 10), ("mean", "[0.2860]"), ("std", "[0.3530]"), ("dropout", 0)):
             text = re.sub(rf"^{attribute}:.*", f"{attribute}: {value}", text, flags=re.M)
-        self.name, self.key, self.text = name, f"{pixels}px {name}", text
-        self.layers = re.findall(r"^ *- *(r\d\S+)", text, re.M)
+        text = re.sub(r"^head: *(\d+)", lambda m: f"head: {max(128, round(int(m[1]) * float(name.split('@')[1])))}", text, flags=re.M)
+        self.map = (pixels + 1) // 2  # behind the stem
+        self.name, self.text = name, re.sub(r"(?<=_s)22(?=_)", self.stride, text)
+        self.key = f"{pixels}px {name} fitted"
+        self.layers = re.findall(r"^ *- *(r\d\S+)", self.text, re.M)
+
+    def stride(self, match):
+        if (self.map + 1) // 2 < 4:
+            return "11"
+        self.map = (self.map + 1) // 2
+        return match[0]
 
     def yaml(self):
         return self.text

@@ -12,10 +12,10 @@ enum { MNAS_CLI_LATENCIES = MNAS_MAX_DEVICES * (MNAS_HUMAN_BYTES + 3) };
 const mnas_trial *mnas_cli_find_trial(const mnas_study *study, int number);
 /* "complete", "failed: nan", ... */
 const char *mnas_cli_trial_outcome(const mnas_trial *trial, char buf[64]);
-/* The Pareto front as a table, or as JSON {front: [...]}. */
 /* NaN of one that was left untrained: its row says 0, which nobody gave it. */
 double mnas_cli_reward(const mnas_trial *trial);
 
+/* The Pareto front as a table, or as JSON {front: [...]}. */
 int mnas_cli_print_front(const mnas_study *study, bool json);
 
 /* Of a study that was to hit a latency: what was looked at, what is handed over. Nothing for others. */
