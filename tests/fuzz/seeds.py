@@ -701,23 +701,40 @@ def u64(*values):
 
 
 def strategy():
-    """Bodies: n_proposed, n_fed, open tokens, length, the strategy's own bytes. Whole states come with BUILD."""
-    for which in range(3):
-        yield f"body{which}", bytes([which, 1]) + u64(0, 0, 32, 1, 2, 3, 4)
-        yield f"open{which}", bytes([which, 1]) + u64(2, 1, 2, 1, 32, 1, 2, 3, 4)
-        yield f"token{which}", bytes([which, 1]) + u64(2, 1, 9, 1, 32, 1, 2, 3, 4)
+    """Bodies: n_proposed, n_fed, open tokens, how many were uniform, whether the last one was, the shadow's stream, length, the
+    strategy's own bytes."""
+    stream = (1, 2, 3, 4)
+    for which in range(4):
+        yield f"body{which}", bytes([which, 1]) + u64(0, 0, 0, 0, *stream, 32, *stream)
+        yield f"open{which}", bytes([which, 1]) + u64(2, 1, 2, 1, 1, 1, *stream, 32, *stream)
+        yield f"token{which}", bytes([which, 1]) + u64(2, 1, 9, 1, 1, 1, *stream, 32, *stream)
         yield f"many{which}", bytes([which, 1]) + u64(1 << 40, 0, 1)
         yield f"fed{which}", bytes([which, 1]) + u64(1, 2, 1)
-        yield f"length{which}", bytes([which, 1]) + u64(0, 0, 33, 1, 2, 3, 4)
-        yield f"zero{which}", bytes([which, 1]) + u64(0, 0, 32, 0, 0, 0, 0)
+        yield f"uniform{which}", bytes([which, 1]) + u64(0, 0, 1, 0, *stream, 32, *stream)
+        yield f"origin{which}", bytes([which, 1]) + u64(0, 0, 0, 2, *stream, 32, *stream)
+        yield f"shadow{which}", bytes([which, 1]) + u64(0, 0, 0, 0, 0, 0, 0, 0, 32, *stream)
+        yield f"length{which}", bytes([which, 1]) + u64(0, 0, 0, 0, *stream, 33, *stream)
+        yield f"zero{which}", bytes([which, 1]) + u64(0, 0, 0, 0, *stream, 32, 0, 0, 0, 0)
         learnt = bytes([which, 2, 9, 200, 100, 0, 50, 254, 1, 2, 3, 4])
         yield f"learnt{which}", learnt
         yield f"long{which}", bytes([which, 2, 31]) + bytes(range(1, 32))
         yield f"waiting{which}", bytes([which, 2, 9, 200, 255])
+        yield f"observed{which}", bytes([which, 2, 20]) + bytes([254, 10] * 10)
         yield f"changed{which}", learnt + bytes([0, 0, 1, 9, 1, 7])
-    yield "whole", bytes([0, 0]) + u64(0x545354534153414E, 1, 2, 3)
+    magic = 0x545354534153414E
+    yield "whole", bytes([0, 0]) + checked(u64(magic, 2, 2, 3))
+    yield "version1", bytes([0, 0]) + checked(u64(magic, 1, 2, 3))
+    yield "unchecked", bytes([0, 0]) + u64(magic, 2, 2, 3)
     yield "magic", bytes([0, 0]) + u64(1, 2, 3, 4)
     yield "short", bytes([0, 0]) + b"ab"
+
+
+def checked(state):
+    """With the sum behind it: FNV-1a."""
+    hash = 0xCBF29CE484222325
+    for byte in state:
+        hash = (hash ^ byte) * 0x100000001B3 % (1 << 64)
+    return state + u64(hash)
 
 
 def rows_of(*rows):

@@ -1,8 +1,8 @@
 /* Stored states of strategies. The first byte chooses the strategy, the second what the rest is:
  *     0  a whole state
  *     1  what stands inside its frame: head and checksum are put around it, so that the fuzzer reaches behind them
- *     2  a number of proposals with a byte of reward each, after which the state is saved; then changes to those bytes,
- *        each an offset of two bytes and a value, and the checksum again
+ *     2  a number of proposals with a byte of reward each (of 254 observed without being proposed, too), after which the
+ *        state is saved; then changes to those bytes, each an offset of two bytes and a value, and the checksum again
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +48,7 @@ static void learn(mnas_strategy *strategy, fuzz_input *in) {
         const mnas_outcome outcome = {.reward = byte / 255.0, .failed = byte == 0};
         if (byte != 255) FUZZ_CHECK(mnas_strategy_feedback(strategy, tokens, &outcome) == 0);
         if (byte == 255) return; /* stays open */
+        if (byte == 254) FUZZ_CHECK(mnas_strategy_observe(strategy, tokens, &outcome) == 0);
     }
 }
 
