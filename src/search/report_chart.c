@@ -116,6 +116,17 @@ static bool is_free(const mnas_chart *c, const view *v, double x, double width) 
     return true;
 }
 
+/* The latencies that were asked for, as far as they are on the chart. */
+static void window_band(mnas_chart *c, const view *v) {
+    const mnas_landing *l = &v->f->landing;
+    if (!(l->high_ms > 0 && l->high_ms >= c->x.low && l->low_ms <= c->x.high)) return;
+    const double left = mnas_chart_at(&c->x, fmax(l->low_ms, c->x.low)),
+                 right = mnas_chart_at(&c->x, fmin(l->high_ms, c->x.high));
+    mnas_str_appendf(c->out,
+                     "<rect class=\"window\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n", left,
+                     c->top, right - left, c->bottom - c->top);
+}
+
 /* Labelled at the top, on the side that is free; above the front there is nothing else. */
 static void target_line(mnas_chart *c, const view *v) {
     if (!(v->target_ms >= c->x.low && v->target_ms <= c->x.high)) return;
@@ -185,6 +196,7 @@ static void pareto_chart(const mnas_report_facts *f, int device, mnas_str *out, 
                          "validation accuracy over latency, all complete trials");
         pareto_axes(&c, &v);
         mnas_chart_frame(&c, c.x.log ? "latency, ms (logarithmic)" : "latency, ms", "validation accuracy, %");
+        window_band(&c, &v);
         front_line(&c, &v);
         pareto_points(&c, &v);
         front_points(&c, &v);

@@ -46,6 +46,7 @@ static const char *const style[] = {
     ".below{fill:var(--soft)}.cross{stroke:var(--cross);stroke-width:1.8;fill:none}\n",
     ".front-line{fill:none;stroke:var(--front);stroke-width:1.6;stroke-opacity:.55}\n",
     ".interval{stroke:var(--front);stroke-width:2.5;stroke-opacity:.6}\n",
+    ".window{fill:var(--target);fill-opacity:.1}\n",
     ".target{stroke:var(--target);stroke-width:1.4;stroke-dasharray:5 4}\n",
     ".median{fill:none;stroke:var(--median);stroke-width:2.2;stroke-linejoin:round}.knot{fill:var(--median)}"
     "\n",
