@@ -534,7 +534,8 @@ typedef struct mnas_search_options {
     double window_frac;               /* only networks that take (1 - window_frac) x target_ms to target_ms are trained; what lies
                                        * outside is measured, a pruned trial. Needs target_ms and one device. 0: none */
     int rungs, rung_factor;           /* 0: none. Else trainings end early that promise little, at rungs of rung_factor^-k of their
-                                       * length (docs/rungs.md). rung_factor 0: 9 with two rungs, 3 with more */
+                                       * length (docs/rungs.md). rung_factor 0: 9 with two rungs, 3 with more. The recipe then
+                                       * averages weights, ema-decay=0.99, unless it says otherwise */
     int rung_keep;                    /* one in so many goes on from a rung, decided in brackets of rung_keep^(rungs - 1) networks;
                                        * 0: rung_factor, at most 4 */
     bool rungs_async;                 /* decide at once instead: the result then depends on jobs and on interruptions */

@@ -55,7 +55,8 @@ static const mnas_opt options[] = {
      NULL},
     {"rungs", MNAS_OPT_INT, AT(rungs), "0", 0, 6, "rungs",
      "end the training of networks that promise little: 2 trains all to 1/9, the best quarter to the end; 3 "
-     "all to 1/9, the best third to 1/3, the best third of these to the end; 0: none",
+     "all to 1/9, the best third to 1/3, the best third of these to the end; weights are averaged "
+     "(ema-decay=0.99) unless --recipe says otherwise; 0: none",
      NULL},
     {"rung-factor", MNAS_OPT_INT, AT(rung_factor), "0", 0, 27, NULL,
      "what goes on from a rung is trained so many times as long; 0: 9 with two rungs, 3 with more", NULL},

@@ -77,7 +77,7 @@ static const mnas_opt options[] = {
     {"rungs", MNAS_OPT_STRING, AT(rungs), "", 0, 0, "COL,COL,...",
      "accuracies on the way to --accuracy, the shortest training first: every search is run with these "
      "rungs, "
-     "too, and epochs to the same hypervolume compared",
+     "too, and epochs to the same hypervolume compared. Not with --landscape, --noise, --finalists, --posterior, --window",
      NULL},
     {"rung-epochs", MNAS_OPT_STRING, AT(rung_epochs), "", 0, 0, "N,N,...",
      "epochs at each rung, and of whole trainings; unless given as --rung-factor divides a training", NULL},

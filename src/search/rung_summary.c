@@ -34,7 +34,7 @@ static void count(mnas_rung *out, int rung, const mnas_trial *const *trials, int
 
 int mnas_rung_summary(mnas_rung out[MNAS_MAX_RUNGS_OF_STUDY], const char *setting,
                       const mnas_trial *const *trials, int n) {
-    mnas_rungs_plan plan = {0};
+    mnas_rungs_plan plan = {.keep = 2}; /* how many went on is seen in the trials */
     if (!setting || sscanf(setting, "%d of factor %d", &plan.n, &plan.factor) != 2 || plan.n < 2 ||
         mnas_rungs_check(&plan) < 0)
         return 0;

@@ -212,12 +212,12 @@ static int score(choice *c, const int *tokens, double *out) {
     int rc = describe(s, tokens);
     if (rc < 0) return rc;
     mnas_surrogate_predict(&s->reward, tokens, s->descriptors, &mean, &sd);
-    *out = expected_improvement(mean, sd, c->best);
+    const double e = *out = expected_improvement(mean, sd, c->best);
     if (!s->aims) return 0;
-    *out /= LOOK_COST + 1;
+    *out = e / (LOOK_COST + 1);
     if (c->found && *out <= c->score) return 0;
     const double inside = mnas_aim_probability(&s->aim, tokens, s->descriptors);
-    *out *= (LOOK_COST + 1) * inside / (LOOK_COST + inside);
+    *out = e * inside / (LOOK_COST + inside);
     return 0;
 }
 

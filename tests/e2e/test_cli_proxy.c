@@ -32,7 +32,7 @@ static void wrong_words_are_told(void **state) {
     check_refused(TABLE "--full full", 2, "--proxy names no column");
     check_refused(TABLE "--proxy short --full full --macs macs", 2, "--macs and --params go together");
     check_refused("proxy-check --full 100", 2, "give --table FILE, or --space, --data and --record");
-    check_refused("proxy-check --space mnasnet-28 --data fashion-mnist --record r.jsonl --full many", 2,
+    check_refused("proxy-check --space mnasnet-28 --data fashion-mnist --record " MNAS_TEST_TMP "/many.jsonl --full many", 2,
                   "--full: \"many\" is no length");
     check_refused("proxy-check --networks 3", 2, "networks");
 }

@@ -184,6 +184,7 @@ static void summaries(void **state) {
     assert_true(fabs(rungs[0].tau - 4.0 / 6) < 1e-12 && fabs(rungs[1].tau - 2.0 / 6) < 1e-12);
     assert_int_equal(mnas_rung_summary(rungs, "2 of factor 9, brackets of 4, async", pointers, 2), 2);
     assert_true(isnan(rungs[0].tau) && rungs[0].n_compared == 2);
+    assert_int_equal(mnas_rung_summary(rungs, "6 of factor 9, brackets of 32", pointers, 7), 6);
     assert_int_equal(mnas_rung_summary(rungs, NULL, pointers, 7), 0);
     static const char *const nonsense[] = {"", "none", "9 of factor 3", "3 of factor x", "-1 of factor 3"};
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
