@@ -94,7 +94,7 @@ def arguments():
     parser.add_argument("--recorded", action="store_true", help="train nothing: what do the arms say of what is there already?")
     parser.add_argument("--seeds", type=int, default=100, help="of simulated searches (default: %(default)s)")
     parser.add_argument("--cifar10", metavar="DIR", help="CIFAR-10's binary files, for the arm photos; without them it is left out")
-    parser.add_argument("--quick", action="store_true", help="tiny trainings of few networks, 5 seeds: tries the script, in 2 minutes; the figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="tiny trainings of few networks, 5 seeds: tries the script, in 4 minutes; the figures mean nothing")
     options = parser.parse_args()
     options.mnas = str(Path(options.mnas).resolve())
     if options.cifar10:

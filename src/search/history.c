@@ -222,9 +222,11 @@ static const mnas_proposal *proposal_at(const mnas_history *h, int64_t p) {
     return &h->open[p - h->n_fed];
 }
 
-static bool is_left_out(const mnas_trial *row) {
+/* With rungs failures behind a bracket that does not fill are never seen, and so never counted. */
+static bool is_left_out(const mnas_history *h, const mnas_trial *row) {
     return mnas_trial_is_pruned_for(row, MNAS_PRUNED_SCREENED) ||
-           mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY);
+           mnas_trial_is_pruned_for(row, MNAS_PRUNED_LATENCY) ||
+           (has_rungs(h) && row->state == MNAS_TRIAL_FAILED && !mnas_history_has_entered(row));
 }
 
 /* What `delay` or more proposals back is a member. */
@@ -235,7 +237,7 @@ static void sort(mnas_history *h, int delay) {
         if (p->repeat) continue;
         if (!is_sorted(h, row)) return;
         h->n_sorted_members += mnas_history_has_entered(row);
-        h->left_in_row = is_left_out(row) ? h->left_in_row + 1 : 0;
+        h->left_in_row = is_left_out(h, row) ? h->left_in_row + 1 : 0;
     }
 }
 

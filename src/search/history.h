@@ -50,7 +50,7 @@ typedef struct mnas_history {
     int64_t n_proposals, n_seen, n_fed;
     int n_complete, n_failed, n_repeats, n_screened, n_outside;
     int repeats_in_row; /* of proposals, the last ones */
-    int left_in_row;    /* of trials, those screened or outside the window before the next other one */
+    int left_in_row; /* of trials, those screened, outside the window or, with rungs, failed before training, until another one */
     /* of proposals `delay` or more back, those that are known to be members or none; the members among them */
     int64_t n_sorted;
     int n_sorted_members;

@@ -430,6 +430,11 @@ static int say_why_stopped(const loop *l) {
     const mnas_history *h = &l->learner.history;
     if (h->repeats_in_row >= MNAS_MAX_REPEATS_IN_ROW) return say_all_known(l);
     if (h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW && l->setup->trial.window) return say_nothing_in_window(l);
+    if (h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW && h->n_screened == 0)
+        return mnas_error_set(MNAS_ERR_EXHAUSTED,
+                              "the last %d candidates all failed before their training, with %d of %d trials "
+                              "complete; see their reasons with `mnas show`",
+                              h->left_in_row, h->n_complete, l->setup->options->trials);
     if (h->left_in_row >= MNAS_MAX_REPEATS_IN_ROW)
         return mnas_error_set(
             MNAS_ERR_EXHAUSTED,

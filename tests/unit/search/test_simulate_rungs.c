@@ -130,6 +130,18 @@ static void a_table_is_used_up(void **state) {
     mnas_simulation_free(s);
 }
 
+/* Where nearly all that is proposed is no network, and a bracket never fills. */
+static void a_bracket_that_never_fills(void **state) {
+    (void)state;
+    mnas_simulate_options o =
+        options_of(nas_file("few.csv", "a,b,c,acc,ms,tells\n0,0,0,70,1,30\n1,5,8,71,2,31\n2,3,4,72,3,32\n"
+                                       "3,4,5,73,4,33\n4,2,1,74,5,34\n5,1,2,75,6,35\n6,7,3,76,7,36\n"));
+    o.rungs = "tells", o.rung_epochs = "1,9", o.trials = 200, o.seeds = 3;
+    mnas_simulation *s = simulate(&o);
+    assert_true(s->strategies[0].rungs.begun_mean <= 7 && s->strategies[0].rungs.complete_mean <= 2);
+    mnas_simulation_free(s);
+}
+
 static void check_refused(const mnas_simulate_options *o, const char *message) {
     mnas_simulation *s;
     assert_int_equal(mnas_simulate(&s, o), MNAS_ERR_ARG);
@@ -161,8 +173,8 @@ static void what_is_wrong_is_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(epochs_are_counted), cmocka_unit_test(rungs_that_tell_save_epochs),
-        cmocka_unit_test(nothing_else_changes), cmocka_unit_test(a_table_is_used_up),
-        cmocka_unit_test(what_is_wrong_is_told)};
+        cmocka_unit_test(epochs_are_counted),         cmocka_unit_test(rungs_that_tell_save_epochs),
+        cmocka_unit_test(nothing_else_changes),       cmocka_unit_test(a_table_is_used_up),
+        cmocka_unit_test(a_bracket_that_never_fills), cmocka_unit_test(what_is_wrong_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
