@@ -1,5 +1,6 @@
 /* tell_file.c - see tell_file.h. A row names its network in the column `arch`, or by a column for each decision; its outcome stands
- * in `accuracy` (or `accuracy_frac`, as mnas writes it), `latency_ms`, `value` and `failed`. Other columns are passed over.
+ * in `accuracy` (or `accuracy_frac`, as mnas writes it), `latency_ms`, `value` and `failed`. Other columns are passed over, but for
+ * `state`: of what mnas exports only rows that are `complete` have the accuracy of a whole training.
  */
 #include "cli/tell_file.h"
 
@@ -12,12 +13,10 @@
 #include "base/str.h"
 
 static const size_t NOT_THERE = SIZE_MAX;
-typedef enum { ARCH, ACCURACY, LATENCY, VALUE, FAILED, N_COLUMNS } column;
-static const char *const names[N_COLUMNS][2] = {{"arch", "arch"},
-                                                {"accuracy", "accuracy_frac"},
-                                                {"latency_ms", "latency_ms"},
-                                                {"value", "value"},
-                                                {"failed", "failed"}};
+typedef enum { ARCH, ACCURACY, LATENCY, VALUE, FAILED, STATE, N_COLUMNS } column;
+static const char *const names[N_COLUMNS][2] = {
+    {"arch", "arch"},   {"accuracy", "accuracy_frac"}, {"latency_ms", "latency_ms"},
+    {"value", "value"}, {"failed", "failed"},          {"state", "state"}};
 
 typedef struct table {
     mnas_ask_session *session;
@@ -72,7 +71,9 @@ static int read_told(const table *t, size_t row, mnas_told *told) {
     return rc;
 }
 
-static bool is_empty(const mnas_told *told) {
+static bool is_left_out(const table *t, size_t row, const mnas_told *told) {
+    const char *state = cell(t, row, STATE);
+    if (state[0] && strcmp(state, "complete") != 0) return true;
     return !told->failed && isnan(told->accuracy_frac) && isnan(told->value);
 }
 
@@ -92,7 +93,7 @@ static int tell_row(table *t, size_t row, mnas_cli_told_file *out) {
     const int before = mnas_ask_n_trials(t->session);
     mnas_told told;
     int number, rc = read_told(t, row, &told);
-    if (rc == 0 && is_empty(&told)) {
+    if (rc == 0 && is_left_out(t, row, &told)) {
         out->n_left_out++;
         return 0;
     }

@@ -78,7 +78,9 @@ int mnas_stage_add_trial(mnas_stage *s, mnas_final_role role, const mnas_study *
 
 int mnas_stage_n_runs(const mnas_stage *s,
                       const mnas_final *final); /* trainings of this network, failed ones, too */
-/* Reward of the mean of a network's trainings; NaN where it is no candidate, or a repeat. */
+/* Validation accuracy, the mean of a network's complete trainings. */
+double mnas_stage_mean_accuracy(const mnas_stage *s, const mnas_final *final);
+/* The reward of that; NaN where it is no candidate, or a repeat. */
 double mnas_stage_shown(const mnas_stage *s, const mnas_final *final);
 /* That shows most, `but` (or NULL) apart; NULL where none is left. */
 mnas_final *mnas_stage_best(const mnas_stage *s, mnas_final_role role, const mnas_final *but);

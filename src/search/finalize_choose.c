@@ -17,11 +17,12 @@
 /* The baseline whose validation accuracy is next to this one's. */
 static const mnas_final *baseline_next_to(const mnas_stage *s, const mnas_final *chosen) {
     const mnas_final *nearest = NULL;
+    const double accuracy_frac = mnas_stage_mean_accuracy(s, chosen);
     double least = INFINITY;
     for (size_t i = 0; i < s->n_finals; i++) {
         const mnas_final *f = &s->finals[i];
         if (f->role != MNAS_FINAL_BASELINE || isnan(mnas_stage_shown(s, f))) continue;
-        const double distance = fabs(f->val_accuracy_frac - chosen->val_accuracy_frac);
+        const double distance = fabs(f->val_accuracy_frac - accuracy_frac);
         if (!(distance < least)) continue;
         nearest = f;
         least = distance;

@@ -19,17 +19,22 @@ int mnas_stage_n_runs(const mnas_stage *s, const mnas_final *final) {
     return n;
 }
 
-double mnas_stage_shown(const mnas_stage *s, const mnas_final *final) {
+double mnas_stage_mean_accuracy(const mnas_stage *s, const mnas_final *final) {
     double sum = 0;
     int n = 0;
-    if (!mnas_stage_is_ready(final) || !isfinite(final->latency.median_ms)) return NAN;
     for (size_t i = 0; i < s->n_finals; i++) {
         const mnas_final *f = &s->finals[i];
         if (f->state != MNAS_TRIAL_COMPLETE || !same_network(f, final)) continue;
         sum += f->val_accuracy_frac;
         n++;
     }
-    return mnas_stage_reward(&s->reward, sum / n, &final->latency, final->others, final->n_others);
+    return sum / n;
+}
+
+double mnas_stage_shown(const mnas_stage *s, const mnas_final *final) {
+    if (!mnas_stage_is_ready(final) || !isfinite(final->latency.median_ms)) return NAN;
+    return mnas_stage_reward(&s->reward, mnas_stage_mean_accuracy(s, final), &final->latency, final->others,
+                             final->n_others);
 }
 
 mnas_final *mnas_stage_best(const mnas_stage *s, mnas_final_role role, const mnas_final *but) {
@@ -78,14 +83,24 @@ static int send_next(mnas_stage *s, mnas_final_role role, bool *sent) {
     return mnas_stage_repeat(s, behind ? second->number : first->number);
 }
 
+/* Both or none: their seeds follow from their places among the rows. */
+static int send_pair(mnas_stage *s, bool *sent) {
+    int rc = mnas_store_begin(s->store);
+    if (rc < 0) return rc;
+    rc = send_next(s, MNAS_FINAL_FOUND, sent);
+    if (rc == 0) rc = send_next(s, MNAS_FINAL_RANDOM, sent);
+    if (rc == 0) return mnas_store_commit(s->store);
+    mnas_store_rollback(s->store);
+    return rc;
+}
+
 int mnas_stage_race(mnas_stage *s) {
     bool sent = true;
     int rc = 0;
     if (mnas_stage_setting(s, "final_chosen")) return 0;
     while (sent && rc == 0) {
         sent = false;
-        rc = send_next(s, MNAS_FINAL_FOUND, &sent);
-        if (rc == 0) rc = send_next(s, MNAS_FINAL_RANDOM, &sent);
+        rc = send_pair(s, &sent);
         if (rc == 0 && sent) rc = mnas_stage_train(s);
     }
     return rc;

@@ -317,12 +317,11 @@ static int out_of_range(const reading *r, size_t i, size_t column, const char *a
                           mnas_csv_cell(&r->csv, r->kept[i], column), allowed);
 }
 
-/* As fractions; a column that exceeds 1 somewhere is in per cent. */
+/* As fractions; a column that exceeds 1 somewhere is in per cent, and so is one of which *is_percent says it. */
 static int read_accuracy(reading *r, size_t column, double **out, bool *is_percent) {
     double *values = *out = room(r, r->table->n_rows, sizeof *values);
     if (!values) return no_memory(r);
     const int rc = read_numbers(r, column, values, 1);
-    *is_percent = false;
     for (size_t i = 0; i < r->table->n_rows && rc == 0; i++) {
         if (!(values[i] >= 0 && values[i] <= 100))
             return out_of_range(r, i, column, "accuracies as fractions (0 to 1) or per cent (0 to 100)");
@@ -484,11 +483,13 @@ static int keep_whole_rows(reading *r, const chosen *c) {
     return 0;
 }
 
+/* In the unit of the end: after one epoch of a thousand classes all may be below 1 %. */
 static int read_rungs(reading *r, const chosen *c) {
-    bool is_percent;
     int rc = 0;
-    for (int i = 0; i < c->n_rungs && rc == 0; i++)
+    for (int i = 0; i < c->n_rungs && rc == 0; i++) {
+        bool is_percent = r->table->is_percent;
         rc = read_accuracy(r, c->rungs[i], &r->rungs[i], &is_percent);
+    }
     r->table->n_rungs = c->n_rungs;
     return rc;
 }
@@ -498,7 +499,7 @@ static int read_columns(reading *r, const mnas_nas_columns *names, const chosen 
     int rc = keep_whole_rows(r, c);
     if (rc == 0) rc = read_decisions(r);
     if (rc == 0) rc = read_accuracy(r, c->accuracy, &r->accuracy, &t->is_percent);
-    r->report = r->accuracy, t->report_is_percent = t->is_percent;
+    r->report = r->accuracy, t->report_is_percent = t->is_percent && !given(names->report);
     if (rc == 0 && given(names->report)) rc = read_accuracy(r, c->report, &r->report, &t->report_is_percent);
     if (rc == 0 && (given(names->latency) || given(names->maximize))) rc = read_second(r, c->second);
     if (rc == 0) rc = read_rungs(r, c);

@@ -37,6 +37,11 @@ int mnas_rungs_check(const mnas_rungs_plan *plan) {
     if (plan->n == 0) return 0;
     if (plan->factor < 2 || plan->factor > 27)
         return mnas_error_set(MNAS_ERR_ARG, "rung-factor is %d; allowed: 2 to 27", plan->factor);
+    if (power(plan->factor, plan->n - 1) > MNAS_MAX_BRACKET)
+        return mnas_error_set(MNAS_ERR_ARG,
+                              "%d rungs of factor %d begin below 1/%d of a training; give fewer rungs, or a "
+                              "smaller rung-factor",
+                              plan->n, plan->factor, MNAS_MAX_BRACKET);
     if (plan->keep < 0 || plan->keep == 1 || plan->keep > 27)
         return mnas_error_set(MNAS_ERR_ARG,
                               "rung-keep is %d; allowed: 0 (rung-factor, at most 4), or 2 to 27", plan->keep);

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { MNAS_MAX_RUNGS = 6, MNAS_MAX_BRACKET = 729 };
+enum { MNAS_MAX_RUNGS = 6, MNAS_MAX_BRACKET = 729 }; /* nor is the first rung below 1/729 */
 
 typedef struct mnas_rungs_plan {
     int n, factor; /* n below 2: no rungs */

@@ -309,6 +309,7 @@ static int run_job(void *user, size_t i) {
             calloc((size_t)s->options.trials, (size_t)s->world.n_decisions * sizeof *record.tokens);
     if (!record.trials || (s->setup.posterior && !record.tokens)) {
         free(record.trials);
+        free(record.tokens);
         return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: %d trials", s->options.trials);
     }
     const double begun_s = mnas_clock_now_s();

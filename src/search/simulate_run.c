@@ -41,6 +41,7 @@ int mnas_sim_run_open(mnas_sim_run *out, const mnas_sim_setup *setup, const char
     *out = (mnas_sim_run){.setup = setup, .seed = seed, .record = record};
     out->history.n_decisions = w->n_decisions;
     out->history.rungs.plan = setup->rungs;
+    out->history.overlap = setup->delay > 1;
     record->seed = seed;
     out->tokens = calloc((size_t)w->n_decisions, sizeof *out->tokens);
     if (!out->tokens) return mnas_error_set(MNAS_ERR_MEMORY, "out of memory: a simulated search");
@@ -191,13 +192,19 @@ static void keep_counts(mnas_sim_run *run) {
     run->record->exhausted = run->record->n_begun < run->setup->trials;
 }
 
+/* The last one may be smaller. */
+static int end_brackets(mnas_sim_run *run) {
+    int rc = mnas_history_close(&run->history);
+    if (rc == 0) rc = settle(run);
+    return rc < 0 ? rc : take_in(run);
+}
+
 int mnas_sim_run_step(mnas_sim_run *run) {
     const bool has_rungs = run->setup->rungs.n > 0;
     int rc = propose(run);
     if (rc == 0 && has_rungs) rc = settle(run);
-    if (rc == 0 && has_rungs && mnas_sim_run_is_over(run)) rc = mnas_history_close(&run->history);
-    if (rc == 0 && has_rungs && run->history.rungs.closed) rc = settle(run);
     if (rc == 0) rc = take_in(run);
+    if (rc == 0 && has_rungs && mnas_sim_run_is_over(run)) rc = end_brackets(run);
     keep_counts(run);
     return rc;
 }

@@ -285,8 +285,12 @@ static void test_wrong_requests(void **state) {
 
 static void test_commands(void **state) {
     (void)state;
-    static const char csv[] = "number,a,b,value,failed\n7,1,1,3,\n8,2,x2,4,\n", /* its second row is wrong */
-        good[] = "number,a,b,value,failed\n7,1,1,3,\n8,2,2,4,\n9,3,3,,oom\n10,4,4,,\n";
+    static const char
+        csv[] = "number,a,b,value,failed\n7,1,1,3,\n8,2,x2,4,\n", /* its second row is wrong */
+        good[] = "number,a,b,value,failed\n7,1,1,3,\n8,2,2,4,\n9,3,3,,oom\n10,4,4,,\n",
+        states[] =
+            "state,a,b,value\npruned,4,4,9\nrunning,4,4,8\ncomplete,2,2,4\n"; /* of rungs two are no end */
+    assert_int_equal(mnas_file_write_atomic(DIR "/states.csv", states, strlen(states)), 0);
     assert_int_equal(mnas_file_write_atomic(DIR "/wrong.csv", csv, strlen(csv)), 0);
     assert_int_equal(mnas_file_write_atomic(DIR "/good.csv", good, strlen(good)), 0);
     check_refused("tell " DIR "/t.db --arch a=1,b=1 --value 1", 1, "no such study");
@@ -306,6 +310,8 @@ static void test_commands(void **state) {
     check_refused("tell " DIR "/t.db --from " DIR "/wrong.csv", 2, "wrong.csv:3");
     check_prints("tell " DIR "/t.db --from " DIR "/good.csv",
                  "2 told, 1 known already, 1 rows without an outcome left out");
+    check_prints("tell " DIR "/t.db --from " DIR "/states.csv",
+                 "0 told, 1 known already, 2 rows without an outcome left out");
     check_refused("tell " DIR "/t.db --from " DIR "/none.csv", 1, "none.csv");
     check_prints("ask " DIR "/t.db", "trial         4\n");
     check_prints("show " DIR "/t.db 0", "nobody: told without being asked for");

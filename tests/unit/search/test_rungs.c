@@ -38,7 +38,7 @@ static void plans(void **state) {
     assert_int_equal(mnas_rungs_check(&(mnas_rungs_plan){0}), 0);
     static const mnas_rungs_plan wrong[] = {{1, 3, 0, false},  {-1, 3, 0, false}, {7, 2, 0, false},
                                             {3, 1, 0, false},  {3, 9, 1, false},  {3, 9, -1, false},
-                                            {2, 9, 28, false}, {4, 9, 10, false}};
+                                            {2, 9, 28, false}, {5, 10, 2, false}, {4, 9, 10, false}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(mnas_rungs_check(&wrong[i]), MNAS_ERR_ARG);
     assert_non_null(strstr(mnas_error_message(), "729"));
@@ -184,7 +184,7 @@ static void summaries(void **state) {
     assert_true(fabs(rungs[0].tau - 4.0 / 6) < 1e-12 && fabs(rungs[1].tau - 2.0 / 6) < 1e-12);
     assert_int_equal(mnas_rung_summary(rungs, "2 of factor 9, brackets of 4, async", pointers, 2), 2);
     assert_true(isnan(rungs[0].tau) && rungs[0].n_compared == 2);
-    assert_int_equal(mnas_rung_summary(rungs, "6 of factor 9, brackets of 32", pointers, 7), 6);
+    assert_int_equal(mnas_rung_summary(rungs, "6 of factor 3, brackets of 32", pointers, 7), 6);
     assert_int_equal(mnas_rung_summary(rungs, NULL, pointers, 7), 0);
     static const char *const nonsense[] = {"", "none", "9 of factor 3", "3 of factor x", "-1 of factor 3"};
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
