@@ -305,7 +305,7 @@ int mnas_learner_propose(mnas_learner *l) {
 static int from_earlier(const char *path) {
     return mnas_error_set(
         MNAS_ERR_FORMAT,
-        "%s was begun with an earlier mnas, and its strategy cannot be gone on with by this one; "
+        "%s was begun with another version of mnas, and its strategy cannot be gone on with by this one; "
         "nothing was changed. show, report, export and finalize work on it; to search on, begin "
         "another study, or go on with the mnas that made it",
         path);

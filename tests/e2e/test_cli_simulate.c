@@ -84,13 +84,15 @@ static void finalists_race(void **state) {
     snprintf(
         line, sizeof line,
         "simulate --table %s --decisions arch:chars --accuracy acc --strategies random --trials 30 --seeds 5 "
-        "--finalists 4,race --json",
+        "--finalists 5,2,race --json",
         nas_planted("race.csv", 5, 3));
     json_t *root = run_json(line);
     const json_t *curve = json_object_get(json_array_get(json_object_get(root, "strategies"), 0), "curve");
-    /* 12 of 30 evaluations are theirs */
-    const json_t *last = json_array_get(curve, json_array_size(curve) - 1);
-    assert_true(json_number_value(json_object_get(last, "finalist_mean")) > 0);
+    /* 10 of 30 evaluations are theirs: n is 10, 20, 30 */
+    const json_t *at_20 = json_array_get(curve, 1), *last = json_array_get(curve, 2);
+    assert_int_equal(json_integer_value(json_object_get(at_20, "n")), 20);
+    assert_true(fabs(json_number_value(json_object_get(last, "finalist_mean")) -
+                     json_number_value(json_object_get(at_20, "chosen_mean"))) < 1e-9);
     assert_true(json_number_value(json_object_get(last, "finalist_gain")) <= 0);
     json_decref(root);
 }

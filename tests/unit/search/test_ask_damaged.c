@@ -55,9 +55,9 @@ static const char make_schema_4[] =
 static void test_of_an_earlier_mnas(void **state) {
     (void)state;
     mnas_study *study;
-    refuses(make_version_1, "earlier mnas");
+    refuses(make_version_1, "another version of mnas");
     assert_int_equal(fix_count(fix_study, "SELECT count(*) FROM event WHERE kind = 'resume'"), 0);
-    refuses(make_schema_4, "earlier mnas");
+    refuses(make_schema_4, "another version of mnas");
     assert_int_equal(fix_count(fix_study, "PRAGMA user_version"), 4);
     fix_execute(fix_study, make_version_1);
     fix_expect(mnas_ask_open(&(mnas_ask_session *){NULL}, &(mnas_ask_options){.study = fix_study}),
