@@ -149,6 +149,16 @@ static int file_size(size_t *n, int fd) {
     return 0;
 }
 
+/* An index that lies about a file costs no memory. */
+static int check_range(int fd, uint64_t offset, size_t n) {
+    struct stat st;
+    if (fstat(fd, &st) < 0) return mnas_error_errno("cannot be looked at");
+    const uint64_t size = st.st_size > 0 ? (uint64_t)st.st_size : 0,
+                   there = offset < size ? size - offset : 0;
+    if (n <= there) return 0;
+    return mnas_error_set(MNAS_ERR_FORMAT, "cut short: %zu of %zu bytes are there", (size_t)there, n);
+}
+
 static int reserve(mnas_bytes *b, size_t n) {
     if (n <= b->cap && b->data) return 0;
     size_t cap = n + n / 2 + 4096;
@@ -176,7 +186,7 @@ int mnas_examples_read(const mnas_examples *e, size_t i, mnas_bytes *out) {
     int fd, rc = open_place(&fd, e, x);
     if (rc < 0) return rc;
     size_t n = x->size;
-    if (n == 0) rc = file_size(&n, fd);
+    rc = n == 0 ? file_size(&n, fd) : check_range(fd, x->offset, n);
     if (rc == 0) rc = read_range(fd, x->offset, n, out);
     close(fd);
     return rc;
